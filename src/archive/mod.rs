@@ -1,0 +1,1 @@
+//! Tar in and out, and compression.

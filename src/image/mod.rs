@@ -1,0 +1,1 @@
+//! Layers, images and indexes.

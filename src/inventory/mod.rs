@@ -1,0 +1,1 @@
+//! Packages found in a tree.

@@ -1,0 +1,1 @@
+//! OCI documents, written as canonical JSON.

@@ -1,0 +1,1 @@
+//! The recipe: what a person wants, as checked values.

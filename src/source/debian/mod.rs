@@ -1,0 +1,1 @@
+//! Debian and Ubuntu, natively.

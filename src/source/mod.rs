@@ -1,0 +1,3 @@
+//! Where root filesystems come from.
+
+pub mod debian;

@@ -1,0 +1,1 @@
+//! Blobs by digest, and remembered results by key.

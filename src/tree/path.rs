@@ -1,0 +1,151 @@
+//! Paths inside a tree.
+
+use std::borrow::Borrow;
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A path relative to the root of a tree: components of any bytes but NUL and `/`, joined by single slashes. The root is
+/// the empty path. `.` and `..` cannot be held, so a path never leads out of its tree.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TreePath(Box<[u8]>);
+
+/// Why some bytes are no path inside a tree.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+pub enum PathError {
+    /// A component is `..`.
+    #[error("the path `{0}` has a `..` in it")]
+    #[diagnostic(help("paths are relative to the root of the image and cannot lead out of it"))]
+    ParentComponent(String),
+    /// A NUL byte.
+    #[error("the path `{0}` has a NUL byte in it")]
+    Nul(String),
+    /// Longer than Linux allows: 4096 bytes, or 255 for one component.
+    #[error("the path `{0}...` is too long: at most 4096 bytes, and 255 for each component")]
+    TooLong(String),
+}
+
+impl TreePath {
+    /// The root: the empty path.
+    pub fn root() -> Self {
+        Self(Box::default())
+    }
+
+    /// Reads a path as archives and recipes write it: leading `/` and `./`, doubled and trailing slashes and `.`
+    /// components fall away; `..` is an error, as is a NUL byte or a length beyond Linux's limits.
+    pub fn new(text: impl AsRef<[u8]>) -> Result<Self, PathError> {
+        let text = text.as_ref();
+        if text.len() > 4096 {
+            return Err(PathError::TooLong(escape(&text[..64])));
+        }
+        if text.contains(&0) {
+            return Err(PathError::Nul(escape(text)));
+        }
+        let mut path = Vec::with_capacity(text.len());
+        for component in text.split(|byte| *byte == b'/') {
+            match component {
+                b"" | b"." => {}
+                b".." => return Err(PathError::ParentComponent(escape(text))),
+                long if long.len() > 255 => return Err(PathError::TooLong(escape(&long[..64]))),
+                name => {
+                    if !path.is_empty() {
+                        path.push(b'/');
+                    }
+                    path.extend_from_slice(name);
+                }
+            }
+        }
+        Ok(Self(path.into_boxed_slice()))
+    }
+
+    /// A path that is written in this program's source. Panics where it is none.
+    pub fn literal(text: &'static str) -> Self {
+        Self::new(text).expect("a path in the source is a path")
+    }
+
+    /// The bytes, without a leading slash.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// As a relative path of the host's type, for joining to a directory.
+    pub fn as_relative(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.0))
+    }
+
+    /// Whether this is the root.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The path above; nothing for the root.
+    pub fn parent(&self) -> Option<Self> {
+        if self.is_root() {
+            return None;
+        }
+        let end = self.0.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        Some(Self(self.0[..end].into()))
+    }
+
+    /// The last component; empty for the root.
+    pub fn name(&self) -> &[u8] {
+        let start = self.0.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        &self.0[start..]
+    }
+
+    /// The path of `name`, itself a path, below this one. Fails as [`TreePath::new`] does.
+    pub fn join(&self, name: impl AsRef<[u8]>) -> Result<Self, PathError> {
+        Self::new([self.as_bytes(), b"/", name.as_ref()].concat())
+    }
+
+    /// The components from the root on; none for the root itself.
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.0.split(|byte| *byte == b'/').filter(|component| !component.is_empty())
+    }
+
+    /// Whether this is `other` or below it.
+    pub fn starts_with(&self, other: &Self) -> bool {
+        match self.0.strip_prefix(other.as_bytes()) {
+            Some(rest) => other.is_root() || rest.is_empty() || rest[0] == b'/',
+            None => false,
+        }
+    }
+}
+
+/// Ordered lookups by plain bytes.
+impl Borrow<[u8]> for TreePath {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// With a leading slash, and with control characters and bytes that are no UTF-8 escaped (`\x1b`), so that a name
+/// cannot play tricks on a terminal.
+impl fmt::Display for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}", escape(&self.0))
+    }
+}
+
+impl fmt::Debug for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Bytes as text for people and golden files: UTF-8 as it is, all else as `\xNN`; a backslash as `\\`.
+pub(super) fn escape(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\\' => text.push_str("\\\\"),
+                c if c.is_control() => c.to_string().bytes().for_each(|byte| text.push_str(&format!("\\x{byte:02x}"))),
+                c => text.push(c),
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+    }
+    text
+}
