@@ -170,6 +170,16 @@ impl<T> Digesting<T> {
         self.size
     }
 
+    /// The inner value.
+    pub fn inner(&self) -> &T {
+        &self.inner
+    }
+
+    /// The digest of what has passed so far.
+    pub fn digest(&self) -> Digest {
+        Digest(self.hash.clone().finalize().into())
+    }
+
     /// The inner value, and the digest and size in bytes of all that passed.
     pub fn finish(self) -> (T, Digest, u64) {
         (self.inner, Digest(self.hash.finalize().into()), self.size)

@@ -34,7 +34,9 @@ pub struct Meta {
 
 /// Extended attributes by full name (`security.capability`), ordered. Most inodes have none and take one word for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Xattrs(Option<Box<BTreeMap<Box<[u8]>, Box<[u8]>>>>);
+pub struct Xattrs(Option<Box<Attributes>>);
+
+type Attributes = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 /// What an inode is. Sockets are never held: no archive format of images has them.
 #[derive(Clone, Debug)]
