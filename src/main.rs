@@ -1,2 +1,7 @@
 //! The command.
-fn main() {}
+fn main() -> std::process::ExitCode {
+    if let Some(code) = rootsmith::sandbox::become_worker_if_asked() {
+        return code;
+    }
+    std::process::ExitCode::SUCCESS
+}

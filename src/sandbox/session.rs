@@ -1,0 +1,363 @@
+//! The session's side of the stage.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use super::identity::SubordinateIds;
+use super::wire::{Answer, Frame, Request, Step, receive, send};
+use super::{Door, SandboxError, Settings, worker};
+use crate::store::Store;
+use crate::tree::{Content, Entry, Inode, InodeId, Node, Origin, Tree, TreePath};
+
+/// How many of the last lines of a program's output are kept for an error.
+const LAST_LINES: usize = 20;
+
+/// Files up to this many bytes are kept in memory when they come out of a stage.
+const SMALL: u64 = 64 << 10;
+
+/// A worker and its stage. Dropping it ends both, and every program that runs there.
+pub struct Session {
+    worker: Child,
+    input: Option<BufWriter<ChildStdin>>,
+    output: BufReader<ChildStdout>,
+    lines: Arc<Mutex<VecDeque<String>>>,
+    step_over: mpsc::Receiver<()>,
+    door: Door,
+    /// What was put, path by path; its inodes serve again for what comes out unchanged.
+    put: Tree,
+    folder: tempfile::TempDir,
+}
+
+/// How a program in the stage ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its exit code, or 128 and the signal's number.
+    pub code: i32,
+    /// The last lines that it wrote.
+    pub output: Vec<String>,
+}
+
+impl Session {
+    pub(super) fn start(settings: &Settings) -> Result<Self, SandboxError> {
+        // Open to all, because the namespace's root is another user: its parents keep strangers out.
+        let folder = tempfile::Builder::new()
+            .prefix("stage-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777))
+            .tempdir_in(&settings.folder)
+            .map_err(|source| SandboxError::Stage { what: "make a folder".into(), source })?;
+        open_to_all(folder.path())?;
+        let inside = Settings { folder: folder.path().to_owned(), ..settings.clone() };
+        let mut worker = spawn(&inside)?;
+        let lines = Arc::new(Mutex::new(VecDeque::new()));
+        let (step_over, steps) = mpsc::channel();
+        let stderr = worker.stderr.take().expect("the worker's standard error is piped");
+        thread::spawn({
+            let lines = Arc::clone(&lines);
+            move || listen(stderr, &lines, &step_over)
+        });
+        let input = worker.stdin.take().map(|stdin| BufWriter::with_capacity(1 << 18, stdin));
+        let stdout = worker.stdout.take().expect("the worker's standard output is piped");
+        let output = BufReader::with_capacity(1 << 18, stdout);
+        let (door, put) = (Door::Chroot, Tree::new());
+        let mut session = Self { worker, input, output, lines, step_over: steps, door, put, folder };
+        session.door = session.await_ready()?;
+        Ok(session)
+    }
+
+    /// How the worker got its stage.
+    pub fn door(&self) -> Door {
+        self.door
+    }
+
+    /// Puts entries into the stage, parents before what they hold. Hard links are entries with the same number; what is
+    /// there already is replaced, and what a directory holds stays.
+    pub fn put<'a>(&mut self, entries: impl IntoIterator<Item = Entry<'a>>) -> Result<(), SandboxError> {
+        let mut first = std::collections::BTreeMap::<InodeId, &TreePath>::new();
+        self.ask(&Request::Put)?;
+        for entry in entries {
+            let target = first.get(&entry.id).copied().filter(|_| !entry.inode.is_directory());
+            let sent = match (target, &mut self.input) {
+                (_, None) => Err(io::ErrorKind::BrokenPipe.into()),
+                (Some(target), Some(input)) => {
+                    Frame::Link(entry.path.as_bytes().to_vec(), target.as_bytes().to_vec()).write(input)
+                }
+                (None, Some(input)) => write_entry(entry, input),
+            };
+            sent.map_err(|error| self.lost(error))?;
+            match target {
+                Some(target) => self.put.link(entry.path.clone(), target).map_err(misplaced)?,
+                None => {
+                    self.put.insert_with_parents(entry.path.clone(), entry.inode.clone()).map_err(misplaced)?;
+                }
+            }
+            first.entry(entry.id).or_insert(entry.path);
+        }
+        let end = self.input.as_mut().map_or(Ok(()), |input| Frame::End.write(input).and_then(|()| input.flush()));
+        end.map_err(|error| self.lost(error))?;
+        match self.answer()? {
+            Answer::Done => Ok(()),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Runs a program to its end, whatever that is.
+    pub fn run_to_end(&mut self, step: &Step) -> Result<Ended, SandboxError> {
+        self.lines().clear();
+        self.ask(&Request::Run(step.clone()))?;
+        match self.answer()? {
+            Answer::Ended(code) => {
+                // The output comes by another pipe; it is complete when its reader says so.
+                let _ = self.step_over.recv_timeout(Duration::from_secs(5));
+                Ok(Ended { code, output: self.last_lines() })
+            }
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Runs a program that has to succeed.
+    pub fn run(&mut self, step: &Step) -> Result<(), SandboxError> {
+        let Ended { code, output } = self.run_to_end(step)?;
+        if code == 0 {
+            return Ok(());
+        }
+        let status = if code > 128 { format!("signal {}", code - 128) } else { format!("exit code {code}") };
+        Err(SandboxError::Program { command: step.command.join(" "), status, output })
+    }
+
+    /// Reads back the whole stage and ends the session. Files that nothing changed keep the content and origin that they
+    /// were put with; larger new ones go to `store`. Owners, modes and links are the stage's; device nodes are those
+    /// that were put.
+    pub fn collect(mut self, store: &Store) -> Result<Tree, SandboxError> {
+        self.ask(&Request::Collect)?;
+        match self.answer()? {
+            Answer::Stage => {}
+            other => return Err(self.unexpected(&other)),
+        }
+        let mut tree = Tree::new();
+        loop {
+            let frame = Frame::read(&mut self.output).map_err(|error| self.lost(error))?;
+            if frame == Frame::End {
+                break;
+            }
+            self.take(frame, &mut tree, store)?;
+        }
+        for entry in self.put.entries() {
+            let device = matches!(entry.inode.node, Node::CharacterDevice { .. } | Node::BlockDevice { .. });
+            if device && !tree.contains(entry.path) {
+                tree.insert_with_parents(entry.path.clone(), entry.inode.clone()).map_err(misplaced)?;
+            }
+        }
+        Ok(tree)
+    }
+
+    fn take(&mut self, frame: Frame, tree: &mut Tree, store: &Store) -> Result<(), SandboxError> {
+        let path = |bytes: &[u8]| TreePath::new(bytes).map_err(|error| misread(io::Error::other(error)));
+        let (bytes, meta, node) = match frame {
+            Frame::Link(bytes, target) => return tree.link(path(&bytes)?, &path(&target)?).map_err(misplaced),
+            Frame::Unchanged(bytes) => {
+                let path = path(&bytes)?;
+                let inode = self.put.get(&path).cloned().ok_or_else(|| misread(io::ErrorKind::InvalidData.into()))?;
+                return tree.insert(path, inode).map(drop).map_err(misplaced);
+            }
+            Frame::Directory(bytes, meta) => (bytes, meta, Node::Directory),
+            Frame::Symlink(bytes, meta, target) => (bytes, meta, Node::Symlink(target.into())),
+            Frame::Special(bytes, meta, kind, major, minor) => {
+                let node = match kind {
+                    b'c' => Node::CharacterDevice { major, minor },
+                    b'b' => Node::BlockDevice { major, minor },
+                    _ => Node::Fifo,
+                };
+                (bytes, meta, node)
+            }
+            Frame::File(bytes, meta, size) => {
+                let content = take_content(&mut self.output, size, store)?;
+                (bytes, meta, Node::File(content))
+            }
+            Frame::End => return Ok(()),
+        };
+        let path = path(&bytes)?;
+        let origin = self.put.get(&path).map_or(Origin::Sandbox, |inode| inode.origin.clone());
+        tree.insert(path, Inode { meta, node, origin }).map(drop).map_err(misplaced)
+    }
+
+    fn await_ready(&mut self) -> Result<Door, SandboxError> {
+        loop {
+            match self.answer()? {
+                Answer::MapMe => {
+                    SubordinateIds::of_this_user()?.map(self.worker.id())?;
+                    self.ask(&())?;
+                }
+                Answer::Ready(door) => return Ok(door),
+                other => return Err(self.unexpected(&other)),
+            }
+        }
+    }
+
+    fn ask<T: serde::Serialize>(&mut self, message: &T) -> Result<(), SandboxError> {
+        let sent = match &mut self.input {
+            Some(input) => send(input, message),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        sent.map_err(|error| self.lost(error))
+    }
+
+    fn answer(&mut self) -> Result<Answer, SandboxError> {
+        match receive(&mut self.output) {
+            Ok(Some(Answer::Failed { what, reason, errno })) => Err(explain(what, reason, errno)),
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(SandboxError::Gone { output: self.last_lines() }),
+            Err(source) => Err(misread(source)),
+        }
+    }
+
+    /// The error behind a pipe that broke: what the worker said before it ended.
+    fn lost(&mut self, error: io::Error) -> SandboxError {
+        if error.kind() != io::ErrorKind::BrokenPipe && error.kind() != io::ErrorKind::UnexpectedEof {
+            return misread(error);
+        }
+        match self.answer() {
+            Err(known) => known,
+            Ok(_) => SandboxError::Gone { output: self.last_lines() },
+        }
+    }
+
+    fn unexpected(&self, answer: &Answer) -> SandboxError {
+        misread(io::Error::other(format!("the worker gave an answer out of turn: {answer:?}")))
+    }
+
+    fn lines(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+        self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn last_lines(&self) -> Vec<String> {
+        self.lines().iter().cloned().collect()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        // The worker ends when its input does, and takes the stage and all its programs with it.
+        drop(self.worker.wait());
+        tracing::debug!("the stage in {} is gone", self.folder.path().display());
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the sandbox is where other programs are run")]
+fn spawn(settings: &Settings) -> Result<Child, SandboxError> {
+    let cannot = |source| SandboxError::Stage { what: "start its worker".into(), source };
+    let program = std::env::current_exe().map_err(cannot)?;
+    // What is running, even where the file has been replaced since.
+    let running = Path::new("/proc/self/exe");
+    let program = if running.exists() { running.to_owned() } else { program };
+    Command::new(program)
+        .arg0(worker::WORKER)
+        .arg(serde_json::to_string(settings).expect("settings are plain data"))
+        .env_clear()
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(cannot)
+}
+
+fn open_to_all(folder: &Path) -> Result<(), SandboxError> {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(folder, mode)
+        .map_err(|source| SandboxError::Stage { what: "open its folder to the stage's root".into(), source })
+}
+
+/// Reads the output of programs in the stage, line by line, until the worker ends.
+fn listen(stderr: ChildStderr, lines: &Mutex<VecDeque<String>>, step_over: &mpsc::Sender<()>) {
+    let mut reader = BufReader::new(stderr);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+        if let Some(last) = line.strip_suffix(b"\0\n") {
+            if !last.is_empty() {
+                remember(last, lines);
+            }
+            let _ = step_over.send(());
+        } else {
+            remember(&line, lines);
+        }
+        line.clear();
+    }
+}
+
+fn remember(line: &[u8], lines: &Mutex<VecDeque<String>>) {
+    let line = String::from_utf8_lossy(line).trim_end().replace(|character: char| character.is_control(), " ");
+    tracing::debug!(target: "rootsmith::sandbox::output", "{line}");
+    let mut lines = lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if lines.len() == LAST_LINES {
+        lines.pop_front();
+    }
+    lines.push_back(line);
+}
+
+fn write_entry(entry: Entry<'_>, out: &mut impl Write) -> io::Result<()> {
+    let path = entry.path.as_bytes().to_vec();
+    let meta = entry.inode.meta.clone();
+    match &entry.inode.node {
+        Node::Directory => Frame::Directory(path, meta).write(out),
+        Node::Symlink(target) => Frame::Symlink(path, meta, target.to_vec()).write(out),
+        Node::CharacterDevice { major, minor } => Frame::Special(path, meta, b'c', *major, *minor).write(out),
+        Node::BlockDevice { major, minor } => Frame::Special(path, meta, b'b', *major, *minor).write(out),
+        Node::Fifo => Frame::Special(path, meta, b'p', 0, 0).write(out),
+        Node::File(content) => {
+            Frame::File(path, meta, content.size()).write(out)?;
+            io::copy(&mut content.reader()?, out).map(drop)
+        }
+    }
+}
+
+fn take_content(output: &mut impl Read, size: u64, store: &Store) -> Result<Content, SandboxError> {
+    let mut bytes = output.take(size);
+    if size <= SMALL {
+        let mut kept = Vec::with_capacity(size as usize);
+        bytes.read_to_end(&mut kept).map_err(misread)?;
+        return Ok(Content::bytes(kept));
+    }
+    let keep = |source: crate::store::StoreError| misread(io::Error::other(source));
+    let mut blob = store.begin().map_err(keep)?;
+    io::copy(&mut bytes, &mut blob).map_err(misread)?;
+    let blob = blob.commit().map_err(keep)?;
+    Ok(Content::Slice { path: blob.path, offset: 0, size })
+}
+
+fn misread(source: io::Error) -> SandboxError {
+    SandboxError::Stage { what: "exchange files with its stage".into(), source }
+}
+
+fn misplaced(error: crate::tree::TreeError) -> SandboxError {
+    misread(io::Error::other(error))
+}
+
+/// What the worker could not do, in words that say what would help.
+fn explain(what: String, reason: String, errno: i32) -> SandboxError {
+    let source = io::Error::new(io::Error::from_raw_os_error(errno).kind(), reason);
+    if what != "make a user namespace" {
+        return SandboxError::Stage { what, source };
+    }
+    let setting = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let instead = "or run as root, or in a container as root";
+    let (reason, help) = if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1" {
+        let help = "an administrator can allow it: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`";
+        ("AppArmor forbids it to unprivileged users".to_owned(), help)
+    } else if setting("/proc/sys/kernel/unprivileged_userns_clone") == "0" {
+        let help = "an administrator can allow it: `sysctl -w kernel.unprivileged_userns_clone=1`";
+        ("kernel.unprivileged_userns_clone is 0".to_owned(), help)
+    } else if setting("/proc/sys/user/max_user_namespaces") == "0" {
+        let help = "an administrator can allow it: `sysctl -w user.max_user_namespaces=10000`";
+        ("user.max_user_namespaces is 0".to_owned(), help)
+    } else {
+        (source.to_string(), "`rootsmith doctor` says what this machine has")
+    };
+    SandboxError::NoUserNamespace { reason, help: format!("{help}; {instead}") }
+}

@@ -1,0 +1,242 @@
+//! The worker's side of the stage: entries in, entries out. The worker's root directory is the stage by now, so plain
+//! paths are safe whatever links the entries make.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{Mode, SFlag, UtimensatFlags, mknod, utimensat};
+use nix::sys::time::TimeSpec;
+use walkdir::WalkDir;
+
+use super::wire::Frame;
+use crate::tree::{Meta, Xattrs};
+
+/// What the worker knows of its stage.
+pub(super) struct Stage {
+    /// The host's time when the stage was made: what is not older was written by programs in it.
+    began: i64,
+    /// Files put since the last [`Stage::seal`].
+    fresh: Vec<PathBuf>,
+    /// Inode number and change time of files as they were put.
+    sealed: BTreeMap<PathBuf, Stamp>,
+}
+
+/// Inode number and change time: another one means that a file was touched. No program can set a change time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp(u64, i64, i64);
+
+impl Stage {
+    /// The stage of a worker whose root directory is new and empty.
+    pub(super) fn new() -> io::Result<Self> {
+        let began = fs::metadata("/")?.mtime();
+        Ok(Self { began, fresh: Vec::new(), sealed: BTreeMap::new() })
+    }
+
+    /// Receives entries up to the end mark and puts them into the stage.
+    pub(super) fn put(&mut self, input: &mut impl Read) -> io::Result<()> {
+        loop {
+            match Frame::read(input)? {
+                Frame::End => return Ok(()),
+                Frame::Directory(path, meta) => put_directory(&place(&path), &meta)?,
+                Frame::File(path, meta, size) => {
+                    let path = place(&path);
+                    put_file(&path, &meta, &mut input.take(size), size)?;
+                    self.fresh.push(path);
+                }
+                Frame::Symlink(path, meta, target) => {
+                    let path = place(&path);
+                    clear(&path)?;
+                    std::os::unix::fs::symlink(OsStr::from_bytes(&target), &path).map_err(at(&path))?;
+                    dress(&path, &meta)?;
+                }
+                Frame::Special(path, meta, kind, ..) => {
+                    let path = place(&path);
+                    clear(&path)?;
+                    // Devices need privileges that not every door has; no script of a package opens its own.
+                    if kind == b'p' {
+                        mknod(&path, SFlag::S_IFIFO, Mode::empty(), 0).map_err(|errno| at(&path)(errno.into()))?;
+                        dress(&path, &meta)?;
+                    }
+                }
+                Frame::Link(path, target) => {
+                    let path = place(&path);
+                    clear(&path)?;
+                    fs::hard_link(place(&target), &path).map_err(at(&path))?;
+                    self.fresh.push(path);
+                }
+                Frame::Unchanged(_) => return Err(io::Error::from(io::ErrorKind::InvalidData)),
+            }
+        }
+    }
+
+    /// Notes how the files put so far look untouched. Called before a program runs.
+    pub(super) fn seal(&mut self) -> io::Result<()> {
+        for path in std::mem::take(&mut self.fresh) {
+            if let Ok(metadata) = fs::symlink_metadata(&path) {
+                self.sealed.insert(path, stamp(&metadata));
+            }
+        }
+        // Change times advance with the timer tick, at most 10 ms long: a program that runs from now on leaves another.
+        thread::sleep(Duration::from_millis(10));
+        Ok(())
+    }
+
+    /// Sends everything in the stage. What programs in it wrote gets the time `time`; directories do too, because their
+    /// own time only says when the stage was filled.
+    pub(super) fn collect(&self, time: i64, out: &mut impl Write) -> io::Result<()> {
+        let mut links: BTreeMap<(u64, u64), Vec<u8>> = BTreeMap::new();
+        for entry in WalkDir::new("/").sort_by_file_name() {
+            let entry = entry?;
+            let path = entry.path();
+            let metadata = entry.metadata()?;
+            let name = path.as_os_str().as_bytes()[1..].to_vec();
+            if !metadata.is_dir() && metadata.nlink() > 1 {
+                let inode = (metadata.dev(), metadata.ino());
+                if let Some(first) = links.get(&inode) {
+                    Frame::Link(name, first.clone()).write(out)?;
+                    continue;
+                }
+                links.insert(inode, name.clone());
+            }
+            self.send(path, name, &metadata, time, out)?;
+        }
+        Frame::End.write(out)?;
+        out.flush()
+    }
+
+    fn send(
+        &self,
+        path: &Path,
+        name: Vec<u8>,
+        found: &fs::Metadata,
+        time: i64,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let kind = found.file_type();
+        if kind.is_file() && self.sealed.get(path) == Some(&stamp(found)) {
+            return Frame::Unchanged(name).write(out);
+        }
+        let mut meta = Meta::new(found.mode() & 0o7777);
+        (meta.uid, meta.gid) = (found.uid(), found.gid());
+        meta.mtime = if kind.is_dir() || found.mtime() >= self.began { time } else { found.mtime() };
+        meta.xattrs = attributes(path)?;
+        if kind.is_dir() {
+            Frame::Directory(name, meta).write(out)
+        } else if kind.is_symlink() {
+            Frame::Symlink(name, meta, fs::read_link(path).map_err(at(path))?.into_os_string().into_vec()).write(out)
+        } else if kind.is_file() {
+            let mut file = File::open(path).map_err(at(path))?;
+            Frame::File(name, meta, found.len()).write(out)?;
+            let sent = io::copy(&mut (&mut file).take(found.len()), out)?;
+            if sent == found.len() { Ok(()) } else { Err(at(path)(io::ErrorKind::UnexpectedEof.into())) }
+        } else if kind.is_fifo() {
+            Frame::Special(name, meta, b'p', 0, 0).write(out)
+        } else if kind.is_char_device() || kind.is_block_device() {
+            let letter = if kind.is_char_device() { b'c' } else { b'b' };
+            let (major, minor) = (nix::sys::stat::major(found.rdev()), nix::sys::stat::minor(found.rdev()));
+            Frame::Special(name, meta, letter, major as u32, minor as u32).write(out)
+        } else {
+            Ok(()) // a socket, which no image can hold
+        }
+    }
+}
+
+fn place(path: &[u8]) -> PathBuf {
+    Path::new("/").join(OsStr::from_bytes(path))
+}
+
+fn put_directory(path: &Path, meta: &Meta) -> io::Result<()> {
+    let existing = fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    if !existing {
+        clear(path)?;
+        fs::create_dir(path).map_err(at(path))?;
+    }
+    dress(path, meta)
+}
+
+fn put_file(path: &Path, meta: &Meta, bytes: &mut impl Read, size: u64) -> io::Result<()> {
+    let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = match create() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            clear(path)?;
+            create()
+        }
+        other => other,
+    }
+    .map_err(at(path))?;
+    let written = io::copy(&mut BufReader::with_capacity(1 << 16, bytes), &mut file).map_err(at(path))?;
+    if written != size {
+        return Err(at(path)(io::ErrorKind::UnexpectedEof.into()));
+    }
+    drop(file);
+    dress(path, meta)
+}
+
+/// Owner first: changing it takes away setuid bits and capabilities.
+fn dress(path: &Path, meta: &Meta) -> io::Result<()> {
+    std::os::unix::fs::lchown(path, Some(meta.uid), Some(meta.gid)).map_err(at(path))?;
+    let link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    if !link {
+        fs::set_permissions(path, fs::Permissions::from_mode(meta.mode)).map_err(at(path))?;
+    }
+    for (name, value) in meta.xattrs.iter() {
+        xattr::set(path, OsStr::from_bytes(name), value).map_err(at(path))?;
+    }
+    let time = TimeSpec::new(meta.mtime, 0);
+    utimensat(AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink).map_err(|errno| at(path)(errno.into()))
+}
+
+/// Makes room at `path`.
+fn clear(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(at(path)(error)),
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path).map_err(at(path)),
+        Ok(_) => fs::remove_file(path).map_err(at(path)),
+    }
+}
+
+fn attributes(path: &Path) -> io::Result<Xattrs> {
+    let mut xattrs = Xattrs::default();
+    let names = match xattr::list(path) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOTSUP) => return Ok(xattrs),
+        other => other.map_err(at(path))?,
+    };
+    for name in names {
+        if let Some(value) = xattr::get(path, &name).map_err(at(path))? {
+            xattrs.set(name.as_bytes(), value);
+        }
+    }
+    Ok(xattrs)
+}
+
+fn stamp(metadata: &fs::Metadata) -> Stamp {
+    Stamp(metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    let path = path.to_owned();
+    move |source| io::Error::new(source.kind(), Fault { path: path.clone(), source })
+}
+
+/// An error and the file of the stage that it is about.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+struct Fault {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// The system's number of an error of this module; 0 where it has none.
+pub(super) fn errno(error: &io::Error) -> i32 {
+    let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<Fault>());
+    fault.map_or(error, |fault| &fault.source).raw_os_error().unwrap_or(0)
+}

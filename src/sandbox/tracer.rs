@@ -1,0 +1,308 @@
+//! Running a program in the stage, under ptrace.
+//!
+//! What scripts of packages write must not depend on the day, the host's name, its kernel or its number of processors.
+//! The [filter](super::filter) stops those calls, and this tracer answers them: the time of day is one fixed moment,
+//! there is one processor, and the host is `localhost`. The C library usually reads the clock without a call, from the
+//! vDSO that the kernel maps into each process; at every exec the tracer takes the vDSO's address out of the new
+//! process's auxiliary vector, so that the C library falls back to calls.
+//!
+//! A traced program and all that it starts dies with the tracer (`PTRACE_O_EXITKILL`), also where there is no PID
+//! namespace.
+
+#![allow(unsafe_code)] // fork, and the bytes of `struct utsname`
+
+use std::collections::BTreeSet;
+use std::ffi::{CString, c_void};
+use std::io;
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{self, ForkResult, Pid};
+
+use super::filter;
+use super::wire::Step;
+
+/// Bytes of a word.
+const WORD: u64 = 8;
+
+/// Types of entries in the auxiliary vector (linux/auxvec.h).
+const AT_NULL: u64 = 0;
+const AT_IGNORE: u64 = 1;
+const AT_SYSINFO_EHDR: u64 = 33;
+
+/// Runs a step to its end and kills what it left running; gives its exit code, or 128 and the signal's number.
+pub(super) fn run(step: &Step) -> io::Result<i32> {
+    let program = Program::new(step)?;
+    let (wait, go) = unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    // SAFETY: the worker has one thread, so the child may do all that the worker may.
+    match unsafe { unistd::fork() }? {
+        ForkResult::Child => program.execute(wait, go),
+        ForkResult::Parent { child } => {
+            drop(wait);
+            Tracer { time: step.time, alive: BTreeSet::new() }.trace(child, go)
+        }
+    }
+}
+
+/// What execve needs, made before the fork.
+struct Program {
+    folder: CString,
+    paths: Vec<CString>,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    network: bool,
+}
+
+impl Program {
+    fn new(step: &Step) -> io::Result<Self> {
+        let text = |text: &str| CString::new(text).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
+        let name = step.command.first().ok_or(io::ErrorKind::InvalidInput)?;
+        let search = step.environment.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value);
+        let paths = if name.contains('/') {
+            vec![text(name)?]
+        } else {
+            search.split(':').map(|folder| text(&format!("{folder}/{name}"))).collect::<io::Result<_>>()?
+        };
+        Ok(Self {
+            folder: text(&step.folder)?,
+            paths,
+            arguments: step.command.iter().map(|argument| text(argument)).collect::<io::Result<_>>()?,
+            environment: step
+                .environment
+                .iter()
+                .map(|(name, value)| text(&format!("{name}={value}")))
+                .collect::<io::Result<_>>()?,
+            network: step.network,
+        })
+    }
+
+    /// In the child: waits to be traced, takes on the filter, and becomes the program.
+    fn execute(self, wait: OwnedFd, go: OwnedFd) -> ! {
+        drop(go);
+        let run = || -> nix::Result<()> {
+            unistd::read(&wait, &mut [0])?;
+            unistd::dup2_stdout(io::stderr())?;
+            let null = nix::fcntl::open("/dev/null", nix::fcntl::OFlag::O_RDONLY, nix::sys::stat::Mode::empty())?;
+            unistd::dup2_stdin(null)?;
+            unistd::chdir(self.folder.as_c_str())?;
+            filter::install(self.network).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+            let mut last = Errno::ENOENT;
+            for path in &self.paths {
+                match unistd::execve(path, &self.arguments, &self.environment) {
+                    Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        };
+        let error = run().expect_err("execve returns only where it failed");
+        let name = self.arguments.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let message = format!("cannot run `{name}`: {}\n", error.desc());
+        let _ = unistd::write(io::stderr(), message.as_bytes());
+        // SAFETY: ends the process at once, without running what the worker registered.
+        unsafe { libc::_exit(127) }
+    }
+}
+
+struct Tracer {
+    time: i64,
+    alive: BTreeSet<Pid>,
+}
+
+impl Tracer {
+    fn trace(mut self, child: Pid, go: OwnedFd) -> io::Result<i32> {
+        let options = Options::PTRACE_O_EXITKILL
+            | Options::PTRACE_O_TRACEEXEC
+            | Options::PTRACE_O_TRACEFORK
+            | Options::PTRACE_O_TRACEVFORK
+            | Options::PTRACE_O_TRACECLONE
+            | Options::PTRACE_O_TRACESECCOMP;
+        ptrace::seize(child, options)?;
+        self.alive.insert(child);
+        unistd::write(&go, &[1])?;
+        drop(go);
+        let mut code = None;
+        loop {
+            let status = match waitpid(None, Some(WaitPidFlag::__WALL)) {
+                Err(Errno::EINTR) => continue,
+                Err(Errno::ECHILD) => return Ok(code.unwrap_or(127)),
+                other => other?,
+            };
+            let ended = match status {
+                WaitStatus::Exited(pid, code) => Some((pid, code)),
+                WaitStatus::Signaled(pid, signal, _) => Some((pid, 128 + signal as i32)),
+                stopped => {
+                    self.resume(stopped, code.is_some());
+                    None
+                }
+            };
+            if let Some((pid, ended_with)) = ended {
+                self.alive.remove(&pid);
+                if pid == child {
+                    code = Some(ended_with);
+                    self.alive.iter().for_each(|pid| end(*pid));
+                }
+            }
+        }
+    }
+
+    /// Deals with a stop and lets the process go on. A process may be gone by now, which is no error.
+    fn resume(&mut self, status: WaitStatus, ending: bool) {
+        let Some(pid) = status.pid() else { return };
+        if self.alive.insert(pid) && ending {
+            end(pid);
+        }
+        let mut signal = None;
+        match status {
+            WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_EXEC) => drop(hide_vdso(pid)),
+            WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_SECCOMP) => drop(self.answer(pid)),
+            WaitStatus::Stopped(_, stopped_by) => signal = Some(stopped_by),
+            _ => {}
+        }
+        let _ = ptrace::cont(pid, signal);
+    }
+
+    /// Answers the call at which `pid` stopped.
+    fn answer(&self, pid: Pid) -> nix::Result<()> {
+        let mut call = Call::of(pid)?;
+        let [first, second, third, ..] = call.arguments();
+        let result = match call.number() {
+            libc::SYS_clock_gettime => put_words(pid, second, &[self.time.cast_unsigned(), 0]).map(|()| 0),
+            libc::SYS_gettimeofday if first == 0 => Ok(0),
+            libc::SYS_gettimeofday => put_words(pid, first, &[self.time.cast_unsigned(), 0]).map(|()| 0),
+            libc::SYS_uname => put_bytes(pid, first, &host_name()?).map(|()| 0),
+            libc::SYS_sched_getaffinity if second < WORD => Err(Errno::EINVAL),
+            libc::SYS_sched_getaffinity => put_words(pid, third, &[1]).map(|()| WORD.cast_signed()),
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_time if first == 0 => Ok(self.time),
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_time => put_words(pid, first, &[self.time.cast_unsigned()]).map(|()| self.time),
+            _ => return Ok(()),
+        };
+        call.give(pid, result.unwrap_or_else(|error| -(error as i64)))
+    }
+}
+
+/// Kills a process that may be gone already.
+fn end(pid: Pid) {
+    let _ = kill(pid, Signal::SIGKILL);
+}
+
+/// Takes the vDSO out of the auxiliary vector of a process that has just become a new program. The stack of such a
+/// process holds `argc`, the arguments and a null, the environment and a null, and the vector (ABI supplement, "Initial
+/// Process Stack").
+fn hide_vdso(pid: Pid) -> nix::Result<()> {
+    let stack = Call::of(pid)?.stack();
+    let arguments = word(pid, stack)?;
+    let mut at = stack + WORD * (arguments + 2);
+    while word(pid, at)? != 0 {
+        at += WORD;
+    }
+    at += WORD;
+    loop {
+        match word(pid, at)? {
+            AT_NULL => return Ok(()),
+            AT_SYSINFO_EHDR => put_words(pid, at, &[AT_IGNORE])?,
+            _ => {}
+        }
+        at += 2 * WORD;
+    }
+}
+
+/// `struct utsname` with the names of no particular host; only the machine is the real one.
+fn host_name() -> nix::Result<[u8; 390]> {
+    let mut bytes = [0; 390];
+    let real = nix::sys::utsname::uname()?;
+    let machine = real.machine().to_str().unwrap_or_default();
+    let fields = ["Linux", "localhost", "6.12.0", "#1 SMP", machine, "(none)"];
+    for (field, text) in bytes.chunks_exact_mut(65).zip(fields) {
+        field[..text.len()].copy_from_slice(text.as_bytes());
+    }
+    Ok(bytes)
+}
+
+fn word(pid: Pid, at: u64) -> nix::Result<u64> {
+    ptrace::read(pid, at as *mut c_void).map(i64::cast_unsigned)
+}
+
+fn put_words(pid: Pid, at: u64, words: &[u64]) -> nix::Result<()> {
+    for (index, word) in words.iter().enumerate() {
+        ptrace::write(pid, (at + index as u64 * WORD) as *mut c_void, word.cast_signed())?;
+    }
+    Ok(())
+}
+
+/// Writes bytes of any number: what is behind them in their last word stays as it is.
+fn put_bytes(pid: Pid, at: u64, bytes: &[u8]) -> nix::Result<()> {
+    for (index, chunk) in bytes.chunks(8).enumerate() {
+        let at = at + index as u64 * WORD;
+        let mut merged = if chunk.len() < 8 { word(pid, at)?.to_ne_bytes() } else { [0; 8] };
+        merged[..chunk.len()].copy_from_slice(chunk);
+        put_words(pid, at, &[u64::from_ne_bytes(merged)])?;
+    }
+    Ok(())
+}
+
+/// The registers of a stopped process.
+struct Call(libc::user_regs_struct);
+
+#[cfg(target_arch = "x86_64")]
+impl Call {
+    fn of(pid: Pid) -> nix::Result<Self> {
+        ptrace::getregs(pid).map(Self)
+    }
+
+    fn number(&self) -> i64 {
+        self.0.orig_rax.cast_signed()
+    }
+
+    fn arguments(&self) -> [u64; 3] {
+        [self.0.rdi, self.0.rsi, self.0.rdx]
+    }
+
+    fn stack(&self) -> u64 {
+        self.0.rsp
+    }
+
+    /// Skips the call and makes it return `result`.
+    fn give(&mut self, pid: Pid, result: i64) -> nix::Result<()> {
+        self.0.orig_rax = u64::MAX;
+        self.0.rax = result.cast_unsigned();
+        ptrace::setregs(pid, self.0)
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+impl Call {
+    fn of(pid: Pid) -> nix::Result<Self> {
+        ptrace::getregs(pid).map(Self)
+    }
+
+    fn number(&self) -> i64 {
+        self.0.regs[8].cast_signed()
+    }
+
+    fn arguments(&self) -> [u64; 3] {
+        [self.0.regs[0], self.0.regs[1], self.0.regs[2]]
+    }
+
+    fn stack(&self) -> u64 {
+        self.0.sp
+    }
+
+    /// Skips the call and makes it return `result`. The number of a call is a register set of its own here
+    /// (`NT_ARM_SYSTEM_CALL`).
+    fn give(&mut self, pid: Pid, result: i64) -> nix::Result<()> {
+        const NT_ARM_SYSTEM_CALL: usize = 0x404;
+        let skip: libc::c_int = -1;
+        let mut vector = libc::iovec { iov_base: (&raw const skip).cast_mut().cast(), iov_len: 4 };
+        // SAFETY: `vector` describes `skip`, which lives until the call returns.
+        let set = unsafe { libc::ptrace(libc::PTRACE_SETREGSET, pid.as_raw(), NT_ARM_SYSTEM_CALL, &raw mut vector) };
+        Errno::result(set)?;
+        self.0.regs[0] = result.cast_unsigned();
+        ptrace::setregs(pid, self.0)
+    }
+}
