@@ -76,7 +76,7 @@ impl Session {
     }
 
     /// Puts entries into the stage, parents before what they hold. Hard links are entries with the same number; what is
-    /// there already is replaced, and what a directory holds stays.
+    /// there already is replaced, but a directory (or a link to one) that is there stays as it is.
     pub fn put<'a>(&mut self, entries: impl IntoIterator<Item = Entry<'a>>) -> Result<(), SandboxError> {
         let mut first = std::collections::BTreeMap::<InodeId, &TreePath>::new();
         self.ask(&Request::Put)?;
@@ -102,6 +102,15 @@ impl Session {
         end.map_err(|error| self.lost(error))?;
         match self.answer()? {
             Answer::Done => Ok(()),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// The bytes of a file in the stage, at most 64 MiB; nothing where there is none.
+    pub fn read(&mut self, path: &TreePath) -> Result<Option<Vec<u8>>, SandboxError> {
+        self.ask(&Request::Read(path.as_relative().to_string_lossy().into_owned()))?;
+        match self.answer()? {
+            Answer::Bytes(bytes) => Ok(bytes),
             other => Err(self.unexpected(&other)),
         }
     }

@@ -19,6 +19,21 @@ use walkdir::WalkDir;
 use super::wire::Frame;
 use crate::tree::{Meta, Xattrs};
 
+/// Files longer than this are not read as a whole.
+const LARGEST_READ: u64 = 64 << 20;
+
+/// The bytes of a regular file of the stage, at most 64 MiB; nothing where there is none.
+pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(at(path)(error)),
+        Ok(metadata) if metadata.is_file() && metadata.len() <= LARGEST_READ => {
+            fs::read(path).map(Some).map_err(at(path))
+        }
+        Ok(_) => Err(at(path)(io::Error::other("it is no regular file, or larger than 64 MiB"))),
+    }
+}
+
 /// What the worker knows of its stage.
 pub(super) struct Stage {
     /// The host's time when the stage was made: what is not older was written by programs in it.
@@ -153,12 +168,13 @@ fn place(path: &[u8]) -> PathBuf {
     Path::new("/").join(OsStr::from_bytes(path))
 }
 
+/// A directory that is there, or a link to one, stays as it is: dpkg does the same.
 fn put_directory(path: &Path, meta: &Meta) -> io::Result<()> {
-    let existing = fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
-    if !existing {
-        clear(path)?;
-        fs::create_dir(path).map_err(at(path))?;
+    if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+        return Ok(());
     }
+    clear(path)?;
+    fs::create_dir(path).map_err(at(path))?;
     dress(path, meta)
 }
 

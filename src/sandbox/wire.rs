@@ -14,6 +14,8 @@ pub(super) enum Request {
     Put,
     /// A program is to be run.
     Run(Step),
+    /// The bytes of one file, by its path, are to be sent.
+    Read(String),
     /// All of the stage is to be sent back. The stage is not used again.
     Collect,
 }
@@ -29,6 +31,8 @@ pub(super) enum Answer {
     Done,
     /// A program ended: its exit code, or 128 and the signal's number.
     Ended(i32),
+    /// The bytes of a file, or that there is none.
+    Bytes(Option<Vec<u8>>),
     /// The stage follows, as [`Frame`]s up to [`Frame::End`].
     Stage,
     /// It could not be done; the worker ends.

@@ -185,6 +185,9 @@ fn inner(settings: &Settings, door: Door) -> Result<(), Fault> {
                 stage.seal().map_err(cannot("look at the stage"))?;
                 Answer::Ended(run(&step, door)?)
             }
+            Request::Read(path) => {
+                Answer::Bytes(stage::read(Path::new(&path)).map_err(cannot("read a file of the stage"))?)
+            }
             Request::Collect => {
                 withdraw(door).map_err(cannot("take its devices out of the stage"))?;
                 send(&mut output, &Answer::Stage).map_err(cannot("answer"))?;
