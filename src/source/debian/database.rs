@@ -1,0 +1,112 @@
+//! dpkg's database, written as `dpkg --unpack` leaves it (dpkg's `src/main/unpack.c`, `lib/dpkg/dump.c`,
+//! `lib/dpkg/triglib.c`), so that dpkg in the image goes on from there.
+
+use md5::{Digest as _, Md5};
+
+use super::deb822::Paragraph;
+use super::unpack::Unpacked;
+use crate::digest::to_hex;
+use crate::tree::{Tree, TreePath};
+
+/// The fields of a stanza in the order in which dpkg writes them (`fieldinfos` in `lib/dpkg/parse.c`); all others follow
+/// in the order of the package. `Description` has its own place because `Conffiles` goes before it.
+const FIELD_ORDER: [&str; 23] = [
+    "Package", "Essential", "Protected", "Status", "Priority", "Section", "Installed-Size", "Origin", "Maintainer",
+    "Bugs", "Architecture", "Multi-Arch", "Source", "Version", "Replaces", "Provides", "Depends", "Pre-Depends",
+    "Recommends", "Suggests", "Breaks", "Conflicts", "Enhances",
+];
+
+/// Members of a package's control archive that dpkg does not keep in `info`.
+const NOT_KEPT: [&str; 1] = ["control"];
+
+/// The stanza of an unpacked package for `/var/lib/dpkg/status`, with the empty line behind it. `tree` holds its files:
+/// the checksums of its configuration files are taken there.
+pub(super) fn stanza(package: &Unpacked, control: &Paragraph<'_>, tree: &Tree) -> std::io::Result<String> {
+    let mut text = String::new();
+    for name in FIELD_ORDER {
+        if name == "Status" {
+            text.push_str("Status: install ok unpacked\n");
+        } else if let Some(value) = control.field(name) {
+            push_field(&mut text, name, value.raw());
+        }
+    }
+    text.push_str(&conffiles(package, tree)?);
+    if let Some(value) = control.field("Description") {
+        push_field(&mut text, "Description", value.raw());
+    }
+    for (name, value) in control.fields() {
+        let known = |other: &&str| other.eq_ignore_ascii_case(name);
+        if !FIELD_ORDER.iter().any(|other| known(&other)) && !name.eq_ignore_ascii_case("Description") {
+            push_field(&mut text, name, value.raw());
+        }
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// What goes to `/var/lib/dpkg/info`: file names, modes and bytes.
+pub(super) fn info_files(package: &Unpacked) -> Vec<(String, u32, Vec<u8>)> {
+    let stem = package.database_name();
+    let kept = package.members.iter().filter(|member| !NOT_KEPT.contains(&member.name.as_str()));
+    let mut files: Vec<_> =
+        kept.map(|member| (format!("{stem}.{}", member.name), member.mode, member.bytes.clone())).collect();
+    let mut list: Vec<u8> = package.list.join(&b'\n');
+    list.push(b'\n');
+    files.push((format!("{stem}.list"), 0o644, list));
+    files
+}
+
+/// One line of a package's `triggers` control file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Interest {
+    /// What is watched: a path with a leading slash, or a name.
+    pub(super) trigger: String,
+    /// The watching package, with `/noawait` where others need not wait for it.
+    pub(super) watcher: String,
+}
+
+/// The interests that a package declares (deb-triggers(5)).
+pub(super) fn interests(package: &Unpacked) -> Vec<Interest> {
+    let text = package.member("triggers").map(String::from_utf8_lossy).unwrap_or_default();
+    let directives = text.lines().map(|line| line.split('#').next().unwrap_or_default().split_whitespace());
+    let interest = directives.filter_map(|mut words| {
+        let suffix = match words.next()? {
+            "interest" | "interest-await" => "",
+            "interest-noawait" => "/noawait",
+            _ => return None,
+        };
+        Some(Interest { trigger: words.next()?.to_owned(), watcher: format!("{}{suffix}", package.database_name()) })
+    });
+    interest.collect()
+}
+
+/// The `Conffiles` field of a stanza: path and MD5 of each configuration file that the package ships.
+fn conffiles(package: &Unpacked, tree: &Tree) -> std::io::Result<String> {
+    let listed = package.member("conffiles").map(String::from_utf8_lossy).unwrap_or_default();
+    let mut lines = String::new();
+    for path in listed.lines().map(str::trim).filter(|line| line.starts_with('/')) {
+        let place = TreePath::new(path).ok().and_then(|path| tree.resolve(&path).ok());
+        let content = place.and_then(|place| tree.get(&place)).and_then(|inode| inode.content());
+        let sum = match content {
+            Some(content) => {
+                let mut hash = Md5::new();
+                hash.update(content.read()?);
+                to_hex(&hash.finalize())
+            }
+            // Left out by the recipe's path rules, as `--path-exclude` does: dpkg then notes it like this.
+            None => "newconffile".to_owned(),
+        };
+        lines.push_str(&format!(" {path} {sum}\n"));
+    }
+    Ok(if lines.is_empty() { lines } else { format!("Conffiles:\n{lines}") })
+}
+
+fn push_field(text: &mut String, name: &str, value: &str) {
+    text.push_str(name);
+    text.push(':');
+    if !value.starts_with('\n') && !value.is_empty() {
+        text.push(' ');
+    }
+    text.push_str(value);
+    text.push('\n');
+}
