@@ -4,6 +4,7 @@
 //! canonical: a tree has exactly one tar, and a tar exactly one compressed form for each [`Compression`].
 
 mod apply;
+mod compress;
 mod decompress;
 mod error;
 mod extended;
@@ -12,6 +13,7 @@ mod pax;
 mod read;
 
 pub use apply::{Applier, Apply, Duplicates};
+pub use compress::{Compressed, Compression, Compressor, ParseCompressionError};
 pub use decompress::decompress;
 pub use error::ArchiveError;
 pub use read::{Item, Limits, What, read_tar, read_tar_file};
