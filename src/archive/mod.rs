@@ -1,1 +1,19 @@
 //! Tar in and out, and compression.
+//!
+//! Reading never touches the host's file system: a tar becomes [`Item`]s, and items become a tree. Writing is
+//! canonical: a tree has exactly one tar, and a tar exactly one compressed form for each [`Compression`].
+
+mod apply;
+mod compress;
+mod decompress;
+mod error;
+mod extended;
+mod header;
+mod pax;
+mod read;
+
+pub use apply::{Applier, Apply, Duplicates};
+pub use compress::{Compressed, Compression, Compressor, ParseCompressionError};
+pub use decompress::decompress;
+pub use error::ArchiveError;
+pub use read::{Item, Limits, What, read_tar, read_tar_file};

@@ -14,7 +14,7 @@ use std::ops::Bound;
 
 pub use content::{Content, ContentReader};
 pub use inode::{Inode, Meta, Node, Origin, Xattrs};
-pub use path::{PathError, TreePath};
+pub use path::{PathError, TreePath, escape};
 pub use resolve::ResolveError;
 
 /// The number of an inode in its tree.

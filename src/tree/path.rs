@@ -135,7 +135,7 @@ impl fmt::Debug for TreePath {
 }
 
 /// Bytes as text for people and golden files: UTF-8 as it is, all else as `\xNN`; a backslash as `\\`.
-pub(super) fn escape(bytes: &[u8]) -> String {
+pub fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {

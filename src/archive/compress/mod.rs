@@ -1,0 +1,220 @@
+//! Compression of layers: the same bytes for any number of threads, on every machine.
+//!
+//! What the bytes depend on belongs to `format = 1`: the compressors and their versions (pinned in `Cargo.toml`), the
+//! levels and the block sizes here.
+
+mod gzip;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::Sender;
+use zstd::zstd_safe::CParameter;
+
+use crate::digest::{Digest, Digesting};
+use gzip::ParallelGzip;
+
+/// How the bytes of a layer are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// gzip, one member: what every container engine reads.
+    #[default]
+    Gzip,
+    /// zstd, one frame with a checksum: smaller and faster; needs Docker 23, containerd 1.5 or podman.
+    Zstd,
+    /// Plain tar.
+    None,
+}
+
+/// A text that names no compression.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no compression known here: expected gzip, zstd or none")]
+pub struct ParseCompressionError(pub String);
+
+/// zstd's level: with it layers are smaller than other image builders' zstd, which use 3.
+const ZSTD_LEVEL: i32 = 6;
+
+/// How many bytes each job of zstd's own threads takes: fixed, so that their number does not change the result.
+const ZSTD_JOB: u32 = 4 << 20;
+
+/// How much of the previous job a job looks back at: a quarter of the window (`ZSTD_c_overlapLog`).
+const ZSTD_OVERLAP: u32 = 7;
+
+/// Bytes that travel between threads at once, and that one deflate block holds.
+const BLOCK: usize = 1 << 20;
+
+impl Compression {
+    /// The media type of a layer so compressed (OCI image spec, layer.md).
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
+            Self::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
+            Self::None => "application/vnd.oci.image.layer.v1.tar",
+        }
+    }
+
+    /// What the name of a file tells: `.gz` and `.tgz`, `.zst` and `.tzst`; anything else is plain.
+    pub fn of_file_name(name: &str) -> Self {
+        let ends = |endings: [&str; 2]| endings.iter().any(|ending| name.ends_with(ending));
+        match () {
+            () if ends([".gz", ".tgz"]) => Self::Gzip,
+            () if ends([".zst", ".tzst"]) => Self::Zstd,
+            () => Self::None,
+        }
+    }
+}
+
+/// Compresses and hashes what is written to it.
+///
+/// The uncompressed bytes are hashed on a thread of their own, gzip and zstd compress on `threads` threads, and the
+/// compressed bytes are written to the output from the caller's thread. A few blocks of 1 MiB for each thread are in
+/// memory at once.
+pub struct Compressor<W: Write> {
+    encoder: Encoder<W>,
+    block: Vec<u8>,
+    hasher: Hasher,
+}
+
+/// What became of the bytes of a [`Compressor`].
+pub struct Compressed<W> {
+    /// The output, not flushed.
+    pub output: W,
+    /// The digest of the uncompressed bytes: a layer's diff ID.
+    pub digest: Digest,
+    /// How many uncompressed bytes there were.
+    pub size: u64,
+}
+
+enum Encoder<W: Write> {
+    Gzip(ParallelGzip<W>),
+    Zstd(zstd::stream::write::Encoder<'static, W>),
+    Plain(W),
+}
+
+impl<W: Write> Compressor<W> {
+    /// Starts compressing into `output`. Fails where the output does, or where threads cannot be started.
+    pub fn new(output: W, compression: Compression, threads: NonZeroUsize) -> io::Result<Self> {
+        let encoder = match compression {
+            Compression::Gzip => Encoder::Gzip(ParallelGzip::new(output, threads)?),
+            Compression::Zstd => Encoder::Zstd(zstd_encoder(output, threads)?),
+            Compression::None => Encoder::Plain(output),
+        };
+        Ok(Self { encoder, block: Vec::with_capacity(BLOCK), hasher: Hasher::start()? })
+    }
+
+    /// Completes the compressed form.
+    pub fn finish(mut self) -> io::Result<Compressed<W>> {
+        let last = Arc::new(std::mem::take(&mut self.block));
+        self.hasher.update(&last)?;
+        let output = match self.encoder {
+            Encoder::Gzip(encoder) => encoder.finish(last)?,
+            Encoder::Zstd(mut encoder) => {
+                encoder.write_all(&last)?;
+                encoder.finish()?
+            }
+            Encoder::Plain(mut output) => {
+                output.write_all(&last)?;
+                output
+            }
+        };
+        let (digest, size) = self.hasher.finish()?;
+        Ok(Compressed { output, digest, size })
+    }
+
+    fn full_block(&mut self) -> io::Result<()> {
+        let block = Arc::new(std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK)));
+        self.hasher.update(&block)?;
+        match &mut self.encoder {
+            Encoder::Gzip(encoder) => encoder.block(block),
+            Encoder::Zstd(encoder) => encoder.write_all(&block),
+            Encoder::Plain(output) => output.write_all(&block),
+        }
+    }
+}
+
+impl<W: Write> Write for Compressor<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(BLOCK - self.block.len());
+        self.block.extend_from_slice(&bytes[..count]);
+        if self.block.len() == BLOCK {
+            self.full_block()?;
+        }
+        Ok(count)
+    }
+
+    /// Does nothing: where blocks end must not depend on when somebody flushed.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn zstd_encoder<W: Write>(output: W, threads: NonZeroUsize) -> io::Result<zstd::stream::write::Encoder<'static, W>> {
+    let mut encoder = zstd::stream::write::Encoder::new(output, ZSTD_LEVEL)?;
+    encoder.include_checksum(true)?;
+    encoder.multithread(u32::try_from(threads.get()).unwrap_or(u32::MAX))?;
+    encoder.set_parameter(CParameter::JobSize(ZSTD_JOB))?;
+    encoder.set_parameter(CParameter::OverlapSizeLog(ZSTD_OVERLAP))?;
+    Ok(encoder)
+}
+
+/// Hashes blocks on a thread of its own.
+struct Hasher {
+    blocks: Sender<Arc<Vec<u8>>>,
+    thread: JoinHandle<(Digest, u64)>,
+}
+
+impl Hasher {
+    fn start() -> io::Result<Self> {
+        let (blocks, received) = crossbeam_channel::bounded::<Arc<Vec<u8>>>(4);
+        let thread = std::thread::Builder::new().name("hash".to_owned()).spawn(move || {
+            let mut hash = Digesting::new(io::sink());
+            for block in received {
+                hash.write_all(&block).expect("a sink takes everything");
+            }
+            let (_, digest, size) = hash.finish();
+            (digest, size)
+        })?;
+        Ok(Self { blocks, thread })
+    }
+
+    fn update(&self, block: &Arc<Vec<u8>>) -> io::Result<()> {
+        self.blocks.send(Arc::clone(block)).map_err(|_| ended())
+    }
+
+    fn finish(self) -> io::Result<(Digest, u64)> {
+        drop(self.blocks);
+        self.thread.join().map_err(|_| ended())
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("a thread that packs the layer ended before its work was done")
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::None => "none",
+        })
+    }
+}
+
+impl FromStr for Compression {
+    type Err = ParseCompressionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Self::Gzip, Self::Zstd, Self::None];
+        let found = all.into_iter().find(|compression| compression.to_string() == text);
+        found.ok_or_else(|| ParseCompressionError(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

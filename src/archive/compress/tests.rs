@@ -1,0 +1,91 @@
+use std::io::Read;
+
+use super::super::{Limits, decompress};
+use super::*;
+
+/// Text-like, incompressible and zero parts, longer than a few blocks.
+fn sample(length: usize) -> Vec<u8> {
+    let mut state = 12_345_u64;
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        match (bytes.len() >> 18) % 4 {
+            0 => bytes.extend_from_slice(&state.to_le_bytes()),
+            1 => bytes.extend_from_slice(&[0; 64]),
+            _ => bytes.extend_from_slice(format!("/usr/lib/file-{}.so\n", state >> 54).as_bytes()),
+        }
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+fn compressed(bytes: &[u8], compression: Compression, threads: usize, step: usize) -> (Vec<u8>, Digest, u64) {
+    let mut compressor = Compressor::new(Vec::new(), compression, NonZeroUsize::new(threads).unwrap()).unwrap();
+    bytes.chunks(step).for_each(|chunk| compressor.write_all(chunk).unwrap());
+    let done = compressor.finish().unwrap();
+    (done.output, done.digest, done.size)
+}
+
+#[test]
+fn threads_and_write_sizes_change_nothing() {
+    for length in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 9 * BLOCK + 12_345] {
+        let bytes = sample(length);
+        for compression in [Compression::Gzip, Compression::Zstd, Compression::None] {
+            let (once, digest, size) = compressed(&bytes, compression, 1, usize::MAX);
+            assert_eq!((digest, size), (Digest::of(&bytes), length as u64));
+            for (threads, step) in [(1, 512), (2, 777), (3, 1 << 16), (8, 3 << 20)] {
+                let (other, _, _) = compressed(&bytes, compression, threads, step);
+                assert!(other == once, "{compression} of {length} bytes by {threads} threads");
+            }
+            let mut back = Vec::new();
+            decompress(&once[..], &Limits::default()).unwrap().read_to_end(&mut back).unwrap();
+            assert!(back == bytes, "{compression} of {length} bytes");
+        }
+    }
+}
+
+#[test]
+fn golden_digests() {
+    let bytes = sample(3 * BLOCK + 4321);
+    let digest = |compression| Digest::of(&compressed(&bytes, compression, 2, 4096).0).to_string();
+    assert_eq!(digest(Compression::Gzip), "sha256:");
+    assert_eq!(digest(Compression::Zstd), "sha256:");
+}
+
+#[test]
+fn the_gzip_is_one_member_that_other_readers_take() {
+    let bytes = sample(2 * BLOCK + 5);
+    let (gzip, _, _) = compressed(&bytes, Compression::Gzip, 2, 4096);
+    assert_eq!(gzip[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+    let mut back = Vec::new();
+    flate2::bufread::GzDecoder::new(&gzip[..]).read_to_end(&mut back).unwrap();
+    assert!(back == bytes);
+}
+
+#[test]
+fn a_full_disk_is_an_error_not_a_hang() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if bytes.len() < 100 { Ok(bytes.len()) } else { Err(io::ErrorKind::StorageFull.into()) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    for compression in [Compression::Gzip, Compression::Zstd, Compression::None] {
+        let mut compressor = Compressor::new(Full, compression, NonZeroUsize::new(3).unwrap()).unwrap();
+        let written = compressor.write_all(&sample(20 * BLOCK)).and_then(|()| compressor.finish().map(drop));
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::StorageFull, "{compression}");
+    }
+}
+
+#[test]
+fn names() {
+    assert_eq!("zstd".parse(), Ok(Compression::Zstd));
+    assert!("lzma".parse::<Compression>().is_err());
+    assert_eq!(Compression::of_file_name("rootfs.tar.gz"), Compression::Gzip);
+    assert_eq!(Compression::of_file_name("rootfs.tar.zst"), Compression::Zstd);
+    assert_eq!(Compression::of_file_name("rootfs.tar"), Compression::None);
+}

@@ -1,0 +1,404 @@
+//! Reading tar archives whose contents nobody vouches for.
+//!
+//! The `tar` crate lays out the headers; which of them belong together, and what is refused, is decided here, because
+//! that is where tar readers have been fooled (`PAX` and header disagreeing, unbounded names, global headers).
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use tar::Header;
+
+use super::ArchiveError;
+use super::extended::{Extended, Pax};
+use super::header::{self, BLOCK};
+use crate::tree::{Content, Inode, Meta, Node, Origin, PathError, TreePath};
+
+/// One entry of an archive.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Where it goes: names that start with `/` or `./` are taken relative to the root.
+    pub path: TreePath,
+    /// What goes there.
+    pub what: What,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A file, directory, symbolic link, device or named pipe.
+    Inode(Inode),
+    /// A further name of an earlier entry.
+    HardLink(TreePath),
+}
+
+/// How much an archive may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Entries.
+    pub entries: u64,
+    /// Bytes of the uncompressed tar.
+    pub bytes: u64,
+    /// Bytes of one PAX header or GNU long name.
+    pub header: u64,
+    /// Bytes of one extended attribute.
+    pub xattr: u64,
+    /// Bytes of one file with holes, which is held in memory.
+    pub sparse: u64,
+    /// How many times larger than its compressed form an archive may be, once it exceeds 100 MB.
+    pub ratio: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            entries: 2_000_000,
+            bytes: 64 << 30,
+            header: 1 << 20,
+            xattr: 64 << 10,
+            sparse: 64 << 20,
+            ratio: 200,
+        }
+    }
+}
+
+/// Files up to this size are held in memory: smaller than what it takes to say where they are and open them again.
+const INLINE: u64 = 512;
+
+/// Reads the uncompressed tar from `input` to its end and gives each entry to `each`, in order.
+///
+/// Contents are not kept: they become slices of `blob`, the file that holds (or will hold) exactly the bytes of
+/// `input`. Very small files, and files with holes, become bytes in memory.
+///
+/// `origin` becomes the origin of every inode, and names the archive in errors. Modes keep their lower twelve bits;
+/// symbolic links are always 0777. All extended attributes of `SCHILY.xattr.*` are kept.
+pub fn read_tar<E: From<ArchiveError>>(
+    input: impl Read,
+    blob: &Arc<Path>,
+    origin: &Origin,
+    limits: &Limits,
+    each: impl FnMut(Item) -> Result<(), E>,
+) -> Result<(), E> {
+    let input = Stream(BufReader::with_capacity(1 << 17, input));
+    Reader { input, offset: 0, entries: 0, blob, origin, limits }.read(each)
+}
+
+/// As [`read_tar`] for a tar that is a file already: contents are skipped, not read.
+pub fn read_tar_file<E: From<ArchiveError>>(
+    blob: &Arc<Path>,
+    origin: &Origin,
+    limits: &Limits,
+    each: impl FnMut(Item) -> Result<(), E>,
+) -> Result<(), E> {
+    let file = File::open(blob).map_err(|source| ArchiveError::Read { archive: origin.clone(), source })?;
+    let input = Seekable(BufReader::with_capacity(1 << 13, file));
+    Reader { input, offset: 0, entries: 0, blob, origin, limits }.read(each)
+}
+
+/// Bytes that can be passed over.
+trait Input {
+    type Inner: Read;
+    fn buffered(&mut self) -> &mut BufReader<Self::Inner>;
+    fn skip(&mut self, size: u64) -> io::Result<()>;
+}
+
+struct Stream<R>(BufReader<R>);
+
+struct Seekable(BufReader<File>);
+
+struct Reader<'a, I> {
+    input: I,
+    /// Bytes passed.
+    offset: u64,
+    entries: u64,
+    blob: &'a Arc<Path>,
+    origin: &'a Origin,
+    limits: &'a Limits,
+}
+
+impl<I: Input> Reader<'_, I> {
+    fn read<E: From<ArchiveError>>(mut self, mut each: impl FnMut(Item) -> Result<(), E>) -> Result<(), E> {
+        let mut extended = Extended::default();
+        let mut start = 0;
+        while let Some(header) = self.header()? {
+            let problem = match header.as_old().linkflag[0] {
+                b'L' => self.long_name(&header).and_then(|name| once(&mut extended.name, name)),
+                b'K' => self.long_name(&header).and_then(|name| once(&mut extended.link, name)),
+                b'x' => self.pax(&header).and_then(|pax| once(&mut extended.pax, pax)),
+                b'g' => self.extension(&header).and_then(|body| Ok(Pax::check_global(&body)?)),
+                _ => {
+                    let item = self.entry(&header, &std::mem::take(&mut extended));
+                    each(item.map_err(|problem| problem.at(self.origin, start))?)?;
+                    start = self.offset;
+                    continue;
+                }
+            };
+            problem.map_err(|problem| problem.at(self.origin, start))?;
+        }
+        if !extended.is_empty() {
+            return Err(Problem::from("a header about an entry that does not follow").at(self.origin, start).into());
+        }
+        Ok(())
+    }
+
+    /// The next header; nothing at the end marker, once all that follows it was found to be zeros.
+    fn header(&mut self) -> Result<Option<Header>, ArchiveError> {
+        let at = self.offset;
+        let mut header = Header::new_old();
+        self.fill(header.as_mut_bytes())?;
+        if header.as_bytes().iter().all(|byte| *byte == 0) {
+            self.rest_is_zeros()?;
+            return Ok(None);
+        }
+        if !header::checksum_is_right(&header) {
+            return Err(ArchiveError::Checksum { archive: self.origin.clone(), offset: at });
+        }
+        self.entries += 1;
+        self.limit(self.entries, self.limits.entries, "entries")?;
+        Ok(Some(header))
+    }
+
+    fn entry(&mut self, header: &Header, extended: &Extended) -> Result<Item, Problem> {
+        let old = header.as_old();
+        let name = extended.path(header)?;
+        let path = TreePath::new(unpadded(&name)).map_err(Problem::Path)?;
+        let size = extended.size(header)?;
+        let node = match old.linkflag[0] {
+            // Before POSIX, a directory was a file whose name ends with a slash.
+            0 if name.ends_with(b"/") => Node::Directory,
+            0 | b'0' | b'7' => Node::File(self.content(size)?),
+            b'1' => {
+                no_content(size)?;
+                let target = extended.target(header)?;
+                let target = TreePath::new(unpadded(&target)).map_err(Problem::Path)?;
+                return Ok(Item { path, what: What::HardLink(target) });
+            }
+            b'2' => Node::Symlink(symlink_target(&extended.target(header)?)?.into()),
+            b'3' => {
+                let (major, minor) = device(header)?;
+                Node::CharacterDevice { major, minor }
+            }
+            b'4' => {
+                let (major, minor) = device(header)?;
+                Node::BlockDevice { major, minor }
+            }
+            b'5' => Node::Directory,
+            b'6' => Node::Fifo,
+            other => return Err(format!("the unknown type `{}`", other.escape_ascii()).into()),
+        };
+        if !matches!(node, Node::File(_)) {
+            no_content(size)?;
+        }
+        let meta = self.meta(header, extended, matches!(node, Node::Symlink(_)))?;
+        Ok(Item { path, what: What::Inode(Inode { meta, node, origin: self.origin.clone() }) })
+    }
+
+    fn meta(&self, header: &Header, extended: &Extended, symlink: bool) -> Result<Meta, Problem> {
+        let mode = header::number(&header.as_old().mode).ok_or("a mode that cannot be read")?;
+        let (uid, gid) = extended.owner(header)?;
+        let mode = if symlink { 0o777 } else { u32::try_from(mode & 0o7777).expect("twelve bits") };
+        let xattrs = extended.pax.as_ref().map(|pax| pax.xattrs.clone()).unwrap_or_default();
+        Ok(Meta { mode, uid, gid, mtime: extended.mtime(header)?, xattrs })
+    }
+
+    fn content(&mut self, size: u64) -> Result<Content, Problem> {
+        if size <= INLINE {
+            return Ok(Content::bytes(self.bytes(size)?));
+        }
+        let content = Content::Slice { path: Arc::clone(self.blob), offset: self.offset, size };
+        self.skip(padded(size)?)?;
+        Ok(content)
+    }
+
+    fn long_name(&mut self, header: &Header) -> Result<Vec<u8>, Problem> {
+        let name = self.extension(header)?;
+        Ok(unpadded(&name).to_vec())
+    }
+
+    fn pax(&mut self, header: &Header) -> Result<Pax, Problem> {
+        let body = self.extension(header)?;
+        Ok(Pax::parse(&body, self.limits.xattr)?)
+    }
+
+    /// The content of a header that speaks about others.
+    fn extension(&mut self, header: &Header) -> Result<Vec<u8>, Problem> {
+        let size = Extended::default().size(header)?;
+        if size > self.limits.header {
+            return Err(format!("a name or PAX header of {size} bytes, where {} are allowed", self.limits.header).into());
+        }
+        Ok(self.bytes(size)?)
+    }
+
+    /// `size` bytes of content, and past its padding. The caller has compared `size` with a limit.
+    fn bytes(&mut self, size: u64) -> Result<Vec<u8>, ArchiveError> {
+        let length = usize::try_from(size).expect("what is held in memory is limited");
+        let mut bytes = vec![0; length.next_multiple_of(BLOCK as usize)];
+        self.fill(&mut bytes)?;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ArchiveError> {
+        self.input.buffered().read_exact(buffer).map_err(|error| self.failed(error))?;
+        self.passed(buffer.len() as u64)
+    }
+
+    fn skip(&mut self, size: u64) -> Result<(), ArchiveError> {
+        // Before passing it over: a claimed size is a bomb only if somebody believes it.
+        self.passed(size)?;
+        self.input.skip(size).map_err(|error| self.failed(error))
+    }
+
+    fn passed(&mut self, size: u64) -> Result<(), ArchiveError> {
+        self.offset = self.offset.saturating_add(size);
+        self.limit(self.offset, self.limits.bytes, "bytes")
+    }
+
+    fn limit(&self, found: u64, limit: u64, what: &'static str) -> Result<(), ArchiveError> {
+        if found > limit {
+            return Err(ArchiveError::Limit { archive: self.origin.clone(), what, limit });
+        }
+        Ok(())
+    }
+
+    fn rest_is_zeros(&mut self) -> Result<(), ArchiveError> {
+        loop {
+            let found = self.input.buffered().fill_buf().map(|bytes| (bytes.len(), bytes.iter().position(|b| *b != 0)));
+            let (length, other) = found.map_err(|error| self.failed(error))?;
+            if let Some(at) = other {
+                let offset = (self.offset + at as u64) / BLOCK * BLOCK;
+                return Err(ArchiveError::TrailingData { archive: self.origin.clone(), offset });
+            }
+            if length == 0 {
+                return Ok(());
+            }
+            self.input.buffered().consume(length);
+            self.passed(length as u64)?;
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> ArchiveError {
+        let archive = self.origin.clone();
+        match source.kind() {
+            // A decompressor's own words say more than that the tar ends.
+            io::ErrorKind::UnexpectedEof if source.get_ref().is_none() => {
+                ArchiveError::Truncated { archive, offset: self.offset }
+            }
+            _ => ArchiveError::Read { archive, source },
+        }
+    }
+}
+
+impl<R: Read> Input for Stream<R> {
+    type Inner = R;
+
+    fn buffered(&mut self) -> &mut BufReader<R> {
+        &mut self.0
+    }
+
+    fn skip(&mut self, mut size: u64) -> io::Result<()> {
+        while size > 0 {
+            let there = self.0.fill_buf()?.len();
+            if there == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let step = usize::try_from(size).unwrap_or(usize::MAX).min(there);
+            self.0.consume(step);
+            size -= step as u64;
+        }
+        Ok(())
+    }
+}
+
+impl Input for Seekable {
+    type Inner = File;
+
+    fn buffered(&mut self) -> &mut BufReader<File> {
+        &mut self.0
+    }
+
+    fn skip(&mut self, size: u64) -> io::Result<()> {
+        let size = i64::try_from(size).map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        self.0.seek_relative(size)
+    }
+}
+
+/// Why one entry is refused; [`Problem::at`] says where it is.
+enum Problem {
+    Archive(ArchiveError),
+    Path(PathError),
+    Text(String),
+}
+
+impl Problem {
+    fn at(self, archive: &Origin, offset: u64) -> ArchiveError {
+        let archive = archive.clone();
+        match self {
+            Self::Archive(error) => error,
+            Self::Path(source) => ArchiveError::Path { archive, source },
+            Self::Text(problem) => ArchiveError::Entry { archive, offset, problem },
+        }
+    }
+}
+
+impl From<ArchiveError> for Problem {
+    fn from(error: ArchiveError) -> Self {
+        Self::Archive(error)
+    }
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Problem {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Problem> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err("two headers that say the same about it".into()),
+    }
+}
+
+/// Only files have content: programs that disagree whether to skip it see different entries.
+fn no_content(size: u64) -> Result<(), Problem> {
+    if size > 0 { Err("a size, though it is no file".into()) } else { Ok(()) }
+}
+
+fn unpadded(name: &[u8]) -> &[u8] {
+    let end = name.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    &name[..end]
+}
+
+fn symlink_target(target: &[u8]) -> Result<&[u8], Problem> {
+    let target = unpadded(target);
+    if target.is_empty() || target.len() > 4095 || target.contains(&0) {
+        return Err("a symbolic link whose target is empty, longer than 4095 bytes or has a NUL byte".into());
+    }
+    Ok(target)
+}
+
+/// Major and minor number.
+fn device(header: &Header) -> Result<(u32, u32), Problem> {
+    let fields = match (header.as_ustar(), header.as_gnu()) {
+        (Some(ustar), _) => (&ustar.dev_major, &ustar.dev_minor),
+        (None, Some(gnu)) => (&gnu.dev_major, &gnu.dev_minor),
+        (None, None) => return Err("a device without numbers".into()),
+    };
+    let read = |field: &[u8]| header::number(field).and_then(|number| u32::try_from(number).ok());
+    Ok(read(fields.0).zip(read(fields.1)).ok_or("device numbers that cannot be read")?)
+}
+
+fn padded(size: u64) -> Result<u64, Problem> {
+    size.checked_next_multiple_of(BLOCK).ok_or_else(|| "a size beyond all measure".into())
+}
+
+#[cfg(test)]
+mod tests;

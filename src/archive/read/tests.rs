@@ -1,0 +1,247 @@
+use std::io::Write as _;
+
+use super::super::pax;
+use super::*;
+use crate::tree::Tree;
+
+/// A header of `kind` for `path`, with a right checksum.
+fn header(kind: u8, path: &[u8], size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.as_old_mut().name[..path.len()].copy_from_slice(path);
+    header.as_old_mut().linkflag = [kind];
+    header.set_size(size);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(5);
+    header.set_cksum();
+    header
+}
+
+/// A whole entry with content.
+fn entry(kind: u8, path: &[u8], content: &[u8]) -> Vec<u8> {
+    block(&header(kind, path, content.len() as u64), content)
+}
+
+fn block(header: &Header, content: &[u8]) -> Vec<u8> {
+    let mut bytes = header.as_bytes().to_vec();
+    bytes.extend_from_slice(content);
+    bytes.resize(bytes.len().next_multiple_of(512), 0);
+    bytes
+}
+
+fn records(records: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    records.iter().for_each(|(key, value)| pax::append(&mut body, key.as_bytes(), value));
+    entry(b'x', b"pax", &body)
+}
+
+fn link(kind: u8, path: &[u8], target: &[u8], size: u64) -> Vec<u8> {
+    let mut header = header(kind, path, size);
+    header.as_old_mut().linkname[..target.len()].copy_from_slice(target);
+    header.set_cksum();
+    block(&header, &vec![0; size as usize])
+}
+
+fn archive(entries: &[Vec<u8>]) -> Vec<u8> {
+    [entries.concat(), vec![0; 1024]].concat()
+}
+
+fn limits() -> Limits {
+    Limits { entries: 50, bytes: 1 << 20, ..Limits::default() }
+}
+
+fn items(tar: &[u8]) -> Result<Vec<Item>, ArchiveError> {
+    let origin = Origin::Import("test".into());
+    let mut items = Vec::new();
+    read_tar(tar, &Arc::from(Path::new("blob")), &origin, &limits(), |item| {
+        items.push(item);
+        Ok::<_, ArchiveError>(())
+    })?;
+    Ok(items)
+}
+
+fn inode(item: &Item) -> &Inode {
+    match &item.what {
+        What::Inode(inode) => inode,
+        What::HardLink(target) => panic!("a link to {target}"),
+    }
+}
+
+#[test]
+fn every_kind_of_entry() {
+    let mut device = header(b'3', b"dev/null", 0);
+    device.set_device_major(1).unwrap();
+    device.set_device_minor(3).unwrap();
+    device.set_cksum();
+    let tar = archive(&[
+        entry(b'5', b"./", b""),
+        entry(b'0', b"./a", b"text"),
+        entry(0, b"old/", b""),
+        entry(0, b"older", b"x"),
+        link(b'1', b"/b", b"./a", 0),
+        link(b'2', b"c", b"/nowhere", 0),
+        block(&device, b""),
+        entry(b'6', b"fifo", b""),
+    ]);
+    let all = items(&tar).unwrap();
+    let paths: Vec<String> = all.iter().map(|item| item.path.to_string()).collect();
+    assert_eq!(paths, ["/", "/a", "/old", "/older", "/b", "/c", "/dev/null", "/fifo"]);
+    assert!(inode(&all[0]).is_directory() && inode(&all[2]).is_directory());
+    assert_eq!(inode(&all[1]).content().unwrap().read().unwrap(), b"text");
+    assert_eq!((inode(&all[1]).meta.mode, inode(&all[1]).meta.mtime), (0o644, 5));
+    assert!(matches!(&all[4].what, What::HardLink(target) if target.as_bytes() == b"a"));
+    assert_eq!(inode(&all[5]).symlink_target(), Some(&b"/nowhere"[..]));
+    assert!(matches!(inode(&all[6]).node, Node::CharacterDevice { major: 1, minor: 3 }));
+    assert!(matches!(inode(&all[7]).node, Node::Fifo));
+}
+
+#[test]
+fn contents_are_slices_of_the_blob() {
+    let folder = tempfile::tempdir().unwrap();
+    let path: Arc<Path> = Arc::from(folder.path().join("blob"));
+    let large: Vec<u8> = (0..5000_u32).map(|number| number as u8).collect();
+    let tar = archive(&[entry(b'0', b"large", &large), entry(b'0', b"after", b"small")]);
+    File::create(&path).unwrap().write_all(&tar).unwrap();
+    let origin = Origin::Import("test".into());
+    let mut tree = Tree::new();
+    for from_file in [true, false] {
+        let mut each = |item: Item| {
+            let inode = inode(&item).clone();
+            tree.insert(item.path, inode).map_err(|source| ArchiveError::Tree { archive: origin.clone(), source })?;
+            Ok::<_, ArchiveError>(())
+        };
+        match from_file {
+            true => read_tar_file(&path, &origin, &limits(), &mut each).unwrap(),
+            false => read_tar(&tar[..], &path, &origin, &limits(), &mut each).unwrap(),
+        }
+        let content = |path| tree.get(&TreePath::literal(path)).unwrap().content().unwrap();
+        assert!(matches!(content("large"), Content::Slice { offset: 512, size: 5000, .. }));
+        assert_eq!(content("large").read().unwrap(), large);
+        assert_eq!(content("after").read().unwrap(), b"small");
+    }
+}
+
+#[test]
+fn long_names_and_pax() {
+    let long = vec![b'n'; 200];
+    let tar = archive(&[
+        entry(b'L', b"././@LongLink", &[&long[..], b"\0"].concat()),
+        entry(b'K', b"././@LongLink", b"target\0"),
+        link(b'2', b"nnnn", b"tar", 0),
+        records(&[
+            ("atime", b"1.5"),
+            ("path", "caf\u{e9}".as_bytes()),
+            ("mtime", b"-1.5"),
+            ("uid", b"4000000000"),
+            ("SCHILY.xattr.security.capability", b"\x01\n\0\x02="),
+        ]),
+        entry(b'0', b"x", b"1"),
+        entry(b'0', b"y", b"2"),
+    ]);
+    let all = items(&tar).unwrap();
+    assert_eq!((all[0].path.as_bytes(), inode(&all[0]).symlink_target()), (&long[..], Some(&b"target"[..])));
+    assert_eq!(all[1].path.as_bytes(), "caf\u{e9}".as_bytes());
+    let meta = &inode(&all[1]).meta;
+    assert_eq!((meta.mtime, meta.uid), (-2, 4_000_000_000));
+    assert_eq!(meta.xattrs.value("security.capability"), Some(&b"\x01\n\0\x02="[..]));
+    let after = &inode(&all[2]).meta;
+    assert_eq!((after.mtime, after.uid, after.xattrs.is_empty()), (5, 0, true), "records are of one entry");
+}
+
+#[test]
+fn names_that_lead_nowhere_are_refused() {
+    for wrong in [&b".."[..], b"../x", b"a/../../x", b"./../x", b"a/.."] {
+        assert!(matches!(items(&archive(&[entry(b'0', wrong, b"")])), Err(ArchiveError::Path { .. })));
+        assert!(matches!(items(&archive(&[link(b'1', b"l", wrong, 0)])), Err(ArchiveError::Path { .. })));
+    }
+    let nul = archive(&[records(&[("path", b"a\0b")]), entry(b'0', b"x", b"")]);
+    assert!(matches!(items(&nul), Err(ArchiveError::Path { .. })));
+    let component = archive(&[records(&[("path", &[b'a'; 256])]), entry(b'0', b"x", b"")]);
+    assert!(matches!(items(&component), Err(ArchiveError::Path { .. })));
+    let deep = archive(&[records(&[("path", &b"a/".repeat(2049))]), entry(b'0', b"x", b"")]);
+    assert!(matches!(items(&deep), Err(ArchiveError::Path { .. })));
+}
+
+#[test]
+fn entries_that_lie_are_refused() {
+    let negative = {
+        let mut header = header(b'0', b"x", 0);
+        header.as_old_mut().size = [0xff; 12];
+        header.set_cksum();
+        block(&header, b"")
+    };
+    let big_owner = {
+        let mut header = header(b'0', b"x", 0);
+        header.set_uid(1 << 32);
+        header.set_cksum();
+        block(&header, b"")
+    };
+    let global = |key: &str, value: &[u8]| {
+        let mut body = Vec::new();
+        pax::append(&mut body, key.as_bytes(), value);
+        entry(b'g', b"global", &body)
+    };
+    let x = || entry(b'0', b"x", b"");
+    let cases: Vec<(&str, Vec<Vec<u8>>)> = vec![
+        ("negative size", vec![negative]),
+        ("owner of 2^32", vec![big_owner]),
+        ("PAX size larger than the header's", vec![records(&[("size", b"1024")]), x()]),
+        ("PAX size smaller than the header's", vec![records(&[("size", b"0")]), entry(b'0', b"x", &[1; 600])]),
+        ("negative PAX size", vec![records(&[("size", b"-1")]), x()]),
+        ("PAX owner of 2^32", vec![records(&[("uid", b"4294967296")]), x()]),
+        ("negative PAX group", vec![records(&[("gid", b"-1")]), x()]),
+        ("PAX time", vec![records(&[("mtime", b"1e30")]), x()]),
+        ("PAX record length", vec![entry(b'x', b"pax", b"99 path=a\n"), x()]),
+        ("PAX path and long name", vec![records(&[("path", b"a")]), entry(b'L', b"l", b"b\0"), x()]),
+        ("two long names", vec![entry(b'L', b"l", b"a\0"), entry(b'L', b"l", b"b\0"), x()]),
+        ("two PAX headers", vec![records(&[("path", b"a")]), records(&[("path", b"b")]), x()]),
+        ("PAX header of nothing", vec![records(&[("path", b"a")])]),
+        ("global path", vec![global("path", b"/etc/passwd"), x()]),
+        ("global size", vec![global("size", b"0"), x()]),
+        ("size of a hard link", vec![x(), link(b'1', b"l", b"x", 512)]),
+        ("size of a directory", vec![entry(b'5', b"d", &[0; 512])]),
+        ("empty symbolic link", vec![link(b'2', b"l", b"", 0)]),
+        ("unknown type", vec![entry(b'V', b"volume", b"")]),
+        ("attribute without a name", vec![records(&[("SCHILY.xattr.", b"v")]), x()]),
+        ("huge attribute", vec![records(&[("SCHILY.xattr.user.x", &[0; 70_000])]), x()]),
+    ];
+    for (what, entries) in cases {
+        let result = items(&archive(&entries));
+        assert!(matches!(result, Err(ArchiveError::Entry { .. })), "{what}: {result:?}");
+    }
+    assert!(items(&archive(&[global("comment", b"commit"), x()])).is_ok());
+}
+
+#[test]
+fn quotas() {
+    let many: Vec<Vec<u8>> = (0..51).map(|_| entry(b'0', b"x", b"")).collect();
+    assert!(matches!(items(&archive(&many)), Err(ArchiveError::Limit { what: "entries", .. })));
+    let huge = header(b'0', b"x", 1 << 60);
+    assert!(matches!(items(huge.as_bytes()), Err(ArchiveError::Limit { what: "bytes", .. })));
+    let zeros = [entry(b'0', b"x", b""), vec![0; 2 << 20]].concat();
+    assert!(matches!(items(&zeros), Err(ArchiveError::Limit { what: "bytes", .. })));
+    for kind in [b'L', b'K', b'x', b'g'] {
+        assert!(matches!(items(header(kind, b"x", 1 << 30).as_bytes()), Err(ArchiveError::Entry { .. })));
+    }
+}
+
+#[test]
+fn truncation_at_any_place_is_noticed() {
+    let tar = archive(&[entry(b'L', b"l", b"name\0"), entry(b'0', b"x", &[7; 1500]), entry(b'5', b"d", b"")]);
+    let last = tar.len() - 1024;
+    for length in (0..=last).step_by(256) {
+        assert!(matches!(items(&tar[..length]), Err(ArchiveError::Truncated { .. })), "{length}");
+    }
+    assert_eq!(items(&tar[..last + 512]).unwrap().len(), 2, "one block of zeros is an end");
+}
+
+#[test]
+fn what_is_no_tar_is_refused() {
+    assert!(matches!(items(&[b'x'; 1024]), Err(ArchiveError::Checksum { offset: 0, .. })));
+    let mut tar = archive(&[entry(b'0', b"x", b"")]);
+    tar[0] = b'y';
+    assert!(matches!(items(&tar), Err(ArchiveError::Checksum { .. })));
+    let twice = [archive(&[entry(b'0', b"x", b"")]), archive(&[entry(b'0', b"y", b"")])].concat();
+    assert!(matches!(items(&twice), Err(ArchiveError::TrailingData { offset: 1536, .. })));
+}
