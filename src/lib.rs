@@ -2,9 +2,11 @@
 
 pub mod archive;
 pub mod cli;
+pub mod context;
 pub mod dest;
 pub mod digest;
 pub mod epoch;
+pub mod error;
 pub mod http;
 pub mod image;
 pub mod inventory;

@@ -2,23 +2,55 @@
 //!
 //! ```text
 //! <store>/blobs/sha256/<2 hex>/<64 hex>   content-addressed blobs
-//! <store>/temporary/                      blobs being written; a killed process leaves only these
+//! <store>/memo/<64 hex>                   remembered results, each with its own digest
+//! <store>/temporary/                      what is being written; a killed process leaves only these
 //! ```
 //!
-//! A blob appears under its name by a rename, once its bytes are complete and hashed. The store is a cache: whoever
-//! reads a blob that was not written by the same process checks its digest ([`Store::verified`]).
+//! A blob appears under its name by a rename, once its bytes are complete and hashed. Blobs are not flushed to the disk
+//! (fsync): the store is a cache, and waiting for the disk at each of some hundred packages takes longer than
+//! downloading them. A power cut can therefore leave a blob with the right name and wrong bytes, as a bad disk can, so
+//! whoever reads a blob that was not written by the same process gets it by [`Store::verified`], which hashes it,
+//! removes it where it is damaged, and so leads to its being fetched again.
+//!
+//! Processes share a store. Each holds a shared lock (flock) on the folder while it runs, which ends with the process
+//! however that ends; tidying wants the lock alone. A process that finds itself alone when it opens the store clears
+//! away what killed ones left behind.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+mod error;
+mod memo;
+mod partial;
+mod tidy;
+mod writer;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+pub use error::StoreError;
+pub use partial::Partial;
+pub use tidy::{Age, Damage, Tidied, Tidy, Usage};
+pub use writer::BlobWriter;
 
 use crate::digest::{Digest, Digesting};
+use crate::store::error::failed;
 
 /// A folder of content-addressed blobs; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Store {
-    root: Arc<Path>,
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    /// Held for its lock; `None` where the file system has none.
+    _lock: Option<File>,
+    /// When the store was opened: what last use is counted from.
+    opened: SystemTime,
+    /// Blobs that this process has written or read whole: they need not be hashed again.
+    checked: Mutex<BTreeSet<Digest>>,
 }
 
 /// A complete blob in the store.
@@ -32,62 +64,48 @@ pub struct Blob {
     pub path: Arc<Path>,
 }
 
-/// A blob being written. Dropped without [`BlobWriter::commit`], it leaves nothing behind.
-pub struct BlobWriter {
-    store: Store,
-    file: Digesting<tempfile::NamedTempFile>,
-}
-
-/// What can go wrong with the store.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum StoreError {
-    /// The file system said no.
-    #[error("cannot {what} in the store, `{}`", path.display())]
-    #[diagnostic(help("the store can be put elsewhere: `--store DIR`, or ROOTSMITH_STORE"))]
-    Io {
-        /// What was to be done: `write a blob`.
-        what: &'static str,
-        /// To which file or folder.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Bytes are not those that were asked for.
-    #[error("the blob has the digest {found}, but {expected} was expected")]
-    Mismatch {
-        /// The digest asked for.
-        expected: Digest,
-        /// The digest of the bytes.
-        found: Digest,
-    },
-}
+/// How long a use is not noted again: writing a date at each use would make reading as slow as writing.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Store {
-    /// Opens the store in `root`, making the folder where it is missing.
+    /// Opens the store in `root`, making the folder where it is missing. Waits while somebody tidies it.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        let store = Self { root: Arc::from(root) };
-        for folder in [root.join("blobs/sha256"), store.temporary()] {
-            fs::create_dir_all(&folder).map_err(|source| failed("make a folder", &folder, source))?;
+        let lock = folder_for_locking(root)?;
+        let alone = lock.try_lock();
+        let store = Self::with_lock(root, None)?;
+        let lock = match alone {
+            Ok(()) => {
+                store.clear_temporary();
+                Some(lock)
+            }
+            Err(TryLockError::WouldBlock) => Some(lock),
+            // Some network file systems have no locks: work goes on, only tidying has to be done with care.
+            Err(TryLockError::Error(_)) => None,
+        };
+        if let Some(lock) = &lock {
+            lock.lock_shared().map_err(|source| failed("wait for others", root, source))?;
+        }
+        Self::with_lock(root, lock)
+    }
+
+    fn with_lock(root: &Path, lock: Option<File>) -> Result<Self, StoreError> {
+        let store =
+            Self(Arc::new(Inner { root: root.to_owned(), _lock: lock, opened: now(), checked: Mutex::default() }));
+        for folder in [root.join("blobs/sha256"), root.join("memo"), store.temporary()] {
+            make_folder(&folder)?;
         }
         Ok(store)
     }
 
     /// The folder itself.
     pub fn root(&self) -> &Path {
-        &self.root
+        &self.0.root
     }
 
-    /// Where unfinished work of this and other processes is kept, on the same file system as the blobs.
+    /// Where unfinished work of this and other processes is kept, on the same file system as the blobs. What a killed
+    /// process leaves here is removed by the next one that uses the store alone.
     pub fn temporary(&self) -> PathBuf {
-        self.root.join("temporary")
-    }
-
-    /// Starts a blob whose digest is not known yet.
-    pub fn begin(&self) -> Result<BlobWriter, StoreError> {
-        let folder = self.temporary();
-        let file =
-            tempfile::NamedTempFile::new_in(&folder).map_err(|source| failed("begin a blob", &folder, source))?;
-        Ok(BlobWriter { store: self.clone(), file: Digesting::new(file) })
+        self.0.root.join("temporary")
     }
 
     /// Stores `bytes`.
@@ -101,72 +119,104 @@ impl Store {
     pub fn blob(&self, digest: &Digest) -> Option<Blob> {
         let path = self.path(digest);
         let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
+        self.note_use(&path, &metadata);
         Some(Blob { digest: *digest, size: metadata.len(), path: Arc::from(path) })
     }
 
-    /// The blob `digest` after reading it whole and comparing; a blob with other bytes is removed and counts as absent.
+    /// The blob `digest` after reading it whole and comparing, once in a process; a blob with other bytes is removed
+    /// and counts as absent.
     pub fn verified(&self, digest: &Digest) -> Result<Option<Blob>, StoreError> {
         let Some(blob) = self.blob(digest) else { return Ok(None) };
-        let read = || -> io::Result<Digest> {
-            let mut reader = Digesting::new(File::open(&blob.path)?);
-            io::copy(&mut reader, &mut io::sink())?;
-            Ok(reader.finish().1)
-        };
-        let found = read().map_err(|source| failed("read a blob", &blob.path, source))?;
+        if self.checked().contains(digest) {
+            return Ok(Some(blob));
+        }
+        let found = digest_of(&blob.path).map_err(|source| failed("read a blob", &blob.path, source))?;
         if found == *digest {
+            self.checked().insert(*digest);
             return Ok(Some(blob));
         }
         tracing::warn!("the blob {digest} in the store is damaged and was removed");
-        fs::remove_file(&blob.path).map_err(|source| failed("remove a damaged blob", &blob.path, source))?;
+        remove(&blob.path).map_err(|source| failed("remove a damaged blob", &blob.path, source))?;
         Ok(None)
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
-        self.root.join("blobs/sha256").join(&hex[..2]).join(&hex)
-    }
-}
-
-impl BlobWriter {
-    /// The file being written, for those who read back what they wrote before it is complete.
-    pub fn path(&self) -> &Path {
-        self.file.inner().path()
+        self.0.root.join("blobs/sha256").join(&hex[..2]).join(&hex)
     }
 
-    /// Completes the blob and puts it under its name.
-    pub fn commit(mut self) -> Result<Blob, StoreError> {
-        let path = self.path().to_owned();
-        self.file.flush().map_err(|source| failed("write a blob", &path, source))?;
-        let (file, digest, size) = self.file.finish();
-        let path = self.store.path(&digest);
+    /// Puts the complete file at `from` under the name of its digest.
+    fn keep(&self, from: &Path, file: &File, digest: Digest, size: u64) -> Result<Blob, StoreError> {
+        let path = self.path(&digest);
+        make_folder(path.parent().expect("blobs are in a folder"))?;
         let keep = || -> io::Result<()> {
-            fs::create_dir_all(path.parent().expect("blobs are in a folder"))?;
-            file.persist(&path).map(drop).map_err(|error| error.error)
+            file.set_permissions(fs::Permissions::from_mode(0o644))?;
+            fs::rename(from, &path)
         };
         keep().map_err(|source| failed("keep a blob", &path, source))?;
+        self.checked().insert(digest);
         Ok(Blob { digest, size, path: Arc::from(path) })
     }
 
-    /// As [`BlobWriter::commit`], where the digest is known; other bytes are thrown away.
-    pub fn commit_expected(self, expected: &Digest) -> Result<Blob, StoreError> {
-        let found = self.file.digest();
-        if found != *expected {
-            return Err(StoreError::Mismatch { expected: *expected, found });
+    /// Sets a file's date to that of this use, unless its last one was within a day. A store that may only be read
+    /// keeps its dates.
+    fn note_use(&self, path: &Path, metadata: &fs::Metadata) {
+        let opened = self.0.opened;
+        let is_recent = metadata.modified().is_ok_and(|last| opened.duration_since(last).is_ok_and(|age| age < A_DAY));
+        if !is_recent {
+            let _ = File::open(path).and_then(|file| file.set_modified(opened));
         }
-        self.commit()
+    }
+
+    fn checked(&self) -> std::sync::MutexGuard<'_, BTreeSet<Digest>> {
+        self.0.checked.lock().expect("no thread panics while it holds the set")
     }
 }
 
-impl Write for BlobWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
+#[expect(clippy::disallowed_methods, reason = "last use is a date; it never leaves the store")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+fn folder_for_locking(root: &Path) -> Result<File, StoreError> {
+    make_folder(root)?;
+    File::open(root).map_err(|source| failed("open the folder", root, source))
+}
+
+/// Makes a folder that may be there already, also where nothing may be written.
+fn make_folder(path: &Path) -> Result<(), StoreError> {
+    match fs::create_dir_all(path) {
+        Err(_) if path.is_dir() => Ok(()),
+        made => made.map_err(|source| failed("make a folder", path, source)),
     }
 }
 
-fn failed(what: &'static str, path: &Path, source: io::Error) -> StoreError {
-    StoreError::Io { what, path: path.to_owned(), source }
+/// Removes a file that somebody else may have removed already.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
+
+fn digest_of(path: &Path) -> io::Result<Digest> {
+    let mut reader = Digesting::new(File::open(path)?);
+    copy(&mut reader, &mut io::sink())?;
+    Ok(reader.finish().1)
+}
+
+/// Copies everything with a large buffer: what is hashed on its way is read at the speed of the hash.
+fn copy(from: &mut impl io::Read, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => to.write_all(&buffer[..count])?,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+use std::os::unix::fs::MetadataExt;
+
+use super::*;
+
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    (folder, store)
+}
+
+fn age(path: &Path, days: u32) {
+    File::open(path).unwrap().set_modified(now() - A_DAY * days).unwrap();
+}
+
+#[test]
+fn blobs_are_kept_by_digest() {
+    let (_folder, store) = store();
+    let blob = store.put(b"bytes").unwrap();
+    assert_eq!((blob.digest, blob.size), (Digest::of(b"bytes"), 5));
+    assert_eq!(fs::metadata(&blob.path).unwrap().mode() & 0o7777, 0o644);
+    assert_eq!(store.blob(&blob.digest), Some(blob.clone()));
+    assert_eq!(store.put(b"bytes").unwrap(), blob, "twice is once");
+    assert_eq!(store.blob(&Digest::of(b"other")), None);
+    assert_eq!(fs::read_dir(store.temporary()).unwrap().count(), 0);
+}
+
+#[test]
+fn other_bytes_than_expected_leave_nothing() {
+    let (_folder, store) = store();
+    let mut writer = store.begin().unwrap();
+    writer.write_all(b"wrong").unwrap();
+    let error = writer.commit_expected(&Digest::of(b"right")).unwrap_err();
+    assert!(error.to_string().contains(&Digest::of(b"right").to_string()));
+    drop(store.begin().unwrap());
+    assert_eq!(store.usage(), Usage::default());
+}
+
+#[test]
+fn a_damaged_blob_counts_as_absent() {
+    let (folder, store) = store();
+    let blob = store.put(b"bytes").unwrap();
+    drop(store);
+    fs::write(&blob.path, b"bytez").unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.verified(&blob.digest).unwrap(), None);
+    assert!(!blob.path.exists());
+}
+
+#[test]
+fn verify_names_what_it_removes() {
+    let (_folder, store) = store();
+    store.put(b"good").unwrap();
+    let bad = store.put(b"bad").unwrap();
+    store.remember(&Digest::of(b"key"), b"value").unwrap();
+    fs::write(&bad.path, b"").unwrap();
+    let stray = store.root().join("blobs/sha256/stray");
+    fs::write(&stray, b"x").unwrap();
+    let damaged: Vec<PathBuf> = store.verify(&|_| ()).unwrap().into_iter().map(|damage| damage.path).collect();
+    assert_eq!(damaged.len(), 2);
+    assert!(damaged.contains(&bad.path.to_path_buf()) && damaged.contains(&stray));
+    assert_eq!(store.verify(&|_| ()).unwrap(), []);
+}
+
+#[test]
+fn tidying_keeps_what_was_used() {
+    let (folder, store) = store();
+    let (old, used) = (store.put(b"old").unwrap(), store.put(b"used").unwrap());
+    age(&old.path, 40);
+    age(&used.path, 40);
+    store.partial(&Digest::of(b"arriving")).unwrap().unwrap().append(b"arr").unwrap();
+    store.blob(&used.digest).unwrap();
+    assert!(matches!(Tidy::open(folder.path(), false), Err(StoreError::InUse { .. })));
+    drop(store);
+    let month = Age::AtLeast(A_DAY * 30);
+    let tidied = Tidy::open(folder.path(), false).unwrap().remove_unused(month).unwrap();
+    assert_eq!((tidied.removed.blobs, tidied.left.blobs, tidied.left.unfinished), (1, 1, 1));
+    assert!(!old.path.exists() && used.path.exists());
+    let tidied = Tidy::open(folder.path(), true).unwrap().remove_unused(Age::Any).unwrap();
+    assert_eq!((tidied.removed.blobs, tidied.left), (1, Usage::default()));
+}
+
+#[test]
+fn what_a_killed_process_left_is_cleared_by_the_next_alone() {
+    let (folder, store) = store();
+    let left = store.temporary().join("stage");
+    fs::create_dir_all(left.join("rootfs")).unwrap();
+    let partial = store.temporary().join("partial-x");
+    fs::write(&partial, b"some").unwrap();
+    let second = Store::open(folder.path()).unwrap();
+    assert!(left.exists(), "somebody else is there");
+    drop((store, second));
+    Store::open(folder.path()).unwrap();
+    assert!(!left.exists());
+    assert!(partial.exists(), "downloads are gone on with");
+}
+
+#[test]
+fn a_full_file_system_is_named() {
+    let full = io::Error::from_raw_os_error(28);
+    assert!(matches!(failed("write a blob", Path::new("/x"), full), StoreError::Full { .. }));
+    let read_only = io::Error::from_raw_os_error(30);
+    assert!(matches!(failed("write a blob", Path::new("/x"), read_only), StoreError::ReadOnly { .. }));
+}

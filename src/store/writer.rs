@@ -1,0 +1,62 @@
+//! Writing a blob whose digest is not known yet.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::digest::{Digest, Digesting};
+use crate::store::error::failed;
+use crate::store::{Blob, Store, StoreError};
+
+/// A blob being written. Dropped without [`BlobWriter::commit`], it leaves nothing behind.
+pub struct BlobWriter {
+    store: Store,
+    file: Digesting<tempfile::NamedTempFile>,
+}
+
+impl Store {
+    /// Starts a blob whose digest is not known yet.
+    pub fn begin(&self) -> Result<BlobWriter, StoreError> {
+        let folder = self.temporary();
+        let file =
+            tempfile::NamedTempFile::new_in(&folder).map_err(|source| failed("begin a blob", &folder, source))?;
+        Ok(BlobWriter { store: self.clone(), file: Digesting::new(file) })
+    }
+}
+
+impl BlobWriter {
+    /// The file being written, for those who read back what they wrote before it is complete.
+    pub fn path(&self) -> &Path {
+        self.file.inner().path()
+    }
+
+    /// Completes the blob and puts it under its name.
+    pub fn commit(mut self) -> Result<Blob, StoreError> {
+        let path = self.path().to_owned();
+        self.file.flush().map_err(|source| failed("write a blob", &path, source))?;
+        let (file, digest, size) = self.file.finish();
+        let (file, path) = file.into_parts();
+        let blob = self.store.keep(&path, &file, digest, size)?;
+        // Nothing is at its path any more, so that there is nothing to remove.
+        std::mem::forget(path);
+        Ok(blob)
+    }
+
+    /// As [`BlobWriter::commit`], where the digest is known; other bytes are thrown away.
+    pub fn commit_expected(self, expected: &Digest) -> Result<Blob, StoreError> {
+        let found = self.file.digest();
+        if found != *expected {
+            return Err(StoreError::Mismatch { expected: *expected, found });
+        }
+        self.commit()
+    }
+}
+
+impl Write for BlobWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
