@@ -11,9 +11,29 @@ use crate::tree::{Tree, TreePath};
 /// The fields of a stanza in the order in which dpkg writes them (`fieldinfos` in `lib/dpkg/parse.c`); all others follow
 /// in the order of the package. `Description` has its own place because `Conffiles` goes before it.
 const FIELD_ORDER: [&str; 23] = [
-    "Package", "Essential", "Protected", "Status", "Priority", "Section", "Installed-Size", "Origin", "Maintainer",
-    "Bugs", "Architecture", "Multi-Arch", "Source", "Version", "Replaces", "Provides", "Depends", "Pre-Depends",
-    "Recommends", "Suggests", "Breaks", "Conflicts", "Enhances",
+    "Package",
+    "Essential",
+    "Protected",
+    "Status",
+    "Priority",
+    "Section",
+    "Installed-Size",
+    "Origin",
+    "Maintainer",
+    "Bugs",
+    "Architecture",
+    "Multi-Arch",
+    "Source",
+    "Version",
+    "Replaces",
+    "Provides",
+    "Depends",
+    "Pre-Depends",
+    "Recommends",
+    "Suggests",
+    "Breaks",
+    "Conflicts",
+    "Enhances",
 ];
 
 /// Members of a package's control archive that dpkg does not keep in `info`.

@@ -158,7 +158,8 @@ struct Existing {
 impl Existing {
     /// Reads what adding `packages` changes.
     fn read(session: &mut Session, packages: &[Unpacked]) -> Result<Self, InstallError> {
-        let mut existing = Self { status: session.read(&in_database("status"))?.unwrap_or_default(), ..Self::default() };
+        let mut existing =
+            Self { status: session.read(&in_database("status"))?.unwrap_or_default(), ..Self::default() };
         for interest in packages.iter().flat_map(database::interests) {
             let file = trigger_file(&interest);
             let bytes = session.read(&in_database(&file))?.unwrap_or_default();
@@ -237,7 +238,8 @@ fn skeleton(around: &Surroundings<'_>) -> Result<Tree, InstallError> {
         put(folder, Inode::directory(0o755, origin()))?;
     }
     put("tmp", Inode::directory(0o1777, origin()))?;
-    let mut write = |path: &str, text: String| put(path, Inode::file(0o644, Content::bytes(text.into_bytes()), origin()));
+    let mut write =
+        |path: &str, text: String| put(path, Inode::file(0o644, Content::bytes(text.into_bytes()), origin()));
     write("var/lib/dpkg/arch", format!("{}\n", around.architecture))?;
     write("var/lib/dpkg/info/format", "1\n".to_owned())?;
     write("etc/fstab", "# UNCONFIGURED FSTAB FOR BASE SYSTEM\n".to_owned())?;

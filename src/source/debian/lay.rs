@@ -105,8 +105,8 @@ impl Layout {
             None => Ok(false),
             Some(inode) if inode.symlink_target().is_some() => {
                 let target = self.tree.resolve(path);
-                let target = target
-                    .map_err(|source| InstallError::Unresolved { package: inode.origin.to_string(), source })?;
+                let target =
+                    target.map_err(|source| InstallError::Unresolved { package: inode.origin.to_string(), source })?;
                 Ok(self.tree.is_directory(&target))
             }
             Some(inode) => Ok(inode.is_directory()),
@@ -126,8 +126,7 @@ impl Layout {
     fn replaces(&self, package: &str, other: &str) -> Result<bool, InstallError> {
         let (Some(by), Some(of)) = (self.packages.get(package), self.packages.get(other)) else { return Ok(false) };
         for relation in relation::singles(&by.replaces) {
-            let relation = relation
-                .map_err(|source| InstallError::Relation { package: package.to_owned(), source })?;
+            let relation = relation.map_err(|source| InstallError::Relation { package: package.to_owned(), source })?;
             if relation.name == other && relation.takes(Version::new(&of.version)) {
                 return Ok(true);
             }

@@ -10,3 +10,14 @@ pub mod package_file;
 pub mod relation;
 pub mod release;
 pub mod version;
+
+mod database;
+mod error;
+mod install;
+mod lay;
+mod order;
+mod preinst;
+mod scripts;
+mod unpack;
+
+pub use error::InstallError;

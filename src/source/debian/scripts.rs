@@ -80,9 +80,9 @@ impl StandIns {
     /// Takes them out again. A file that a script put in the place of one of them stays.
     pub(super) fn take_out(self, tree: &mut Tree) {
         for (path, text, before) in self.0 {
-            let untouched = tree.get(&path).is_some_and(
-                |inode| matches!(&inode.node, Node::File(Content::Bytes(bytes)) if **bytes == *text),
-            );
+            let untouched = tree
+                .get(&path)
+                .is_some_and(|inode| matches!(&inode.node, Node::File(Content::Bytes(bytes)) if **bytes == *text));
             if untouched {
                 let _ = match before {
                     Some(inode) => tree.insert(path, inode).map(drop),

@@ -1,14 +1,13 @@
 //! Unpacking a .deb: its data archive into the store, its entries and control files into memory.
 
-use std::io::{self, Read};
-use std::path::Path;
-use std::sync::Arc;
+use std::io;
 
 use super::InstallError;
 use super::deb822::Paragraph;
-use super::package_file::{self, Member};
-use crate::archive::{self, Item, Limits, What};
+use super::package_file::{ControlMember, DebFile};
+use crate::archive::{self, Item, Limits};
 use crate::digest::Digest;
+use crate::epoch::Epoch;
 use crate::store::{Blob, Store};
 use crate::tree::{Origin, TreePath};
 
@@ -25,13 +24,13 @@ pub(super) struct Unpacked {
     /// The text of its control file.
     pub(super) control: String,
     /// All members of its control archive.
-    pub(super) members: Vec<Member>,
+    pub(super) members: Vec<ControlMember>,
     /// Its files, in the order of the archive, without those that the path rules drop.
     pub(super) items: Vec<Item>,
     /// The paths of all its files as dpkg lists them.
     pub(super) list: Vec<Vec<u8>>,
-    /// When it was made: the date of its first ar member, in seconds since 1970.
-    pub(super) date: i64,
+    /// When it was made: the newest date of its ar members.
+    pub(super) date: Epoch,
 }
 
 impl Unpacked {
@@ -47,8 +46,7 @@ impl Unpacked {
 
     /// Its control paragraph.
     pub(super) fn paragraph(&self) -> Result<Paragraph<'_>, InstallError> {
-        Paragraph::parse(&self.control)
-            .map_err(|source| InstallError::Control { package: self.name.clone(), source })
+        Paragraph::parse(&self.control).map_err(|source| InstallError::Control { package: self.name.clone(), source })
     }
 }
 
@@ -59,36 +57,53 @@ pub(super) fn unpack(
     store: &Store,
     drops: &(dyn Fn(&TreePath) -> bool + Sync),
 ) -> Result<Unpacked, InstallError> {
-    let mut deb = package_file::read(&package.path)?;
-    let control = deb.control_text()?.to_owned();
-    let paragraph = Paragraph::parse(&control)
-        .map_err(|source| InstallError::Control { package: package.path.display().to_string(), source })?;
-    let field = |name| paragraph.field(name).map(|value| value.raw().to_owned()).unwrap_or_default();
+    let mut deb = DebFile::read(&package.path)?;
+    let control = deb.control();
+    let field = |name| control.field(name).map(|value| value.raw().to_owned()).unwrap_or_default();
     let name = field("Package");
-    let origin = Origin::Package(name.as_str().into());
     let mut unpacked = Unpacked {
         version: field("Version"),
         architecture: field("Architecture"),
         same: field("Multi-Arch") == "same",
-        name,
-        control: control.clone(),
-        members: std::mem::take(&mut deb.members),
+        control: deb.control_text().to_owned(),
+        members: Vec::new(),
         items: Vec::new(),
         list: Vec::new(),
         date: deb.date,
+        name,
     };
-    let mut each = |item: Item| {
+    unpacked.members = std::mem::take(&mut deb.members);
+    let tar = data_archive(package, &deb, &unpacked.name, store)?;
+    let origin = Origin::Package(unpacked.name.as_str().into());
+    archive::read_tar_file(&tar.path, &origin, &Limits::default(), |item: Item| {
         unpacked.list.push(listed(&item.path));
         if !drops(&item.path) {
             unpacked.items.push(item);
         }
         Ok::<_, InstallError>(())
-    };
-    let key = memo_key(&package.digest);
-    if let Some(tar) = remembered(store, &key)? {
-        archive::read_tar_file(&tar.path, &origin, &Limits::default(), &mut each)?;
-    } else {
-        read_and_keep(&mut deb, store, &key, &origin, &mut each)?;
-    }
+    })?;
     Ok(unpacked)
+}
+
+/// The uncompressed data archive in the store, put there where it is not.
+fn data_archive(package: &Blob, deb: &DebFile, name: &str, store: &Store) -> Result<Blob, InstallError> {
+    let key = Digest::of(format!("data archive of {}", package.digest).as_bytes());
+    let remembered = store.recall(&key)?.and_then(|value| String::from_utf8(value).ok()?.parse().ok());
+    if let Some(digest) = remembered
+        && let Some(blob) = store.verified(&digest)?
+    {
+        return Ok(blob);
+    }
+    let damaged = |source| InstallError::Data { package: name.to_owned(), source };
+    let mut data = archive::decompress(deb.data().map_err(damaged)?, &Limits::default()).map_err(damaged)?;
+    let mut writer = store.begin()?;
+    io::copy(&mut data, &mut writer).map_err(damaged)?;
+    let blob = writer.commit()?;
+    store.remember(&key, blob.digest.to_string().as_bytes())?;
+    Ok(blob)
+}
+
+/// A path as dpkg lists it: with a leading slash, and `/.` for the root.
+fn listed(path: &TreePath) -> Vec<u8> {
+    if path.is_root() { b"/.".to_vec() } else { [b"/", path.as_bytes()].concat() }
 }

@@ -278,7 +278,6 @@ fn check(record: Record<'_>, line: usize) -> Result<(), IndexError> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
