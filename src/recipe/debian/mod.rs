@@ -1,14 +1,17 @@
 //! `[from.debian]`: packages of Debian, Ubuntu and what is built like them.
 
+mod words;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use super::fields::Fields;
 use super::mistake::{Mistake, nearest};
 use super::shape::{ANY, Key, Keys, Shape, Words, itself, text};
 use super::value::{Item, Value};
 use super::words::Misfit;
+use words::{COMPONENT, DISTRIBUTION, SUITE};
+pub use words::{PackageRequest, RepositoryUrl, Snapshot};
 
 /// What `[from.debian]` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,23 +77,6 @@ pub enum DebianEngine {
     Native,
 }
 
-/// A package that the recipe asks for: `name`, `name:architecture`, `name=version` or `name/suite`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PackageRequest {
-    /// The package.
-    pub name: String,
-    /// dpkg's architecture name, where it is not the image's own.
-    pub architecture: Option<String>,
-    /// The exact version.
-    pub version: Option<String>,
-    /// The suite it should come from.
-    pub suite: Option<String>,
-}
-
-/// A moment of a dated archive, as snapshot.debian.org writes it: `20261101T000000Z`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot(String);
-
 /// A mirror of the distribution's archive (where it names no suites), or a further archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
@@ -115,10 +101,6 @@ pub enum Trust {
     /// No signature is asked for. Shown wherever the image is described.
     Unsigned,
 }
-
-/// The URL of an archive: `http`, `https` or `file`, without credentials, without a slash at its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RepositoryUrl(String);
 
 pub(super) static KEYS: Keys = Keys {
     name: "[from.debian]",
@@ -209,10 +191,6 @@ static REPOSITORY: Keys = Keys {
     ]],
     later: &[],
 };
-
-const SUITE: super::shape::Text = super::shape::Text { what: "a suite", check: check_suite };
-const COMPONENT: super::shape::Text = super::shape::Text { what: "a component", check: check_component };
-const DISTRIBUTION: super::shape::Text = super::shape::Text { what: "a distribution", check: check_distribution };
 
 /// The suites whose distribution needs no key: by release, by state, and those to come.
 const DEBIAN_SUITES: &[&str] = &[
@@ -308,7 +286,7 @@ fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {
             .error(trust_place, Mistake::Clash(what, "leave out `trust`: an archive with a keyring is checked by it"));
     }
     if let (Trust::Unsigned, Some(place), Some(url)) = (trust, trust_place, &url) {
-        let RepositoryUrl(url) = url;
+        let url = url.as_str();
         let what =
             format!("the archive {url} is taken without a signature: whoever can change it can change the image");
         fields.notebook().warn(place, Mistake::Doubtful(what, "give it a `keyring` where it has a signature"));
@@ -326,20 +304,6 @@ fn distribution(suite: &str, named: Option<&str>) -> Option<Distribution> {
         None if DEBIAN_SUITES.contains(&release) => Some(Distribution::Debian),
         None if UBUNTU_SUITES.contains(&release) => Some(Distribution::Ubuntu),
         None => None,
-    }
-}
-
-impl Snapshot {
-    /// The moment as written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl RepositoryUrl {
-    /// The URL, without a slash at its end.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
@@ -364,133 +328,6 @@ impl fmt::Display for DebianVariant {
             Self::Custom => "custom",
         })
     }
-}
-
-impl fmt::Display for PackageRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
-        for (mark, part) in [(":", &self.architecture), ("=", &self.version), ("/", &self.suite)] {
-            if let Some(part) = part {
-                write!(f, "{mark}{part}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl FromStr for PackageRequest {
-    type Err = Misfit;
-
-    /// Names and versions are as Debian policy 5.6.1 and 5.6.12 have them.
-    fn from_str(found: &str) -> Result<Self, Misfit> {
-        let wrong = |expected: &str| Misfit::new(found, "a package", expected);
-        if found.ends_with(".deb") {
-            return Err(wrong(
-                "the name of a package of the archive: local .deb files are not supported yet by this version",
-            ));
-        }
-        let (rest, version) = match found.split_once('=') {
-            Some((rest, version)) => (rest, Some(version)),
-            None => (found, None),
-        };
-        let (rest, suite) = match rest.split_once('/') {
-            Some((rest, suite)) => (rest, Some(suite)),
-            None => (rest, None),
-        };
-        let (name, architecture) = match rest.split_once(':') {
-            Some((name, architecture)) => (name, Some(architecture)),
-            None => (rest, None),
-        };
-        let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let of_name = |byte: u8| alphanumeric(byte) || matches!(byte, b'+' | b'-' | b'.');
-        if name.len() < 2 || !name.bytes().all(of_name) || !alphanumeric(name.as_bytes()[0]) {
-            return Err(wrong(
-                "a name of at least two small letters, digits, `+`, `-` and `.`, with `=version`, `/suite` or `:architecture` after it",
-            ));
-        }
-        if architecture
-            .is_some_and(|text| text.is_empty() || !text.bytes().all(|byte| alphanumeric(byte) || byte == b'-'))
-        {
-            return Err(wrong("an architecture of dpkg after the `:`, such as `i386`"));
-        }
-        let of_version = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-' | b':' | b'~');
-        if version.is_some_and(|text| !text.bytes().all(of_version) || !text.bytes().any(|byte| byte.is_ascii_digit()))
-        {
-            return Err(wrong("a version after the `=`, such as `1.2-3`"));
-        }
-        if suite.is_some_and(|text| check_suite(text).is_err()) {
-            return Err(wrong("a suite after the `/`, such as `trixie-backports`"));
-        }
-        let owned = |part: Option<&str>| part.map(str::to_owned);
-        let (architecture, version, suite) = (owned(architecture), owned(version), owned(suite));
-        Ok(Self { name: name.to_owned(), architecture, version, suite })
-    }
-}
-
-impl FromStr for Snapshot {
-    type Err = Misfit;
-
-    fn from_str(found: &str) -> Result<Self, Misfit> {
-        let shape = found.len() == 16
-            && found.bytes().enumerate().all(|(at, byte)| match at {
-                8 => byte == b'T',
-                15 => byte == b'Z',
-                _ => byte.is_ascii_digit(),
-            });
-        let time =
-            shape && jiff::fmt::strtime::parse("%Y%m%dT%H%M%SZ", found).and_then(|time| time.to_datetime()).is_ok();
-        if time {
-            Ok(Self(found.to_owned()))
-        } else {
-            Err(Misfit::new(found, "a moment", "a time in UTC such as `20261101T000000Z`"))
-        }
-    }
-}
-
-impl FromStr for RepositoryUrl {
-    type Err = Misfit;
-
-    fn from_str(found: &str) -> Result<Self, Misfit> {
-        let wrong = |found: &str, expected: &str| Misfit::new(found, "the URL of an archive", expected);
-        let expected = "`http://`, `https://` or `file:///`, and where the archive is";
-        let Some((scheme, rest)) = found.split_once("://") else { return Err(wrong(found, expected)) };
-        let authority = rest.split('/').next().unwrap_or_default();
-        if authority.contains('@') {
-            // The text itself would show the password.
-            return Err(wrong(
-                &format!("{scheme}://..."),
-                "a URL without a user and a password: secrets are never in a recipe",
-            ));
-        }
-        let fits = match scheme {
-            "http" | "https" => !authority.is_empty(),
-            "file" => rest.starts_with('/'),
-            _ => false,
-        };
-        let clean = rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
-        if fits && clean { Ok(Self(found.trim_end_matches('/').to_owned())) } else { Err(wrong(found, expected)) }
-    }
-}
-
-fn check_suite(found: &str) -> Result<(), Misfit> {
-    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'+' | b'/');
-    let fits = found.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric()) && found.bytes().all(of_name);
-    if fits && !found.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Ok(());
-    }
-    Err(Misfit::new(found, "a suite", "a name such as `trixie` or `trixie-backports`"))
-}
-
-fn check_component(found: &str) -> Result<(), Misfit> {
-    check_suite(found).map_err(|_| Misfit::new(found, "a component", "a name such as `main` or `non-free-firmware`"))
-}
-
-fn check_distribution(found: &str) -> Result<(), Misfit> {
-    let of_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !found.is_empty() && found.bytes().all(of_name) {
-        return Ok(());
-    }
-    Err(Misfit::new(found, "a distribution", "`debian`, `ubuntu`, or a name of small letters, digits and `-`"))
 }
 
 fn is_package(item: &Item, name: &str) -> bool {
