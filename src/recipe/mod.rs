@@ -1,1 +1,135 @@
 //! The recipe: what a person wants, as checked values.
+//!
+//! [`load`] reads a recipe, the files that it extends and a variant, and gives either a [`Recipe`] or every mistake in
+//! them at once. One table of keys (`shape`) says what may stand where; checking, merging, decoding and the JSON schema
+//! all read it.
+
+mod debian;
+mod fields;
+mod file;
+mod harden;
+mod image;
+mod load;
+mod merge;
+mod mistake;
+mod path_rules;
+mod prune;
+mod schema;
+mod shape;
+mod template;
+mod value;
+mod words;
+
+use std::path::PathBuf;
+
+pub use debian::{
+    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, Snapshot,
+    Trust,
+};
+pub use file::{FileEntry, FileKind, RunStep};
+pub use harden::{Harden, Init, Setuid, UserRequest};
+pub use image::{Compression, ImageSettings, LayerSettings, Port, StopSignal};
+pub use load::load;
+pub use mistake::{Mistake, Problem, RecipeErrors};
+pub use path_rules::PathRules;
+pub use prune::{PathPattern, Preset, Prune};
+pub use schema::schema;
+pub use template::{Template, TemplateValues};
+pub use words::{Device, ImagePath, MAX_ID, Misfit, Mode, Owner, Principal, UserName};
+
+use crate::epoch::Epoch;
+use crate::platform::Platform;
+
+/// A checked recipe. Paths of local files are joined to the folder of the file that names them, and were there when it
+/// was read.
+#[derive(Debug)]
+pub struct Recipe {
+    /// The image's name; `/` may be in it.
+    pub name: String,
+    /// What the image is, in a line.
+    pub description: Option<String>,
+    /// The variant that was chosen.
+    pub variant: Option<String>,
+    /// The variants that there are, in the order of their names.
+    pub variants: Vec<String>,
+    /// What it is made for; never empty, and in this version exactly one.
+    pub platforms: Vec<Platform>,
+    /// Where the root filesystem comes from.
+    pub source: SourceRequest,
+    /// `[[file]]`, in order.
+    pub files: Vec<FileEntry>,
+    /// `[[run]]`, in order.
+    pub runs: Vec<RunStep>,
+    /// What is left out.
+    pub prune: Prune,
+    /// What makes it harder to misuse.
+    pub harden: Harden,
+    /// PEM files of certificate authorities to trust.
+    pub certificates: Vec<PathBuf>,
+    /// What the image says.
+    pub image: ImageSettings,
+    /// How the layer is written.
+    pub layer: LayerSettings,
+    /// The recipe itself, then the files that it extends, nearest first.
+    pub sources: Vec<PathBuf>,
+    /// The folder of the recipe, where its lock is.
+    pub folder: PathBuf,
+    /// Things to look at that do not stop the build.
+    pub warnings: Vec<Problem>,
+}
+
+/// Where a root filesystem comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceRequest {
+    /// Packages of Debian, Ubuntu and the like.
+    Debian(DebianRequest),
+}
+
+impl Recipe {
+    /// The image's tags with their holes filled: those of the recipe, or `latest`, or the variant's name where one was
+    /// chosen and the recipe has no tags.
+    pub fn tags(&self, epoch: Epoch) -> Result<Vec<String>, Misfit> {
+        let Some(templates) = &self.image.tags else {
+            return Ok(vec![self.variant.clone().unwrap_or_else(|| "latest".to_owned())]);
+        };
+        let SourceRequest::Debian(debian) = &self.source;
+        let (suite, variant) = (Some(debian.suite.as_str()), self.variant.as_deref());
+        let values = TemplateValues { name: &self.name, suite, variant, epoch };
+        templates.iter().filter_map(|template| template.expand(&values).transpose()).collect()
+    }
+
+    /// The image's entrypoint: the recipe's, with the init before it by absolute path, unless it starts with the init.
+    pub fn entrypoint(&self) -> Vec<String> {
+        let own = self.image.entrypoint.clone();
+        let first = own.first().map_or("", |program| program.rsplit('/').next().unwrap_or(program));
+        match self.harden.init {
+            Init::Tini if first != "tini" => [vec![TINI.to_owned(), "--".to_owned()], own].concat(),
+            Init::Tini => [vec![TINI.to_owned()], own[1..].to_vec()].concat(),
+            Init::None => own,
+        }
+    }
+
+    /// The image's `User`: that of `[image]`, else the numbers of `[harden]`'s, which need no lookup; else none.
+    pub fn user(&self) -> Option<String> {
+        let own = self.image.user.as_ref().map(|owner| match &owner.group {
+            Some(group) => format!("{}:{group}", owner.user),
+            None => owner.user.to_string(),
+        });
+        own.or_else(|| self.harden.user.as_ref().map(|user| format!("{}:{}", user.uid, user.gid)))
+    }
+
+    /// The files and folders of the host whose bytes enter the image.
+    pub fn local_files(&self) -> Vec<PathBuf> {
+        let copied = self.files.iter().filter_map(|file| match &file.what {
+            FileKind::Copy(path) => Some(path.clone()),
+            _ => None,
+        });
+        copied.chain(self.certificates.iter().cloned()).collect()
+    }
+}
+
+/// Where Debian's package has tini.
+pub const TINI: &str = "/usr/bin/tini";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,341 @@
+//! `[from.debian]`: packages of Debian, Ubuntu and what is built like them.
+
+mod words;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::fields::Fields;
+use super::mistake::{Mistake, nearest};
+use super::shape::{ANY, Key, Keys, Shape, Words, itself, text};
+use super::value::{Item, Value};
+use super::words::Misfit;
+use words::{COMPONENT, DISTRIBUTION, SUITE};
+pub use words::{PackageRequest, RepositoryUrl, Snapshot};
+
+/// What `[from.debian]` asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DebianRequest {
+    /// The suite: `trixie`, `noble`.
+    pub suite: String,
+    /// Whose suite it is.
+    pub distribution: Distribution,
+    /// Which packages are there from the start.
+    pub variant: DebianVariant,
+    /// Further packages, in the recipe's order.
+    pub packages: Vec<PackageRequest>,
+    /// Parts of the archive: `main`, ...
+    pub components: Vec<String>,
+    /// Whether the suites `-updates` and `-security` are used too.
+    pub updates: bool,
+    /// Whether packages that others recommend are installed.
+    pub recommends: bool,
+    /// The dated archive to use instead of the current one.
+    pub snapshot: Option<Snapshot>,
+    /// What installs the packages.
+    pub engine: DebianEngine,
+    /// Whether maintainer scripts run. Always true in this version.
+    pub scripts: bool,
+    /// A file of OpenPGP keys that may sign the archive, instead of the built-in ones.
+    pub keyring: Option<PathBuf>,
+    /// Mirrors of the archive, and further archives.
+    pub repositories: Vec<Repository>,
+}
+
+/// A distribution that is made of .debs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// Debian.
+    Debian,
+    /// Ubuntu.
+    Ubuntu,
+    /// Another one: its archive and keys are the recipe's.
+    Other(String),
+}
+
+/// Which packages are there from the start, in the words of debootstrap and mmdebstrap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DebianVariant {
+    /// `Essential: yes`, and what that depends on.
+    Essential,
+    /// Essential, and apt.
+    Apt,
+    /// Essential, apt, and `Priority: required`.
+    Minbase,
+    /// Minbase, and build-essential.
+    Buildd,
+    /// Minbase, and the priorities `important` and `standard`.
+    Standard,
+    /// Nothing but what the recipe lists.
+    Custom,
+}
+
+/// What installs packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DebianEngine {
+    /// This program itself.
+    Native,
+}
+
+/// A mirror of the distribution's archive (where it names no suites), or a further archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// Where the archive is: the URL above `dists/`.
+    pub url: RepositoryUrl,
+    /// Its suites; none for a mirror of the distribution's own archive.
+    pub suites: Vec<String>,
+    /// Its components; the request's own where none are given.
+    pub components: Vec<String>,
+    /// A file of OpenPGP keys that may sign it; the distribution's where none is given.
+    pub keyring: Option<PathBuf>,
+    /// Whether its index has to be signed.
+    pub trust: Trust,
+}
+
+/// Whether an archive's index has to be signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// A signature by a known key is needed.
+    #[default]
+    Signed,
+    /// No signature is asked for. Shown wherever the image is described.
+    Unsigned,
+}
+
+pub(super) static KEYS: Keys = Keys {
+    name: "[from.debian]",
+    groups: &[&[
+        Key { name: "suite", shape: Shape::Text(SUITE), about: "the suite, such as `trixie` or `noble`" },
+        Key {
+            name: "distribution",
+            shape: Shape::Text(DISTRIBUTION),
+            about: "`debian`, `ubuntu` or the name of another; known suites need none",
+        },
+        Key {
+            name: "variant",
+            shape: Shape::Word(Words {
+                known: &["essential", "apt", "minbase", "buildd", "standard", "custom"],
+                later: &[],
+            }),
+            about: "which packages are there from the start; `minbase` where it is not given",
+        },
+        Key {
+            name: "packages",
+            shape: Shape::Set(&Shape::Text(text::<PackageRequest>("a package")), is_package),
+            about: "further packages: `name`, `name=version`, `name/suite`, `name:architecture`",
+        },
+        Key {
+            name: "components",
+            shape: Shape::List(&Shape::Text(COMPONENT)),
+            about: "parts of the archive; `main` where they are not given",
+        },
+        Key {
+            name: "updates",
+            shape: Shape::Flag { only: None },
+            about: "use the -updates and -security suites too; true where it is not given",
+        },
+        Key {
+            name: "recommends",
+            shape: Shape::Flag { only: None },
+            about: "install recommended packages too; false where it is not given",
+        },
+        Key {
+            name: "snapshot",
+            shape: Shape::Text(text::<Snapshot>("a moment")),
+            about: "use the archive as it was then: `20261101T000000Z`",
+        },
+        Key {
+            name: "engine",
+            shape: Shape::Word(Words { known: &["native"], later: &["mmdebstrap", "debootstrap"] }),
+            about: "what installs the packages",
+        },
+        Key { name: "scripts", shape: Shape::Flag { only: Some(true) }, about: "run maintainer scripts" },
+        Key {
+            name: "keyring",
+            shape: Shape::Text(ANY),
+            about: "a file of OpenPGP keys that sign the archive, in place of the built-in ones",
+        },
+        Key {
+            name: "repository",
+            shape: Shape::Set(&Shape::Table(&REPOSITORY), is_repository),
+            about: "mirrors and further archives",
+        },
+    ]],
+    later: &["slices"],
+};
+
+static REPOSITORY: Keys = Keys {
+    name: "[[from.debian.repository]]",
+    groups: &[&[
+        Key {
+            name: "url",
+            shape: Shape::Text(text::<RepositoryUrl>("the URL of an archive")),
+            about: "where the archive is, above its `dists` folder",
+        },
+        Key {
+            name: "suites",
+            shape: Shape::List(&Shape::Text(SUITE)),
+            about: "its suites; without them it is a mirror of the distribution's archive",
+        },
+        Key {
+            name: "components",
+            shape: Shape::List(&Shape::Text(COMPONENT)),
+            about: "its components; those of the source where they are not given",
+        },
+        Key { name: "keyring", shape: Shape::Text(ANY), about: "a file of OpenPGP keys that sign it" },
+        Key {
+            name: "trust",
+            shape: Shape::Word(Words { known: &["signed", "unsigned"], later: &[] }),
+            about: "`unsigned` takes an archive without a signature",
+        },
+    ]],
+    later: &[],
+};
+
+/// The suites whose distribution needs no key: by release, by state, and those to come.
+const DEBIAN_SUITES: &[&str] = &[
+    "trixie",
+    "bookworm",
+    "bullseye",
+    "buster",
+    "forky",
+    "duke",
+    "sid",
+    "unstable",
+    "testing",
+    "stable",
+    "oldstable",
+    "oldoldstable",
+    "experimental",
+];
+const UBUNTU_SUITES: &[&str] =
+    &["noble", "jammy", "focal", "bionic", "resolute", "questing", "plucky", "oracular", "devel"];
+
+/// Reads `[from.debian]`.
+pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
+    let suite_place = fields.place_of("suite");
+    fields.demand("suite");
+    let suite = fields.string("suite");
+    let named = fields.string("distribution");
+    let variant = match fields.string("variant").as_deref() {
+        Some("essential") => DebianVariant::Essential,
+        Some("apt") => DebianVariant::Apt,
+        Some("buildd") => DebianVariant::Buildd,
+        Some("standard") => DebianVariant::Standard,
+        Some("custom") => DebianVariant::Custom,
+        _ => DebianVariant::Minbase,
+    };
+    let packages = fields.list("packages").unwrap_or_default();
+    let components = fields.strings("components").unwrap_or_else(|| vec!["main".to_owned()]);
+    let updates = fields.flag("updates").unwrap_or(true);
+    let recommends = fields.flag("recommends").unwrap_or(false);
+    let snapshot = fields.text("snapshot");
+    fields.string("engine");
+    let scripts = fields.flag("scripts").unwrap_or(true);
+    let keyring = fields.local("keyring", "file", Path::is_file);
+    let repositories: Vec<_> =
+        fields.tables("repository", &REPOSITORY).into_iter().filter_map(read_repository).collect();
+    let suite = suite?;
+    let Some(distribution) = distribution(&suite, named.as_deref()) else {
+        let all = || DEBIAN_SUITES.iter().chain(UBUNTU_SUITES).copied();
+        let expected = "a suite of Debian or Ubuntu, or a `distribution` beside it that says whose it is";
+        let misfit = Misfit::new(&suite, "a suite known here", expected);
+        fields.error(suite_place, Mistake::Form { key: "suite".to_owned(), misfit, nearest: nearest(&suite, all()) });
+        return None;
+    };
+    if let Distribution::Other(name) = &distribution
+        && !repositories.iter().any(|repository| repository.suites.is_empty())
+    {
+        let what = format!("nothing says where the archive of `{name}` is");
+        fields.error(
+            suite_place,
+            Mistake::Clash(what, "add a `[[from.debian.repository]]` with its `url` and `keyring`"),
+        );
+    }
+    fields.finish();
+    Some(DebianRequest {
+        suite,
+        distribution,
+        variant,
+        packages,
+        components,
+        updates,
+        recommends,
+        snapshot,
+        engine: DebianEngine::Native,
+        scripts,
+        keyring,
+        repositories,
+    })
+}
+
+fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {
+    let trust_place = fields.place_of("trust");
+    let url = fields.required::<RepositoryUrl>("url");
+    let suites = fields.strings("suites").unwrap_or_default();
+    let components = fields.strings("components").unwrap_or_default();
+    let has_keyring = fields.place_of("keyring").is_some();
+    let keyring = fields.local("keyring", "file", Path::is_file);
+    let trust = match fields.string("trust").as_deref() {
+        Some("unsigned") => Trust::Unsigned,
+        _ => Trust::Signed,
+    };
+    if trust == Trust::Unsigned && has_keyring {
+        let what = "a `keyring` and `trust = \"unsigned\"` exclude each other".to_owned();
+        fields
+            .error(trust_place, Mistake::Clash(what, "leave out `trust`: an archive with a keyring is checked by it"));
+    }
+    if let (Trust::Unsigned, Some(place), Some(url)) = (trust, trust_place, &url) {
+        let url = url.as_str();
+        let what =
+            format!("the archive {url} is taken without a signature: whoever can change it can change the image");
+        fields.notebook().warn(place, Mistake::Doubtful(what, "give it a `keyring` where it has a signature"));
+    }
+    fields.finish();
+    Some(Repository { url: url?, suites, components, keyring, trust })
+}
+
+fn distribution(suite: &str, named: Option<&str>) -> Option<Distribution> {
+    let release = suite.split(['-', '/']).next().unwrap_or(suite);
+    match named {
+        Some("debian") => Some(Distribution::Debian),
+        Some("ubuntu") => Some(Distribution::Ubuntu),
+        Some(other) => Some(Distribution::Other(other.to_owned())),
+        None if DEBIAN_SUITES.contains(&release) => Some(Distribution::Debian),
+        None if UBUNTU_SUITES.contains(&release) => Some(Distribution::Ubuntu),
+        None => None,
+    }
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Debian => "debian",
+            Self::Ubuntu => "ubuntu",
+            Self::Other(name) => name,
+        })
+    }
+}
+
+impl fmt::Display for DebianVariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Essential => "essential",
+            Self::Apt => "apt",
+            Self::Minbase => "minbase",
+            Self::Buildd => "buildd",
+            Self::Standard => "standard",
+            Self::Custom => "custom",
+        })
+    }
+}
+
+fn is_package(item: &Item, name: &str) -> bool {
+    let same_name = |text: &str| text.parse::<PackageRequest>().is_ok_and(|package| package.name == name);
+    itself(item, name) || item.value.as_text().is_some_and(same_name)
+}
+
+fn is_repository(item: &Item, name: &str) -> bool {
+    let Value::Table(table) = &item.value else { return false };
+    table.get("url").is_some_and(|(_, url)| itself(url, name))
+}

@@ -1,0 +1,190 @@
+//! Taking checked values out of a table, key by key.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::mistake::{Mistake, Notebook};
+use super::shape::Keys;
+use super::value::{Item, Place, Table, Value};
+use super::words::Misfit;
+
+/// A table whose values [`Shape::check`](super::shape::Shape::check) has seen: what has the wrong type or form is not
+/// there any more, and is not spoken of again.
+pub(super) struct Fields<'a> {
+    pub(super) place: Place,
+    keys: &'static Keys,
+    table: Table,
+    notebook: &'a Notebook,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(keys: &'static Keys, place: Place, table: Table, notebook: &'a Notebook) -> Self {
+        Self { place, keys, table, notebook }
+    }
+
+    pub(super) fn notebook(&self) -> &'a Notebook {
+        self.notebook
+    }
+
+    /// Where the value of a key stands, if it is there.
+    pub(super) fn place_of(&self, key: &str) -> Option<Place> {
+        self.table.get(key).map(|(_, item)| item.place)
+    }
+
+    /// How many items the list under a key has, those found to be wrong included.
+    pub(super) fn count(&self, key: &str) -> Option<usize> {
+        match &self.table.get(key)?.1.value {
+            Value::List(items) => Some(items.len()),
+            _ => None,
+        }
+    }
+
+    /// A string of some form.
+    pub(super) fn text<T: FromStr<Err = Misfit>>(&mut self, key: &'static str) -> Option<T> {
+        self.take(key).and_then(read)
+    }
+
+    /// A string.
+    pub(super) fn string(&mut self, key: &'static str) -> Option<String> {
+        self.take(key).and_then(plain)
+    }
+
+    /// A string that must be there.
+    pub(super) fn required<T: FromStr<Err = Misfit>>(&mut self, key: &'static str) -> Option<T> {
+        self.demand(key);
+        self.text(key)
+    }
+
+    /// A number that must be there.
+    pub(super) fn required_number(&mut self, key: &'static str) -> Option<u32> {
+        self.demand(key);
+        self.number(key)
+    }
+
+    /// A number.
+    pub(super) fn number(&mut self, key: &'static str) -> Option<u32> {
+        match self.take(key)?.value {
+            Value::Integer(number) => u32::try_from(number).ok(),
+            _ => None,
+        }
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        match self.take(key)?.value {
+            Value::Flag(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    /// A list of strings of some form; nothing where the key is not there.
+    pub(super) fn list<T: FromStr<Err = Misfit>>(&mut self, key: &'static str) -> Option<Vec<T>> {
+        self.items(key).map(|items| items.into_iter().filter_map(read).collect())
+    }
+
+    /// A list of strings; nothing where the key is not there.
+    pub(super) fn strings(&mut self, key: &'static str) -> Option<Vec<String>> {
+        self.items(key).map(|items| items.into_iter().filter_map(plain).collect())
+    }
+
+    /// A string, or a list of strings of some form.
+    pub(super) fn string_or_list<T: FromStr<Err = Misfit>>(
+        &mut self,
+        key: &'static str,
+    ) -> Option<Result<String, Vec<T>>> {
+        match self.take(key)?.value {
+            Value::Text(text) => Some(Ok(text)),
+            Value::List(items) => Some(Err(items.into_iter().filter_map(read).collect())),
+            _ => None,
+        }
+    }
+
+    /// Free keys with strings.
+    pub(super) fn map(&mut self, key: &'static str) -> BTreeMap<String, String> {
+        let Some(Item { value: Value::Table(table), .. }) = self.take(key) else { return BTreeMap::new() };
+        table.into_iter().filter_map(|(key, (_, item))| Some((key, plain(item)?))).collect()
+    }
+
+    /// A table.
+    pub(super) fn table(&mut self, key: &'static str, keys: &'static Keys) -> Option<Fields<'a>> {
+        let item = self.take(key)?;
+        self.fields(item, keys)
+    }
+
+    /// A list of tables.
+    pub(super) fn tables(&mut self, key: &'static str, keys: &'static Keys) -> Vec<Fields<'a>> {
+        let items = self.items(key).unwrap_or_default();
+        items.into_iter().filter_map(|item| self.fields(item, keys)).collect()
+    }
+
+    /// A path of the host, relative to the folder of the file that names it; it must lead to what `is` asks for.
+    pub(super) fn local(&mut self, key: &'static str, what: &'static str, is: fn(&Path) -> bool) -> Option<PathBuf> {
+        let item = self.take(key)?;
+        self.look(item, what, is)
+    }
+
+    /// A list of files of the host.
+    pub(super) fn local_files(&mut self, key: &'static str) -> Vec<PathBuf> {
+        let items = self.items(key).unwrap_or_default();
+        items.into_iter().filter_map(|item| self.look(item, "file", Path::is_file)).collect()
+    }
+
+    /// Writes down a mistake at the table's own place, or at one of its keys where that is there.
+    pub(super) fn error(&self, place: Option<Place>, mistake: Mistake) {
+        self.notebook.error(place.unwrap_or(self.place), mistake);
+    }
+
+    /// Ends the reading: every key of the shape has been asked for.
+    pub(super) fn finish(self) {
+        debug_assert!(self.table.is_empty(), "{} was not read whole: {:?}", self.keys.name, self.table.keys());
+    }
+
+    fn look(&self, item: Item, what: &'static str, is: fn(&Path) -> bool) -> Option<PathBuf> {
+        let place = item.place;
+        let path = self.notebook.files[place.file].folder().join(plain(item)?);
+        if !is(&path) {
+            self.notebook.error(place, Mistake::NoSuchFile { path, what });
+            return None;
+        }
+        Some(path)
+    }
+
+    /// Writes down that a key is missing, where it is.
+    pub(super) fn demand(&self, name: &'static str) {
+        if !self.table.contains_key(name) {
+            let about = self.keys.key(name).map_or("", |key| key.about);
+            self.error(None, Mistake::Missing { key: name, table: self.keys.name, about });
+        }
+    }
+
+    fn items(&mut self, key: &'static str) -> Option<Vec<Item>> {
+        match self.take(key)?.value {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    fn fields(&self, item: Item, keys: &'static Keys) -> Option<Fields<'a>> {
+        match item.value {
+            Value::Table(table) => Some(Fields::new(keys, item.place, table, self.notebook)),
+            _ => None,
+        }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Item> {
+        debug_assert!(self.keys.key(key).is_some(), "{} has no key {key}", self.keys.name);
+        self.table.remove(key).map(|(_, item)| item)
+    }
+}
+
+fn read<T: FromStr<Err = Misfit>>(item: Item) -> Option<T> {
+    plain(item)?.parse().ok()
+}
+
+fn plain(item: Item) -> Option<String> {
+    match item.value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}

@@ -1,0 +1,222 @@
+//! `[[file]]` and `[[run]]`: what a recipe puts into the image, and what it runs in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::fields::Fields;
+use super::mistake::{Mistake, Notebook, quoted};
+use super::shape::{ANY, Key, Keys, Shape, Text, text};
+use super::value::{Item, Value};
+use super::words::{Device, ImagePath, Misfit, Mode, Owner};
+
+/// Something that the recipe puts at a path of the image, in place of what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileEntry {
+    /// Where; missing folders above are made, 0755 and root's.
+    pub path: ImagePath,
+    /// What.
+    pub what: FileKind,
+    /// Its mode. Without one: 0755 for folders and for copied files that their owner may execute, else 0644.
+    pub mode: Option<Mode>,
+    /// Its owner; root without one.
+    pub owner: Option<Owner>,
+}
+
+/// What a [`FileEntry`] makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A copy of a file or folder of the host; a folder with all in it.
+    Copy(PathBuf),
+    /// A file with this text.
+    Text(String),
+    /// A symbolic link to this target, taken as written.
+    Link(String),
+    /// A folder; one that is there keeps what is in it.
+    Directory,
+    /// A device node.
+    Device(Device),
+    /// A named pipe.
+    Fifo,
+}
+
+/// A command that runs in the image, in the sandbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunStep {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Environment variables beyond the sandbox's own.
+    pub environment: BTreeMap<String, String>,
+    /// Names of secrets that it may read below `/run/secrets`.
+    pub secrets: Vec<String>,
+    /// Whether it has the host's network.
+    pub network: bool,
+    /// Where it runs; `/` without one.
+    pub workdir: Option<ImagePath>,
+}
+
+pub(super) static FILE: Keys = Keys {
+    name: "[[file]]",
+    groups: &[&[
+        Key { name: "path", shape: Shape::Text(text::<ImagePath>("a path of the image")), about: "where it goes" },
+        Key { name: "source", shape: Shape::Text(ANY), about: "a file or folder of the host to copy" },
+        Key { name: "content", shape: Shape::Text(ANY), about: "the text of the file" },
+        Key { name: "link", shape: Shape::Text(LINK), about: "the target of a symbolic link" },
+        Key { name: "directory", shape: Shape::Flag { only: None }, about: "true: make a folder" },
+        Key { name: "device", shape: Shape::Text(text::<Device>("a device")), about: "make a device node: `c 1:3`" },
+        Key { name: "fifo", shape: Shape::Flag { only: None }, about: "true: make a named pipe" },
+        Key {
+            name: "mode",
+            shape: Shape::Text(text::<Mode>("a mode, such as \"0755\"")),
+            about: "its mode, as octal digits",
+        },
+        Key {
+            name: "owner",
+            shape: Shape::Text(text::<Owner>("an owner, such as \"app:app\"")),
+            about: "its owner: `user`, `user:group`, by name or number",
+        },
+    ]],
+    later: &[],
+};
+
+pub(super) static RUN: Keys = Keys {
+    name: "[[run]]",
+    groups: &[&[
+        Key {
+            name: "command",
+            shape: Shape::List(&Shape::Text(ANY)),
+            about: "the program and its arguments, one string each",
+        },
+        Key { name: "env", shape: Shape::Map { key: VARIABLE, value: VALUE }, about: "environment variables" },
+        Key {
+            name: "secrets",
+            shape: Shape::List(&Shape::Text(SECRET)),
+            about: "secrets it may read below /run/secrets",
+        },
+        Key {
+            name: "network",
+            shape: Shape::Flag { only: None },
+            about: "give it the network; false where it is not given",
+        },
+        Key { name: "workdir", shape: Shape::Text(text::<ImagePath>("a path of the image")), about: "where it runs" },
+    ]],
+    later: &[],
+};
+
+/// The name of an environment variable.
+pub(super) const VARIABLE: Text = Text { what: "the name of a variable", check: check_variable };
+/// The value of an environment variable.
+pub(super) const VALUE: Text = Text { what: "a string", check: check_value };
+const SECRET: Text = Text { what: "the name of a secret", check: check_secret };
+const LINK: Text = Text { what: "the target of a link", check: check_link };
+
+/// Reads one `[[file]]`.
+pub(super) fn read_file(mut fields: Fields<'_>) -> Option<FileEntry> {
+    let kinds = ["source", "content", "link", "directory", "device", "fifo"];
+    let given: Vec<_> = kinds.into_iter().filter(|key| fields.place_of(key).is_some()).collect();
+    let (mode_place, path_place) = (fields.place_of("mode"), fields.place_of("path"));
+    let path = fields.required("path");
+    let source = fields.local("source", "file or folder", Path::exists).map(FileKind::Copy);
+    let content = fields.string("content").map(FileKind::Text);
+    let link = fields.string("link").map(FileKind::Link);
+    let directory = fields.flag("directory").filter(|flag| *flag).map(|_| FileKind::Directory);
+    let device = fields.text("device").map(FileKind::Device);
+    let fifo = fields.flag("fifo").filter(|flag| *flag).map(|_| FileKind::Fifo);
+    let mode = fields.text("mode");
+    let owner = fields.text("owner");
+    let what = source.or(content).or(link).or(directory).or(device).or(fifo);
+    let help = "give one of `source`, `content`, `link`, `directory = true`, `device` and `fifo = true`";
+    if given.len() > 1 {
+        let clash = format!("a file cannot have {} at once", quoted(&given));
+        fields.error(path_place, Mistake::Clash(clash, help));
+    } else if given.is_empty() || (what.is_none() && matches!(given[0], "directory" | "fifo")) {
+        fields.error(path_place, Mistake::Clash("this file does not say what it is".to_owned(), help));
+    }
+    if matches!(what, Some(FileKind::Link(_))) && mode.is_some() {
+        let clash = "a symbolic link has no mode of its own".to_owned();
+        fields.error(mode_place, Mistake::Clash(clash, "leave out `mode`"));
+    }
+    fields.finish();
+    Some(FileEntry { path: path?, what: what?, mode, owner })
+}
+
+/// Writes down paths that two entries are put at.
+pub(super) fn check_twice(files: &[(super::value::Place, FileEntry)], notebook: &Notebook) {
+    for (at, (place, file)) in files.iter().enumerate() {
+        if files[..at].iter().any(|(_, earlier)| earlier.path == file.path) {
+            notebook.error(*place, Mistake::Twice { what: file.path.to_string(), key: "file" });
+        }
+    }
+}
+
+/// Reads one `[[run]]`.
+pub(super) fn read_run(mut fields: Fields<'_>) -> Option<RunStep> {
+    let command = read_command(&mut fields);
+    let environment = fields.map("env");
+    let secrets = fields.strings("secrets").unwrap_or_default();
+    let network_place = fields.place_of("network");
+    let network = fields.flag("network").unwrap_or(false);
+    if let (true, Some(place)) = (network, network_place) {
+        let what = "this step has the network: what it fetches is neither checked nor locked".to_owned();
+        fields.notebook().warn(place, Mistake::Doubtful(what, "the image is reproducible only if the step itself is"));
+    }
+    let workdir = fields.text("workdir");
+    fields.finish();
+    Some(RunStep { command: command?, environment, secrets, network, workdir })
+}
+
+fn read_command(fields: &mut Fields<'_>) -> Option<Vec<String>> {
+    let place = fields.place_of("command");
+    let empty = fields.count("command") == Some(0);
+    fields.demand("command");
+    let command = fields.strings("command")?;
+    if empty || command.first().is_some_and(String::is_empty) {
+        let clash = "the command names no program".to_owned();
+        fields.error(place, Mistake::Clash(clash, "write the program and its arguments: `command = [\"ldconfig\"]`"));
+        return None;
+    }
+    Some(command)
+}
+
+fn check_variable(found: &str) -> Result<(), Misfit> {
+    if !found.is_empty() && !found.contains(['=', '\0']) {
+        return Ok(());
+    }
+    Err(Misfit::new(found, "the name of a variable", "a name without `=`, such as `LANG`"))
+}
+
+fn check_value(found: &str) -> Result<(), Misfit> {
+    if !found.contains('\0') {
+        return Ok(());
+    }
+    Err(Misfit::new(&found.replace('\0', "\\0"), "the value of a variable", "a text without NUL bytes"))
+}
+
+fn check_secret(found: &str) -> Result<(), Misfit> {
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if found.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric()) && found.bytes().all(of_name) {
+        return Ok(());
+    }
+    Err(Misfit::new(found, "the name of a secret", "letters, digits, `_`, `-` and `.`"))
+}
+
+fn check_link(found: &str) -> Result<(), Misfit> {
+    if !found.is_empty() && !found.contains('\0') && found.len() < 4096 {
+        return Ok(());
+    }
+    Err(Misfit::new(found, "the target of a link", "a path of 1 to 4095 bytes"))
+}
+
+/// A file goes by its path.
+pub(super) fn is_file(item: &Item, name: &str) -> bool {
+    let Value::Table(table) = &item.value else { return false };
+    let Some(path) = table.get("path").and_then(|(_, path)| path.value.as_text()) else { return false };
+    path.parse::<ImagePath>().is_ok() && path.parse::<ImagePath>() == name.parse()
+}
+
+/// A run step goes by its command, the words joined by spaces.
+pub(super) fn is_run(item: &Item, name: &str) -> bool {
+    let Value::Table(table) = &item.value else { return false };
+    let Some((_, Item { value: Value::List(command), .. })) = table.get("command") else { return false };
+    let words: Vec<_> = command.iter().filter_map(|word| word.value.as_text()).collect();
+    words.join(" ") == name
+}

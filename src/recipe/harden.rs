@@ -1,0 +1,183 @@
+//! `[harden]` and `[certificates]`.
+
+use std::path::PathBuf;
+
+use super::fields::Fields;
+use super::mistake::Mistake;
+use super::shape::{ANY, Key, Keys, Shape, Words, itself, text};
+use super::words::{ImagePath, MAX_ID, UserName};
+
+/// What makes the image harder to misuse. Every profile is a choice of the other keys, which can be set one by one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Harden {
+    /// The user that the image runs as, made in the image.
+    pub user: Option<UserRequest>,
+    /// What becomes process 1.
+    pub init: Init,
+    /// What happens to setuid and setgid bits of files.
+    pub setuid: Setuid,
+    /// Whether file capabilities are taken away.
+    pub strip_capabilities: bool,
+    /// Whether world-writable files and folders, and the modes of account files, `/root` and `/tmp`, are mended.
+    pub mend_permissions: bool,
+    /// Whether passwords of all accounts are locked.
+    pub lock_accounts: bool,
+}
+
+/// A user and a group of the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRequest {
+    /// The name of both.
+    pub name: UserName,
+    /// The user's id, 1 to 2^31 - 1.
+    pub uid: u32,
+    /// The group's id, 1 to 2^31 - 1.
+    pub gid: u32,
+    /// The home folder.
+    pub home: ImagePath,
+    /// The login shell.
+    pub shell: ImagePath,
+}
+
+/// What becomes process 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Init {
+    /// The image's own command.
+    #[default]
+    None,
+    /// tini, which reaps orphans and passes signals on.
+    Tini,
+}
+
+/// What happens to setuid and setgid bits of files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Setuid {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They go.
+    Strip,
+    /// They go but for these files.
+    StripBut(Vec<ImagePath>),
+}
+
+pub(super) static KEYS: Keys = Keys {
+    name: "[harden]",
+    groups: &[&[
+        Key {
+            name: "profile",
+            shape: Shape::Word(Words { known: &["none", "baseline"], later: &["strict", "distroless"] }),
+            about: "`baseline`: setuid and capabilities stripped, permissions fixed, accounts locked; `none` where it is not given",
+        },
+        Key { name: "user", shape: Shape::Table(&USER), about: "the user that the image runs as" },
+        Key {
+            name: "init",
+            shape: Shape::Word(Words { known: &["tini", "none"], later: &[] }),
+            about: "what becomes process 1",
+        },
+        Key {
+            name: "setuid",
+            shape: Shape::Either(
+                &Shape::Word(Words { known: &["strip", "keep"], later: &[] }),
+                &Shape::List(&Shape::Text(text::<ImagePath>("a path of the image"))),
+            ),
+            about: "setuid and setgid bits: `strip`, `keep`, or the files that keep them",
+        },
+        Key { name: "capabilities", shape: STRIP, about: "file capabilities: `strip` or `keep`" },
+        Key {
+            name: "permissions",
+            shape: Shape::Word(Words { known: &["fix", "keep"], later: &[] }),
+            about: "world-writable files, and the modes of account files, /root and /tmp: `fix` or `keep`",
+        },
+        Key { name: "lock-accounts", shape: Shape::Flag { only: None }, about: "lock the passwords of all accounts" },
+        Key { name: "package-manager", shape: Shape::Word(KEEP), about: "the package manager stays" },
+        Key { name: "shells", shape: Shape::Word(KEEP), about: "shells stay" },
+    ]],
+    later: &[],
+};
+
+const STRIP: Shape = Shape::Word(Words { known: &["strip", "keep"], later: &[] });
+const KEEP: Words = Words { known: &["keep"], later: &["remove"] };
+
+static USER: Keys = Keys {
+    name: "`user` in [harden]",
+    groups: &[&[
+        Key {
+            name: "name",
+            shape: Shape::Text(text::<UserName>("a user name")),
+            about: "the name of the user and its group",
+        },
+        Key { name: "uid", shape: ID, about: "the user's number" },
+        Key { name: "gid", shape: ID, about: "the group's number; the user's where it is not given" },
+        Key {
+            name: "home",
+            shape: Shape::Text(text::<ImagePath>("a path of the image")),
+            about: "the home folder; /home/NAME where it is not given",
+        },
+        Key {
+            name: "shell",
+            shape: Shape::Text(text::<ImagePath>("a path of the image")),
+            about: "the login shell; /usr/sbin/nologin where it is not given",
+        },
+    ]],
+    later: &[],
+};
+
+const ID: Shape = Shape::Integer { least: 1, most: MAX_ID as i64 };
+
+pub(super) static CERTIFICATES: Keys = Keys {
+    name: "[certificates]",
+    groups: &[&[Key {
+        name: "extra",
+        shape: Shape::Set(&Shape::Text(ANY), itself),
+        about: "PEM files of certificate authorities to trust",
+    }]],
+    later: &[],
+};
+
+/// Reads `[harden]`.
+pub(super) fn read(mut fields: Fields<'_>) -> Harden {
+    let baseline = fields.string("profile").as_deref() == Some("baseline");
+    let user = fields.table("user", &USER).and_then(read_user);
+    let init = if fields.string("init").as_deref() == Some("tini") { Init::Tini } else { Init::None };
+    let setuid = match fields.string_or_list("setuid") {
+        Some(Ok(word)) if word == "strip" => Setuid::Strip,
+        Some(Ok(_)) => Setuid::Keep,
+        Some(Err(kept)) => Setuid::StripBut(kept),
+        None if baseline => Setuid::Strip,
+        None => Setuid::Keep,
+    };
+    let strip_capabilities = fields.string("capabilities").map_or(baseline, |word| word == "strip");
+    let mend_permissions = fields.string("permissions").map_or(baseline, |word| word == "fix");
+    let lock_accounts = fields.flag("lock-accounts").unwrap_or(baseline);
+    fields.string("package-manager");
+    fields.string("shells");
+    fields.finish();
+    Harden { user, init, setuid, strip_capabilities, mend_permissions, lock_accounts }
+}
+
+/// Reads `[certificates]`.
+pub(super) fn read_certificates(mut fields: Fields<'_>) -> Vec<PathBuf> {
+    let extra = fields.local_files("extra");
+    fields.finish();
+    extra
+}
+
+fn read_user(mut fields: Fields<'_>) -> Option<UserRequest> {
+    let name_place = fields.place_of("name");
+    let name = fields.required::<UserName>("name");
+    let uid = fields.required_number("uid");
+    let gid = fields.number("gid");
+    let home = fields.text("home");
+    let shell = fields.text("shell");
+    if name.as_ref().is_some_and(|name| name.as_str() == "root") {
+        let clash = "the user that the image runs as is named `root`".to_owned();
+        fields.error(name_place, Mistake::Clash(clash, "choose another name, or leave out `user`"));
+    }
+    fields.finish();
+    let (name, uid) = (name?, uid?);
+    let path = |text: String| text.parse::<ImagePath>().expect("a user's name makes a path");
+    let home = home.unwrap_or_else(|| path(format!("/home/{name}")));
+    let shell = shell.unwrap_or_else(|| path("/usr/sbin/nologin".to_owned()));
+    Some(UserRequest { gid: gid.unwrap_or(uid), name, uid, home, shell })
+}

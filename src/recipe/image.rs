@@ -1,0 +1,191 @@
+//! `[image]` and `[layer]`: what the image says, and how its layer is compressed.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use super::fields::Fields;
+use super::file::{VALUE, VARIABLE};
+use super::shape::{ANY, Key, Keys, Shape, Text, Words, itself, text};
+use super::template::Template;
+use super::words::{ImagePath, Misfit, Owner};
+
+/// What the image's configuration says (OCI image spec, config.md).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageSettings {
+    /// The image's tags; see [`Recipe::tags`](super::Recipe::tags).
+    pub tags: Option<Vec<Template>>,
+    /// `Entrypoint`, without the init.
+    pub entrypoint: Vec<String>,
+    /// `Cmd`.
+    pub cmd: Vec<String>,
+    /// Variables of `Env`, beside those that every image has.
+    pub environment: BTreeMap<String, String>,
+    /// `Labels`.
+    pub labels: BTreeMap<String, String>,
+    /// `WorkingDir`.
+    pub workdir: Option<ImagePath>,
+    /// `User`, where it is not that of `[harden]`.
+    pub user: Option<Owner>,
+    /// `StopSignal`.
+    pub stop_signal: Option<StopSignal>,
+    /// `ExposedPorts`.
+    pub ports: Vec<Port>,
+    /// `Volumes`.
+    pub volumes: Vec<ImagePath>,
+    /// `author`.
+    pub author: Option<String>,
+}
+
+/// A signal by name (`SIGTERM`, `SIGRTMIN+3`) or number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopSignal(String);
+
+/// A port and its protocol: `8080/tcp`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Port(String);
+
+/// How a layer's tar is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// gzip, which every client reads.
+    #[default]
+    Gzip,
+    /// zstd: smaller and faster; Docker from version 23 on reads it.
+    Zstd,
+    /// Not at all.
+    None,
+}
+
+/// How the image's layer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LayerSettings {
+    /// How its tar is compressed.
+    pub compression: Compression,
+}
+
+const ARGV: Shape = Shape::List(&Shape::Text(VALUE));
+const LABEL: Text = Text { what: "the name of a label", check: check_label };
+const PATH: Shape = Shape::Text(text::<ImagePath>("a path of the image"));
+
+pub(super) static KEYS: Keys = Keys {
+    name: "[image]",
+    groups: &[&[
+        Key {
+            name: "tags",
+            shape: Shape::List(&Shape::Text(text::<Template>("a tag"))),
+            about: "its tags, with {suite}, {name}, {variant} and {epoch:%Y%m%d}; `latest` where they are not given",
+        },
+        Key { name: "entrypoint", shape: ARGV, about: "the program that always runs; the init goes before it" },
+        Key { name: "cmd", shape: ARGV, about: "the program or arguments that run unless others are given" },
+        Key { name: "env", shape: Shape::Map { key: VARIABLE, value: VALUE }, about: "environment variables" },
+        Key { name: "labels", shape: Shape::Map { key: LABEL, value: ANY }, about: "labels" },
+        Key { name: "workdir", shape: PATH, about: "the folder it starts in" },
+        Key {
+            name: "user",
+            shape: Shape::Text(text::<Owner>("a user, such as \"10001:10001\"")),
+            about: "the user it runs as, where it is not that of [harden]",
+        },
+        Key {
+            name: "stop-signal",
+            shape: Shape::Text(text::<StopSignal>("a signal")),
+            about: "the signal that stops it",
+        },
+        Key {
+            name: "ports",
+            shape: Shape::Set(&Shape::Text(text::<Port>("a port, such as \"8080/tcp\"")), itself),
+            about: "ports it listens on",
+        },
+        Key { name: "volumes", shape: Shape::Set(&PATH, itself), about: "folders that are volumes" },
+        Key { name: "author", shape: Shape::Text(ANY), about: "who made it" },
+    ]],
+    later: &[],
+};
+
+pub(super) static LAYER: Keys = Keys {
+    name: "[layer]",
+    groups: &[&[Key {
+        name: "compression",
+        shape: Shape::Word(Words { known: &["gzip", "zstd", "none"], later: &[] }),
+        about: "how it is compressed; `gzip` where it is not given",
+    }]],
+    later: &[],
+};
+
+/// Reads `[image]`.
+pub(super) fn read(mut fields: Fields<'_>) -> ImageSettings {
+    let settings = ImageSettings {
+        tags: fields.list("tags"),
+        entrypoint: fields.strings("entrypoint").unwrap_or_default(),
+        cmd: fields.strings("cmd").unwrap_or_default(),
+        environment: fields.map("env"),
+        labels: fields.map("labels"),
+        workdir: fields.text("workdir"),
+        user: fields.text("user"),
+        stop_signal: fields.text("stop-signal"),
+        ports: fields.list("ports").unwrap_or_default(),
+        volumes: fields.list("volumes").unwrap_or_default(),
+        author: fields.string("author"),
+    };
+    fields.finish();
+    settings
+}
+
+/// Reads `[layer]`.
+pub(super) fn read_layer(mut fields: Fields<'_>) -> LayerSettings {
+    let compression = match fields.string("compression").as_deref() {
+        Some("zstd") => Compression::Zstd,
+        Some("none") => Compression::None,
+        _ => Compression::Gzip,
+    };
+    fields.finish();
+    LayerSettings { compression }
+}
+
+impl StopSignal {
+    /// The signal as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Port {
+    /// `8080/tcp`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for StopSignal {
+    type Err = Misfit;
+
+    fn from_str(found: &str) -> Result<Self, Misfit> {
+        let numeric = found.parse::<u8>().is_ok_and(|number| (1..=64).contains(&number));
+        let name = found.strip_prefix("SIG").unwrap_or_default();
+        let of_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'+' | b'-');
+        if numeric || (name.len() >= 2 && name.bytes().all(of_name)) {
+            return Ok(Self(found.to_owned()));
+        }
+        Err(Misfit::new(found, "a signal", "a name such as `SIGTERM`, or a number from 1 to 64"))
+    }
+}
+
+impl FromStr for Port {
+    type Err = Misfit;
+
+    fn from_str(found: &str) -> Result<Self, Misfit> {
+        let (number, protocol) = found.split_once('/').unwrap_or((found, "tcp"));
+        let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let port = number.parse::<u16>().ok().filter(|port| digits && *port > 0);
+        match port {
+            Some(port) if matches!(protocol, "tcp" | "udp" | "sctp") => Ok(Self(format!("{port}/{protocol}"))),
+            _ => Err(Misfit::new(found, "a port", "a number from 1 to 65535, with `/tcp`, `/udp` or `/sctp` after it")),
+        }
+    }
+}
+
+fn check_label(found: &str) -> Result<(), Misfit> {
+    if !found.trim().is_empty() {
+        return Ok(());
+    }
+    Err(Misfit::new(found, "the name of a label", "a name such as `org.opencontainers.image.vendor`"))
+}

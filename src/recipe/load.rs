@@ -1,0 +1,310 @@
+//! Reading a recipe: its files, one over the other, into checked values.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use super::fields::Fields;
+use super::mistake::{Mistake, Notebook, RecipeErrors, RecipeFile};
+use super::shape::{ANY, Key, Keys, Shape, Text, text};
+use super::value::{Item, Place, Table, Value, located};
+use super::words::Misfit;
+use super::{Init, PackageRequest, Recipe, SourceRequest};
+use super::{debian, file, harden, image, prune};
+use crate::platform::{Architecture, Platform};
+
+/// The keys that both a recipe and its variants have.
+const COMMON: &[Key] = &[
+    Key { name: "name", shape: Shape::Text(NAME), about: "the image's name, such as `trixie` or `team/base`" },
+    Key { name: "description", shape: Shape::Text(ANY), about: "what the image is, in a line" },
+    Key {
+        name: "platforms",
+        shape: Shape::List(&Shape::Text(PLATFORM)),
+        about: "what it is made for, such as `linux/amd64`; the host where it is not given",
+    },
+    Key { name: "from", shape: Shape::Table(&FROM), about: "where the root filesystem comes from" },
+    Key {
+        name: "file",
+        shape: Shape::Set(&Shape::Table(&file::FILE), file::is_file),
+        about: "what is put into the image",
+    },
+    Key { name: "run", shape: Shape::Set(&Shape::Table(&file::RUN), file::is_run), about: "what runs in the image" },
+    Key { name: "prune", shape: Shape::Table(&prune::KEYS), about: "what is left out" },
+    Key { name: "harden", shape: Shape::Table(&harden::KEYS), about: "what makes it harder to misuse" },
+    Key { name: "certificates", shape: Shape::Table(&harden::CERTIFICATES), about: "certificate authorities to trust" },
+    Key { name: "image", shape: Shape::Table(&image::KEYS), about: "what the image says" },
+    Key { name: "layer", shape: Shape::Table(&image::LAYER), about: "how the layer is written" },
+];
+
+/// The keys of a recipe.
+pub(super) static RECIPE: Keys = Keys {
+    name: "the recipe",
+    groups: &[
+        COMMON,
+        &[
+            Key { name: "extends", shape: Shape::Text(ANY), about: "a recipe to start from, by its path" },
+            Key {
+                name: "variant",
+                shape: Shape::Tables(&VARIANT),
+                about: "variants of the image, each with keys of its own",
+            },
+        ],
+    ],
+    later: LATER,
+};
+
+static VARIANT: Keys = Keys { name: "a variant", groups: &[COMMON], later: LATER };
+static FROM: Keys = Keys {
+    name: "[from]",
+    groups: &[&[Key {
+        name: "debian",
+        shape: Shape::Table(&debian::KEYS),
+        about: "packages of Debian, Ubuntu and the like",
+    }]],
+    later: &["dnf", "apk", "archive", "host", "oci", "scratch"],
+};
+
+const LATER: &[&str] = &["conda", "policy", "os-release"];
+const NAME: Text = text::<Name>("a name");
+const PLATFORM: Text = Text {
+    what: "a platform",
+    check: |found| {
+        let expected = |error: crate::platform::ParsePlatformError| {
+            let text = error.to_string();
+            text.split_once("expected ").map_or(text.clone(), |(_, expected)| expected.to_owned())
+        };
+        found.parse::<Platform>().map(drop).map_err(|error| Misfit::new(found, "a platform", expected(error)))
+    },
+};
+
+/// Reads the recipe at `path`, what it extends, and the tables of `variant`.
+///
+/// Fails with every mistake at once. Local files that the recipe names are looked for, not read.
+pub fn load(path: &Path, variant: Option<&str>) -> Result<Recipe, RecipeErrors> {
+    let mut notebook = Notebook::default();
+    let recipe = read(path, variant, &mut notebook);
+    match (notebook.finish(), recipe) {
+        (Ok(warnings), Some(recipe)) => Ok(Recipe { warnings, ..recipe }),
+        (Ok(problems) | Err(problems), _) => Err(RecipeErrors { recipe: path.to_owned(), problems }),
+    }
+}
+
+fn read(path: &Path, variant: Option<&str>, notebook: &mut Notebook) -> Option<Recipe> {
+    let layers = read_chain(path, notebook);
+    let notebook = &*notebook;
+    check_one_source(&layers, notebook);
+    let mut variants = BTreeMap::new();
+    let mut recipe = Table::new();
+    let mut overlays = Vec::new();
+    let place = layers.first().map_or(Place { file: 0, start: 0, end: 0 }, |layer| Place { end: 0, ..layer.place });
+    // The farthest ancestor is the lowest layer.
+    for layer in layers.into_iter().rev() {
+        let Value::Table(mut table) = Shape::Table(&RECIPE).check("recipe", layer, notebook).value else { continue };
+        table.remove("extends");
+        if let Some((_, Item { value: Value::Table(tables), .. })) = table.remove("variant") {
+            for (name, (place, item)) in tables {
+                if variant == Some(name.as_str())
+                    && let Value::Table(table) = item.value
+                {
+                    overlays.push(table);
+                }
+                variants.entry(name).or_insert(place);
+            }
+        }
+        recipe = RECIPE.merge(recipe, table, notebook);
+    }
+    for overlay in overlays {
+        recipe = RECIPE.merge(recipe, overlay, notebook);
+    }
+    let variants: Vec<String> = variants.into_keys().collect();
+    if let Some(name) = variant
+        && !variants.iter().any(|known| known == name)
+        && !notebook.files.is_empty()
+    {
+        notebook.error_nowhere(Mistake::NoSuchVariant { name: name.to_owned(), known: variants.clone() });
+    }
+    decode(Fields::new(&RECIPE, place, recipe, notebook), variant.map(str::to_owned), variants)
+}
+
+/// The recipe and what it extends, nearest first, as far as they can be read.
+fn read_chain(path: &Path, notebook: &mut Notebook) -> Vec<Item> {
+    let mut layers = Vec::new();
+    let mut next = Some((path.to_owned(), None));
+    let mut seen = Vec::new();
+    while let Some((path, named)) = next.take() {
+        let text = match read_text(&path) {
+            Ok(text) => text,
+            Err(source) => {
+                let mistake = Mistake::Read { path, source };
+                match named {
+                    Some(place) => notebook.error(place, mistake),
+                    None => notebook.error_nowhere(mistake),
+                }
+                break;
+            }
+        };
+        let identity = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        if seen.contains(&identity) {
+            if let Some(place) = named {
+                notebook.error(place, Mistake::Cycle(path));
+            }
+            break;
+        }
+        seen.push(identity);
+        let file = notebook.files.len();
+        notebook.files.push(RecipeFile { path: path.clone(), text: Arc::from(text.as_str()) });
+        let (document, errors) = DeTable::parse_recoverable(&text);
+        for error in errors {
+            let span = error.span().unwrap_or_default();
+            let place = Place { file, start: span.start, end: span.end };
+            notebook.error(place, Mistake::Syntax(error.message().to_owned()));
+        }
+        let layer = located(document, file);
+        next = parent(&layer, &path);
+        layers.push(layer);
+    }
+    layers
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    // A recipe is written by hand; what is larger is another file by mistake.
+    const MOST: u64 = 4 << 20;
+    let metadata = fs::metadata(path)?;
+    if metadata.len() > MOST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a recipe has at most 4 MiB"));
+    }
+    fs::read_to_string(path)
+}
+
+fn parent(layer: &Item, path: &Path) -> Option<(PathBuf, Option<Place>)> {
+    let Value::Table(table) = &layer.value else { return None };
+    let (_, item) = table.get("extends")?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    item.value.as_text().map(|parent| (folder.join(parent), Some(item.place)))
+}
+
+/// Writes down where the files name no source, or more than one, even those that are not supported yet.
+fn check_one_source(layers: &[Item], notebook: &Notebook) {
+    let mut named: BTreeMap<&str, Place> = BTreeMap::new();
+    for layer in layers {
+        let Value::Table(table) = &layer.value else { continue };
+        let Some((_, from)) = table.get("from") else { continue };
+        let Value::Table(from) = &from.value else { return };
+        for (name, (place, _)) in from {
+            named.entry(name).or_insert(*place);
+        }
+    }
+    let last = named.values().max().copied();
+    let known = |name: &&str| FROM.key(name).is_some() || FROM.later.contains(name);
+    let sources: Vec<_> = named.keys().filter(|name| known(name)).map(|name| format!("`[from.{name}]`")).collect();
+    match (last, layers.first()) {
+        (Some(place), _) if sources.len() > 1 => notebook.error(place, Mistake::TwoSources(sources)),
+        (None, Some(layer)) => notebook.error(Place { start: 0, end: 0, ..layer.place }, Mistake::NoSource),
+        _ => {}
+    }
+}
+
+fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>) -> Option<Recipe> {
+    let notebook = fields.notebook();
+    if notebook.files.is_empty() {
+        return None;
+    }
+    let name = fields.required::<Name>("name");
+    let description = fields.string("description");
+    let platforms = read_platforms(&mut fields);
+    let source =
+        fields.table("from", &FROM).and_then(|mut from| from.table("debian", &debian::KEYS)).and_then(debian::read);
+    let files: Vec<_> = fields
+        .tables("file", &file::FILE)
+        .into_iter()
+        .filter_map(|fields| Some((fields.place_of("path")?, file::read_file(fields)?)))
+        .collect();
+    file::check_twice(&files, notebook);
+    let runs = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
+    let prune = fields.table("prune", &prune::KEYS).map(prune::read).unwrap_or_default();
+    let harden = fields.table("harden", &harden::KEYS).map(harden::read).unwrap_or_default();
+    let certificates = fields.table("certificates", &harden::CERTIFICATES).map(harden::read_certificates);
+    let image = fields.table("image", &image::KEYS).map(image::read).unwrap_or_default();
+    let layer = fields.table("layer", &image::LAYER).map(image::read_layer).unwrap_or_default();
+    fields.finish();
+    let mut source = source?;
+    if harden.init == Init::Tini && !source.packages.iter().any(|package| package.name == "tini") {
+        source.packages.push(PackageRequest {
+            name: "tini".to_owned(),
+            architecture: None,
+            version: None,
+            suite: None,
+        });
+    }
+    Some(Recipe {
+        name: name?.0,
+        description,
+        variant,
+        variants,
+        platforms,
+        source: SourceRequest::Debian(source),
+        files: files.into_iter().map(|(_, file)| file).collect(),
+        runs,
+        prune,
+        harden,
+        certificates: certificates.unwrap_or_default(),
+        image,
+        layer,
+        sources: notebook.files.iter().map(|file| file.path.clone()).collect(),
+        folder: notebook.files[0].folder(),
+        warnings: Vec::new(),
+    })
+}
+
+fn read_platforms(fields: &mut Fields<'_>) -> Vec<Platform> {
+    let place = fields.place_of("platforms");
+    let count = fields.count("platforms");
+    let Some(texts) = fields.strings("platforms") else {
+        let host = Architecture::host().map(|architecture| Platform { architecture });
+        if host.is_none() && place.is_none() {
+            let clash =
+                "the recipe names no platform, and this machine's is not one that images are made for".to_owned();
+            fields.error(None, Mistake::Clash(clash, "add `platforms`, such as `platforms = [\"linux/amd64\"]`"));
+        }
+        return host.into_iter().collect();
+    };
+    let platforms: Vec<Platform> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+    if count > Some(1) {
+        let what = "more than one platform in a recipe".to_owned();
+        let instead = "name one, and build for the others by recipes of their own".to_owned();
+        fields.error(place, Mistake::NotYet { what, instead });
+    }
+    if count == Some(0) {
+        let clash = "the list of platforms is empty".to_owned();
+        fields.error(place, Mistake::Clash(clash, "leave it out to build for this machine"));
+    }
+    platforms
+}
+
+/// An image's name: what a registry takes as a repository (OCI distribution spec, "Pulling manifests").
+struct Name(String);
+
+impl FromStr for Name {
+    type Err = Misfit;
+
+    fn from_str(found: &str) -> Result<Self, Misfit> {
+        let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let separator = |text: &str| matches!(text, "." | "_" | "__") || text.bytes().all(|byte| byte == b'-');
+        let fits = |component: &str| {
+            let separators = component.split(|character: char| character.is_ascii() && alphanumeric(character as u8));
+            let ends = |byte: Option<&u8>| byte.is_some_and(|byte| alphanumeric(*byte));
+            let bytes = component.as_bytes();
+            ends(bytes.first()) && ends(bytes.last()) && separators.filter(|text| !text.is_empty()).all(separator)
+        };
+        if found.len() <= 255 && found.split('/').all(fits) {
+            return Ok(Self(found.to_owned()));
+        }
+        let expected = "small letters and digits, with `.`, `_`, `-` and `/` between them";
+        Err(Misfit::new(found, "a name of an image", expected))
+    }
+}

@@ -1,0 +1,181 @@
+//! The paths that a recipe leaves out, as a question to ask of each path.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use globset::{GlobSet, GlobSetBuilder};
+
+use super::prune::{PRESETS, PresetRules, Prune, glob};
+
+/// Which paths `[prune]` leaves out.
+///
+/// An unpacker asks [`PathRules::drops`] for everything but folders, before it keeps anything; the prune pass asks again
+/// of the whole tree, and takes away the folders that became empty.
+#[derive(Clone, Debug)]
+pub struct PathRules {
+    remove: GlobSet,
+    keep: GlobSet,
+    /// What may go as an empty folder.
+    folders: GlobSet,
+    dpkg: Vec<String>,
+}
+
+impl PathRules {
+    /// The rules of `[prune]`. `keep` is stronger than presets and `remove`.
+    pub fn new(prune: &Prune) -> Self {
+        let (mut remove, mut keep, mut folders) = (Vec::new(), Vec::new(), Vec::new());
+        let mut dpkg = Vec::new();
+        let presets = || PRESETS.iter().filter(|rules| prune.presets.contains(&rules.preset));
+        for PresetRules { remove: globs, packaged, .. } in presets() {
+            remove.extend(globs.iter().map(|glob| (*glob).to_owned()));
+            if *packaged {
+                folders.extend(globs.iter().map(|glob| (*glob).to_owned()));
+                dpkg.extend(globs.iter().map(|glob| format!("path-exclude {}", across(glob))));
+            }
+        }
+        for pattern in &prune.remove {
+            let with_content = [pattern.as_str().to_owned(), format!("{}/**", pattern.as_str())];
+            folders.extend(with_content.clone());
+            remove.extend(with_content);
+            dpkg.extend(exclude(pattern.as_str()));
+        }
+        for PresetRules { keep: globs, packaged, .. } in presets() {
+            keep.extend(globs.iter().map(|glob| (*glob).to_owned()));
+            if *packaged {
+                dpkg.extend(globs.iter().map(|glob| format!("path-include {}", across(glob))));
+            }
+        }
+        for pattern in &prune.keep {
+            keep.extend([pattern.as_str().to_owned(), format!("{}/**", pattern.as_str())]);
+            dpkg.push(format!("path-include {}", across(pattern.as_str())));
+        }
+        if !dpkg.iter().any(|line| line.starts_with("path-exclude")) {
+            dpkg.clear();
+        }
+        Self { remove: compile(&remove), keep: compile(&keep), folders: compile(&folders), dpkg }
+    }
+
+    /// Whether nothing is left out.
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty()
+    }
+
+    /// Whether what is at `path` is left out. The path is relative to the root of the image, as
+    /// `TreePath::as_bytes` gives it. Not for folders: those stay as long as something
+    /// is in them.
+    pub fn drops(&self, path: &[u8]) -> bool {
+        let path = Path::new(OsStr::from_bytes(path));
+        self.remove.is_match(path) && !self.keep.is_match(path)
+    }
+
+    /// Whether the folder at `path` is left out once nothing is in it.
+    pub fn drops_empty_folder(&self, path: &[u8]) -> bool {
+        let path = Path::new(OsStr::from_bytes(path));
+        self.folders.is_match(path) && !self.keep.is_match(path)
+    }
+
+    /// The same rules for dpkg in the image (dpkg(1), `--path-exclude`), so that packages installed later bring no more
+    /// than those of the image: the text of a file in `/etc/dpkg/dpkg.cfg.d`. Nothing where there are no such rules.
+    ///
+    /// dpkg's `*` crosses slashes. A `remove` pattern whose `*` must not is left out, so dpkg never leaves out more than
+    /// the image does; for the same reason caches and logs, which no package brings, are not in it.
+    pub fn dpkg_configuration(&self) -> Option<String> {
+        if self.dpkg.is_empty() {
+            return None;
+        }
+        let mut text = String::from(
+            "# Written by rootsmith: what this image leaves out of every package.\n\
+             # To have such files again, remove this file and reinstall their packages.\n",
+        );
+        for line in &self.dpkg {
+            text.push_str(line);
+            text.push('\n');
+        }
+        Some(text)
+    }
+}
+
+fn compile(patterns: &[String]) -> GlobSet {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(glob(pattern).expect("patterns were compiled when they were read"));
+    }
+    set.build().expect("a set of patterns that compile compiles")
+}
+
+/// A pattern in dpkg's language, where `*` crosses slashes.
+fn across(pattern: &str) -> String {
+    pattern.replace("**", "*")
+}
+
+/// The line for a `remove` pattern, and for what is below it, where dpkg's language can say exactly that.
+fn exclude(pattern: &str) -> Vec<String> {
+    let plain = pattern.strip_suffix("/**").unwrap_or(pattern);
+    if plain.contains(['*', '?', '[', '{', '\\']) {
+        return Vec::new();
+    }
+    let below = format!("path-exclude {plain}/*");
+    if plain == pattern { vec![format!("path-exclude {plain}"), below] } else { vec![below] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::prune::{PathPattern, Preset};
+
+    fn patterns(texts: &[&str]) -> Vec<PathPattern> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn presets_leave_out_what_slim_images_do() {
+        let presets = vec![Preset::Docs, Preset::Man, Preset::Locales];
+        let rules = PathRules::new(&Prune { presets, ..Prune::default() });
+        for gone in [
+            "usr/share/doc/apt/NEWS.gz",
+            "usr/share/doc/apt/examples/copyright",
+            "usr/share/man/man1/ls.1.gz",
+            "usr/share/locale/de/LC_MESSAGES/apt.mo",
+        ] {
+            assert!(rules.drops(gone.as_bytes()), "{gone}");
+        }
+        for kept in
+            ["usr/share/doc/apt/copyright", "usr/share/locale/locale.alias", "usr/share/info/dir", "usr/bin/man"]
+        {
+            assert!(!rules.drops(kept.as_bytes()), "{kept}");
+        }
+        assert!(!rules.drops_empty_folder(b"usr/share/man/man1"));
+        assert!(rules.drops_empty_folder(b"usr/share/man/de"));
+    }
+
+    #[test]
+    fn a_pattern_takes_a_folder_with_all_in_it_and_keep_is_stronger() {
+        let remove = patterns(&["/opt/tool", "/usr/lib/*.a"]);
+        let rules = PathRules::new(&Prune { remove, keep: patterns(&["/opt/tool/bin"]), ..Prune::default() });
+        assert!(rules.drops(b"opt/tool") && rules.drops(b"opt/tool/share/x"));
+        assert!(!rules.drops(b"opt/tool/bin/x") && !rules.drops(b"opt/toolbox"));
+        assert!(rules.drops(b"usr/lib/libc.a") && !rules.drops(b"usr/lib/gcc/libgcc.a"));
+    }
+
+    #[test]
+    fn dpkg_is_told_the_same() {
+        let remove = patterns(&["/usr/share/zoneinfo/right/**", "/usr/lib/*.a", "/opt/tool"]);
+        let prune =
+            Prune { presets: vec![Preset::Info, Preset::Logs], remove, keep: patterns(&["/usr/share/info/dir"]) };
+        let text = PathRules::new(&prune).dpkg_configuration().unwrap();
+        let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            lines,
+            [
+                "path-exclude /usr/share/info/*",
+                "path-exclude /usr/share/zoneinfo/right/*",
+                "path-exclude /opt/tool",
+                "path-exclude /opt/tool/*",
+                "path-include /usr/share/info/dir",
+            ]
+        );
+        let logs = Prune { presets: vec![Preset::Logs], keep: patterns(&["/var/log/apt"]), ..Prune::default() };
+        assert_eq!(PathRules::new(&logs).dpkg_configuration(), None);
+    }
+}
