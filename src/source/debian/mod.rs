@@ -13,7 +13,8 @@ pub mod version;
 
 mod database;
 mod error;
-mod install;
+#[doc(hidden)]
+pub mod install;
 mod lay;
 mod order;
 mod preinst;
