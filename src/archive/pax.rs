@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn broken_records_are_refused() {
-        for wrong in ["x", "5 a=", "6 a=b", "+6 a=b\n", "4 a=\n", "5 =b\n", "99999999999 a=b\n", " 6 a=b\n", "6 a=b\n7"] {
+        for wrong in ["x", "5 a=", "6 a=b", "+6 a=b\n", "4 a=\n", "5 =b\n", "99999999999 a=b\n", " 6 a=b\n", "6 a=b\n7"]
+        {
             assert!(parse(wrong.as_bytes()).is_err(), "{wrong:?}");
         }
     }

@@ -52,14 +52,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            entries: 2_000_000,
-            bytes: 64 << 30,
-            header: 1 << 20,
-            xattr: 64 << 10,
-            sparse: 64 << 20,
-            ratio: 200,
-        }
+        Self { entries: 2_000_000, bytes: 64 << 30, header: 1 << 20, xattr: 64 << 10, sparse: 64 << 20, ratio: 200 }
     }
 }
 
@@ -225,7 +218,9 @@ impl<I: Input> Reader<'_, I> {
     fn extension(&mut self, header: &Header) -> Result<Vec<u8>, Problem> {
         let size = Extended::default().size(header)?;
         if size > self.limits.header {
-            return Err(format!("a name or PAX header of {size} bytes, where {} are allowed", self.limits.header).into());
+            return Err(
+                format!("a name or PAX header of {size} bytes, where {} are allowed", self.limits.header).into()
+            );
         }
         Ok(self.bytes(size)?)
     }
