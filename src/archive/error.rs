@@ -96,4 +96,34 @@ pub enum ArchiveError {
         /// Which links.
         source: ResolveError,
     },
+    /// The bytes of a tar cannot be written.
+    #[error("cannot write the tar archive")]
+    Write {
+        /// Why not.
+        source: io::Error,
+    },
+    /// The content of a file of the tree cannot be read.
+    #[error("cannot read the content of `{path}`")]
+    #[diagnostic(help("contents stay where they were found until they are packed: do not change them during a build"))]
+    Content {
+        /// The file in the tree.
+        path: TreePath,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A name that image layers take for a removal.
+    #[error("cannot pack `{path}`: names that start with `.wh.` mean removal in image layers")]
+    #[diagnostic(help("rename it, or remove it from the image: `[prune] remove = [...]`"))]
+    WhiteoutName {
+        /// The path.
+        path: TreePath,
+    },
+    /// An extended attribute whose name tar cannot hold.
+    #[error("cannot pack `{path}`: a tar cannot hold its extended attribute `{name}`, whose name has a `=`")]
+    XattrName {
+        /// The path.
+        path: TreePath,
+        /// The attribute.
+        name: String,
+    },
 }

@@ -11,9 +11,11 @@ mod extended;
 mod header;
 mod pax;
 mod read;
+mod write;
 
 pub use apply::{Applier, Apply, Duplicates};
 pub use compress::{Compressed, Compression, Compressor, ParseCompressionError};
 pub use decompress::decompress;
 pub use error::ArchiveError;
 pub use read::{Item, Limits, What, read_tar, read_tar_file};
+pub use write::{SpecialFiles, TarWriter, write_tar};
