@@ -11,14 +11,21 @@ pub mod relation;
 pub mod release;
 pub mod version;
 
+mod apt_state;
+pub mod archives;
 mod database;
 mod error;
+mod fetch;
 #[doc(hidden)]
 pub mod install;
 mod lay;
 mod order;
 mod preinst;
+mod resolve;
 mod scripts;
+mod suite;
 mod unpack;
 
-pub use error::InstallError;
+pub use error::{FetchError, InstallError, ResolveError};
+pub use fetch::{Drops, Mirrors, fetch};
+pub use resolve::resolve;
