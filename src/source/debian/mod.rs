@@ -1,14 +1,15 @@
 //! Debian and Ubuntu, natively.
 //!
 //! What an archive says, and what it means: control files ([`deb822`]), versions ([`version`]), relations
-//! ([`relation`]), the `Release` of a suite ([`release`]), package indexes ([`index`]) and `.deb` files
-//! ([`package_file`]).
+//! ([`relation`]), the `Release` of a suite ([`release`]), package indexes ([`index`]), the choice of packages
+//! ([`solve`()](solve::solve)) and `.deb` files ([`package_file`]).
 
 pub mod deb822;
 pub mod index;
 pub mod package_file;
 pub mod relation;
 pub mod release;
+pub mod solve;
 pub mod version;
 
 mod apt_state;
