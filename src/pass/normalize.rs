@@ -86,7 +86,8 @@ impl Normalize {
                 *random.entry(rule.why).or_default() += 1;
             }
         }
-        let notes = random.into_iter().map(|(why, count)| format!("random state left out: {why} ({count} files)"));
+        let files = |count| if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+        let notes = random.into_iter().map(|(why, count)| format!("random state left out: {why} ({})", files(count)));
         Ok(Outcome {
             summary: String::new(),
             counts: vec![("files removed", removed), ("files emptied", emptied)],
