@@ -158,8 +158,28 @@ mod tests {
     #[test]
     fn what_no_registry_takes_is_refused() {
         for wrong in [
-            "", ":", "a:", ":a", "A", "a/B", "a//b", "a/", "/a", "-a", "a-", "a..b", "a___b", "a:-x", "a:.x", "a b",
-            "a:b c", "x.y:port/a", "x.y:99999/a", "a@sha256:00", "caf\u{e9}", "-x.y/a",
+            "",
+            ":",
+            "a:",
+            ":a",
+            "A",
+            "a/B",
+            "a//b",
+            "a/",
+            "/a",
+            "-a",
+            "a-",
+            "a..b",
+            "a___b",
+            "a:-x",
+            "a:.x",
+            "a b",
+            "a:b c",
+            "x.y:port/a",
+            "x.y:99999/a",
+            "a@sha256:00",
+            "caf\u{e9}",
+            "-x.y/a",
         ] {
             assert!(wrong.parse::<Reference>().is_err(), "{wrong}");
         }
