@@ -22,9 +22,9 @@ pub struct Index {
 #[derive(Clone, Debug)]
 pub enum Artifact {
     /// One image.
-    Image(Image),
+    Image(Box<Image>),
     /// An index of images.
-    Index(Index),
+    Index(Box<Index>),
 }
 
 impl Index {
@@ -50,7 +50,7 @@ impl Artifact {
     /// The images in it.
     pub fn images(&self) -> &[Image] {
         match self {
-            Self::Image(image) => std::slice::from_ref(image),
+            Self::Image(image) => std::slice::from_ref(image.as_ref()),
             Self::Index(index) => &index.images,
         }
     }

@@ -142,8 +142,8 @@ fn an_index_names_each_platform_once() {
         arm64.manifest.size()
     );
     assert_eq!(text, expected);
-    assert_eq!(Artifact::Index(index.clone()).digest(), Digest::of(text.as_bytes()));
-    assert_eq!(Artifact::Index(index).size(), 5, "a layer of both is there once");
+    assert_eq!(Artifact::Index(Box::new(index.clone())).digest(), Digest::of(text.as_bytes()));
+    assert_eq!(Artifact::Index(Box::new(index)).size(), 5, "a layer of both is there once");
     let twice = vec![image("linux/amd64", Compression::Gzip), image("linux/amd64", Compression::Zstd)];
     assert!(matches!(Index::assemble(twice, BTreeMap::new()), Err(ImageError::Platform(_))));
 }
