@@ -285,18 +285,31 @@ pub mod trial {
         let mut candidates = Vec::new();
         for e in std::fs::read_dir("/tmp/apttrixie/var/cache/apt/archives").unwrap() {
             let p = e.unwrap().path();
-            if p.extension().is_none_or(|x| x != "deb") { continue; }
+            if p.extension().is_none_or(|x| x != "deb") {
+                continue;
+            }
             let bytes = std::fs::read(&p).unwrap();
             let file = store.put(&bytes).unwrap();
-            let unpacked = super::super::unpack::unpack(&file, &store, &|_| false).unwrap_or_else(|e| panic!("{:?}", miette::Report::new(e)));
+            let unpacked = super::super::unpack::unpack(&file, &store, &|_| false)
+                .unwrap_or_else(|e| panic!("{:?}", miette::Report::new(e)));
             let essential = essential.contains(unpacked.name.as_str());
             candidates.push(Candidate { unpacked, file, essential });
         }
         eprintln!("unpacked {} {:?}", candidates.len(), t.elapsed());
         let epoch = candidates.iter().map(|c| c.unpacked.date).max().unwrap();
         let t = std::time::Instant::now();
-        let around = Surroundings { sandbox: &Sandbox, store: &store, reporter: &crate::report::Silent, epoch, architecture: "amd64", merged_usr: true };
-        let tree = install(candidates, &around).unwrap_or_else(|e| { eprintln!("{:?}", miette::Report::new(e)); panic!() });
+        let around = Surroundings {
+            sandbox: &Sandbox,
+            store: &store,
+            reporter: &crate::report::Silent,
+            epoch,
+            architecture: "amd64",
+            merged_usr: true,
+        };
+        let tree = install(candidates, &around).unwrap_or_else(|e| {
+            eprintln!("{:?}", miette::Report::new(e));
+            panic!()
+        });
         eprintln!("installed {:?} {} {}", t.elapsed(), tree.len(), epoch);
         std::fs::write("/tmp/ours.txt", tree.to_text().unwrap()).unwrap();
     }
