@@ -84,7 +84,7 @@ fn fetch(recipe: &Recipe, lock: &Lock, options: &LockOptions, context: &Context)
     let mut mirrors = lock::mirrors(recipe, options);
     debian::archives::add_dated(pin, &mut mirrors);
     let rules = PathRules::new(&recipe.prune);
-    Ok(debian::fetch(pin, &mirrors, &|path| rules.drops(path), context)?)
+    Ok(debian::fetch(pin, &mirrors, &|path| rules.drops(path.as_bytes()), context)?)
 }
 
 fn apply_passes(

@@ -55,8 +55,8 @@ pub(super) fn image(recipe: &Recipe, tree: &Tree) -> Result<ImageConfig, Error> 
         cmd: settings.cmd.clone(),
         working_dir: settings.workdir.as_ref().map(ToString::to_string),
         labels,
-        stop_signal: settings.stop_signal.as_ref().map(ToString::to_string),
-        exposed_ports: settings.ports.iter().map(|port| port.to_string().parse()).collect::<Result<_, _>>()?,
+        stop_signal: settings.stop_signal.as_ref().map(|signal| signal.as_str().to_owned()),
+        exposed_ports: settings.ports.iter().map(|port| port.as_str().parse()).collect::<Result<_, _>>()?,
         volumes: settings.volumes.iter().map(ToString::to_string).collect(),
         author: settings.author.clone(),
     })

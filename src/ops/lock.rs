@@ -8,7 +8,7 @@ use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::lock::{self, Change, Lock, Pin};
 use crate::recipe::{self, DebianRequest, Init, Recipe, SourceRequest};
-use crate::source::debian::{self, Mirrors, archives::MirrorSettings};
+use crate::source::debian::{self, Mirrors, Resolve, archives::MirrorSettings};
 
 /// How a lock is treated.
 #[derive(Clone, Debug)]
@@ -52,17 +52,15 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
     let recipe = recipe::load(&options.recipe, options.variant.as_deref())?;
     let path = path(&recipe, &options.recipe);
     let old = Lock::read(&path)?;
-    let fits = old.as_ref().is_some_and(|lock| lock.request == request(&recipe));
+    let fits = old.as_ref().is_some_and(|lock| lock.request == asked(&recipe));
     if fits && options.update.is_none() && !options.check {
         return Ok(Updated { path, written: false, changes: Vec::new() });
     }
     if options.lock.locked {
         return Err(stale(&options.recipe, old.is_some()));
     }
-    let mut new = resolve(&recipe, &options.lock, context)?;
-    if let (Some(names), Some(old)) = (options.update.as_deref().filter(|names| !names.is_empty()), &old) {
-        new = new.keeping(old, names)?;
-    }
+    let names = options.update.as_deref().filter(|names| !names.is_empty());
+    let new = resolve(&recipe, &options.lock, old.as_ref().zip(names), context)?;
     let changes = old.as_ref().map(|old| lock::changes(old, &new)).unwrap_or_default();
     let same = old.is_some() && changes.is_empty() && fits;
     let written = if options.check || same { false } else { new.write(&path)? };
@@ -73,13 +71,13 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
 pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, context: &Context) -> Result<Lock, Error> {
     let path = path(recipe, file);
     let old = Lock::read(&path)?;
-    if let Some(lock) = old.as_ref().filter(|lock| lock.request == request(recipe)) {
+    if let Some(lock) = old.as_ref().filter(|lock| lock.request == asked(recipe)) {
         return Ok(lock.clone());
     }
     if options.locked {
         return Err(stale(file, old.is_some()));
     }
-    let lock = resolve(recipe, options, context)?;
+    let lock = resolve(recipe, options, None, context)?;
     lock.write(&path)?;
     Ok(lock)
 }
@@ -90,15 +88,22 @@ pub(super) fn mirrors(recipe: &Recipe, options: &LockOptions) -> Mirrors {
     debian::archives::mirrors(request, &options.mirrors)
 }
 
-fn resolve(recipe: &Recipe, options: &LockOptions, context: &Context) -> Result<Lock, Error> {
-    let SourceRequest::Debian(source) = &recipe.source;
-    let mirrors = mirrors(recipe, options);
-    let extra = extra(recipe);
+/// Resolves a recipe; of an earlier lock, all but the named packages and what they need is kept.
+fn resolve(
+    recipe: &Recipe,
+    options: &LockOptions,
+    keeping: Option<(&Lock, &[String])>,
+    context: &Context,
+) -> Result<Lock, Error> {
+    let SourceRequest::Debian(request) = &recipe.source;
+    let (mirrors, extra) = (mirrors(recipe, options), extra(recipe));
     let mut pins = Vec::new();
-    for platform in &recipe.platforms {
-        pins.push(Pin::Debian(debian::resolve(source, &extra, *platform, &mirrors, options.now, context)?));
+    for platform in recipe.platforms.iter().copied() {
+        let keeping = keeping.and_then(|(old, names)| Some((old.debian(platform)?, names)));
+        let what = Resolve { request, extra: &extra, platform, mirrors: &mirrors, now: options.now, keeping };
+        pins.push(Pin::Debian(debian::resolve(&what, context)?));
     }
-    Ok(Lock::new(request(recipe), pins))
+    Ok(Lock::new(asked(recipe), pins))
 }
 
 /// Packages that other tables of the recipe need.
@@ -110,7 +115,7 @@ fn extra(recipe: &Recipe) -> Vec<&'static str> {
 }
 
 /// The digest of all that decides which inputs are chosen. Mirrors do not.
-fn request(recipe: &Recipe) -> Digest {
+fn asked(recipe: &Recipe) -> Digest {
     let SourceRequest::Debian(source) = &recipe.source;
     let DebianRequest { suite, distribution, variant, packages, components, updates, recommends, snapshot, .. } = source;
     let packages: Vec<String> = packages.iter().map(ToString::to_string).collect();
@@ -120,7 +125,7 @@ fn request(recipe: &Recipe) -> Digest {
         .iter()
         .map(|vendor| format!("{} {:?} {:?} {:?}", vendor.url.as_str(), vendor.suites, vendor.components, vendor.trust))
         .collect();
-    let asked = serde_json::json!({
+    let what = serde_json::json!({
         "debian": {
             "suite": suite,
             "distribution": distribution.to_string(),
@@ -135,7 +140,7 @@ fn request(recipe: &Recipe) -> Digest {
         "extra": extra(recipe),
         "platforms": platforms,
     });
-    Digest::of(&crate::oci::canonical_json(&asked))
+    Digest::of(&crate::oci::canonical_json(&what))
 }
 
 /// The lock's file: beside the recipe, one for each variant.

@@ -14,7 +14,7 @@ use crate::archive::ArchiveError;
 use crate::http::HttpError;
 use crate::sandbox::SandboxError;
 use crate::store::StoreError;
-use crate::tree::{ResolveError, TreeError, TreePath};
+use crate::tree::{self, TreeError, TreePath};
 
 /// Why packages cannot be installed into a tree.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -95,7 +95,7 @@ pub enum InstallError {
         /// The package.
         package: String,
         /// Why not.
-        source: ResolveError,
+        source: tree::ResolveError,
     },
 }
 
@@ -202,6 +202,13 @@ pub enum ResolveError {
         asked: String,
         /// What the Release file says.
         found: String,
+    },
+    /// A package that is to be updated is not needed.
+    #[error("cannot update `{name}`: the recipe needs no package of that name")]
+    #[diagnostic(help("`rootsmith lock --update RECIPE` without names updates all"))]
+    NotChosen {
+        /// The name.
+        name: String,
     },
     /// A package index cannot be read.
     #[error("cannot read {what}")]

@@ -19,7 +19,9 @@ mod error;
 mod fetch;
 #[doc(hidden)]
 pub mod install;
+mod keep;
 mod lay;
+pub mod openpgp;
 mod order;
 mod preinst;
 mod resolve;
@@ -29,4 +31,4 @@ mod unpack;
 
 pub use error::{FetchError, InstallError, ResolveError};
 pub use fetch::{Drops, Mirrors, fetch};
-pub use resolve::resolve;
+pub use resolve::{Resolve, resolve};

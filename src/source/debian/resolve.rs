@@ -6,7 +6,7 @@ use std::thread;
 use super::archives::{self, Archive};
 use super::solve::{self, PREFERRED, Pin as WantedPin, Repository, Request, Variant};
 use super::suite::Suite;
-use super::{Mirrors, ResolveError};
+use super::{Mirrors, ResolveError, keep};
 use crate::context::Context;
 use crate::epoch::Epoch;
 use crate::lock::{AptSource, DebianPin, LockedPackage, LockedRepository};
@@ -14,21 +14,31 @@ use crate::platform::Platform;
 use crate::recipe::{DebianRequest, DebianVariant, PackageRequest};
 use crate::report::{Phase, Unit};
 
-/// Resolves `request` for `platform`: reads its suites at `mirrors`, which are those of [`archives::mirrors`], and
-/// chooses packages. `now` decides what has expired. Packages named in `extra` are wanted too.
-pub fn resolve(
-    request: &DebianRequest,
-    extra: &[&str],
-    platform: Platform,
-    mirrors: &Mirrors,
-    now: Epoch,
-    context: &Context,
-) -> Result<DebianPin, ResolveError> {
+/// What to resolve, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Resolve<'a> {
+    /// What the recipe asks for.
+    pub request: &'a DebianRequest,
+    /// Packages that other tables of the recipe need.
+    pub extra: &'a [&'a str],
+    /// What the packages are for.
+    pub platform: Platform,
+    /// Where the archives are reached: [`archives::mirrors`].
+    pub mirrors: &'a Mirrors,
+    /// What has expired is judged by this time.
+    pub now: Epoch,
+    /// An earlier pin, of which only the packages of these names, and what they need, are to change.
+    pub keeping: Option<(&'a DebianPin, &'a [String])>,
+}
+
+/// Resolves a request: reads its suites and chooses packages.
+pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<DebianPin, ResolveError> {
+    let Resolve { request, extra, platform, mirrors, now, keeping } = *what;
     let architecture = platform.architecture.debian_name();
     let archives = archives::of(request);
     let suites = read(&archives, request, architecture, mirrors, now, context)?;
     context.reporter.begin(Phase::Resolve, None, Unit::Items);
-    let pin = choose(request, extra, platform, &archives, &suites)?;
+    let pin = choose(request, extra, platform, keeping, &archives, &suites)?;
     context.reporter.end(Phase::Resolve, &format!("{} packages", pin.packages.len()));
     Ok(pin)
 }
@@ -62,6 +72,7 @@ fn choose(
     request: &DebianRequest,
     extra: &[&str],
     platform: Platform,
+    keeping: Option<(&DebianPin, &[String])>,
     archives: &[Archive],
     suites: &[Suite],
 ) -> Result<DebianPin, ResolveError> {
@@ -73,7 +84,7 @@ fn choose(
             let repository = |packages| Repository {
                 suite: &suite.wanted.suite,
                 aliases: &aliases[number],
-                priority: suite.release.default_priority(),
+                priority: suite.release.priority,
                 packages,
             };
             suite.packages.iter().map(repository).map(move |repository| (number, repository)).collect::<Vec<_>>()
@@ -94,8 +105,18 @@ fn choose(
         preferred: &PREFERRED,
     };
     let solution = solve::solve(&asked, &repositories)?;
+    let moving = match keeping {
+        Some((_, names)) => Some(keep::moving(&solution, names)?),
+        None => None,
+    };
     let packages = solution.packages.iter().map(|chosen| {
         let (record, suite) = (chosen.record, &suites[indexes[chosen.repository].0]);
+        if let (Some((old, _)), Some(moving)) = (keeping, &moving)
+            && !moving.contains(record.name())
+            && let Some(old) = keep::locked(old, record)
+        {
+            return old.clone();
+        }
         LockedPackage {
             name: record.name().to_owned(),
             version: record.version().as_str().to_owned(),
