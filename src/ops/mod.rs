@@ -2,5 +2,6 @@
 
 pub mod build;
 mod config;
+pub mod init;
 pub mod lock;
 mod run;
