@@ -488,3 +488,26 @@ fn the_shipped_recipes_are_read() {
     }
     assert!(names.len() >= 4, "{names:?}");
 }
+
+#[test]
+fn the_page_on_recipes_has_every_key_and_its_examples_are_read() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/recipe.md")).unwrap();
+    let mut known = BTreeSet::new();
+    walk_schema(&serde_json::from_str(&schema()).unwrap(), "", &mut known);
+    for key in known {
+        let name = key.rsplit('.').next().unwrap();
+        let ways = [format!("`{name}`"), format!("`{name} ="), format!("[{key}]"), format!("[{name}.")];
+        let said = ways.iter().any(|way| page.contains(way));
+        assert!(said, "{key}");
+    }
+    let examples: Vec<_> = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let parent = "from.debian.packages = [\"ca-certificates\"]\n[[file]]\npath = \"/etc/motd\"\ncontent = \"\"\n";
+    let parent = format!("{MINIMAL}{parent}");
+    for example in examples {
+        let named = example.contains("name = \"trixie");
+        let text = if named { example.to_owned() } else { format!("{MINIMAL}{example}") };
+        let text = text.replace("root:app", "root:root");
+        let files = [("page.toml", text.as_str()), ("trixie.toml", parent.as_str()), ("target/release/app", "")];
+        read(&files, text.contains("[variant.debug]").then_some("debug")).unwrap_or_else(|errors| panic!("{errors:?}"));
+    }
+}
