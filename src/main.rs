@@ -1,2 +1,7 @@
-//! The command.
-fn main() {}
+//! The `rootsmith` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rootsmith::cli::main()
+}

@@ -1,1 +1,3 @@
-//! tests
+//! Tests of the whole program.
+
+mod cli;
