@@ -140,10 +140,21 @@ const TEXTS: &[(&str, &str, &str)] = &[
          first byte beyond it.",
     ),
     (
+        "http::unknown_host",
+        "there is no server of that name",
+        "The name in the address could not be looked up, though a name server answered. It is misspelt, or known only \
+         within another network.",
+    ),
+    (
         "http::unreachable",
         "a server does not answer",
-        "No connection could be made: nothing listens there, the name is not known, or its certificate is not trusted. \
-         For a certificate of your own authority, use --ca-file FILE.",
+        "No connection could be made: nothing listens there, or something on the way drops it.",
+    ),
+    (
+        "http::untrusted",
+        "a server's certificate is not trusted",
+        "The machine's own authorities are trusted, and Mozilla's where the machine has none. For an authority of your \
+         own, or a proxy that opens connections, give its certificate with --ca-file FILE.",
     ),
     (
         "lock::format",

@@ -21,6 +21,15 @@ pub fn http_options(arguments: &NetworkArgs, environment: &Environment) -> Resul
     })
 }
 
+/// The mirrors that were named by flags; folders are made absolute.
+pub fn mirrors(arguments: &NetworkArgs, environment: &Environment) -> Vec<String> {
+    let absolute = |mirror: &String| match mirror.contains(':') {
+        true => mirror.clone(),
+        false => environment.folder.join(mirror).display().to_string(),
+    };
+    arguments.mirrors.iter().map(absolute).collect()
+}
+
 /// The proxies of the environment and of apt's configuration below `root`.
 pub fn proxies(environment: &Environment, root: &Path) -> Proxies {
     let all = &environment.all_proxy;
@@ -90,6 +99,14 @@ mod tests {
         fs::write(folder.join("90backup.dpkg-old"), "Acquire::http::Proxy \"http://old\";").unwrap();
         let found = proxies(&Environment::default(), root.path()).apt;
         assert_eq!(found, AptProxies::parse("Acquire::http::Proxy \"http://late\";"));
+    }
+
+    #[test]
+    fn folders_among_the_mirrors_are_absolute() {
+        let environment = Environment { folder: "/folder".into(), ..Environment::default() };
+        let named = ["http://a.example", "file:/x", "/srv", "mirror"].map(str::to_owned).to_vec();
+        let arguments = NetworkArgs { mirrors: named, ..NetworkArgs::default() };
+        assert_eq!(mirrors(&arguments, &environment), ["http://a.example", "file:/x", "/srv", "/folder/mirror"]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use std::time::Duration;
 pub use apt::AptProxies;
 pub use credentials::{Credential, CredentialError, parse_netrc};
 pub use error::HttpError;
-pub use location::without_secrets;
+pub use location::{address_in, without_secrets};
 pub use proxy::Proxies;
 pub use sources::{HostMirror, mirrors_in_deb822, mirrors_in_list};
 
