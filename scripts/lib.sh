@@ -1,5 +1,7 @@
 # What the scripts share. Source it; it needs `root`, the folder of the repository.
 
+target=${CARGO_TARGET_DIR:-$root/target}
+
 say() { printf '%s\n' "$*" >&2; }
 
 # Packages of Debian and Ubuntu that the tests use, beside a C compiler and Rust.
@@ -37,25 +39,25 @@ make_tester() {
 upstreams() {
     {
         sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\(https\{0,1\}:[^ ]*\) .*/\2/p' \
-            /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2> /dev/null
-        sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2> /dev/null | tr ' ' '\n'
+            /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2> /dev/null || true
+        sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2> /dev/null | tr ' ' '\n' || true
     } | sed 's,/*$,,' > "$1"
     local main security
-    main=$(grep '/debian$' "$1" | head -n 1)
-    security=$(grep '/debian-security$' "$1" | head -n 1)
+    main=$(grep -m 1 '/debian$' "$1" || true)
+    security=$(grep -m 1 '/debian-security$' "$1" || true)
     echo "${main:-http://ftp.debian.org/debian}"
     echo "${security:-${main:-http://ftp.debian.org/debian}-security}"
 }
 
-# Starts the caching mirror; sets `mirror` and `mirror_process`. Its files are kept in target/mirror.
+# Starts the caching mirror; sets `mirror` and `mirror_process`. Its files are kept in `mirror` of the target folder.
 start_mirror() {
     local scratch address
     scratch=$(mktemp -d)
     mapfile -t address < <(upstreams "$scratch/sources")
     cargo build --quiet --example mirror --manifest-path "$root/Cargo.toml"
     mkfifo "$scratch/address"
-    "$root/target/debug/examples/mirror" --upstream "${address[0]}" --security "${address[1]}" \
-        --cache "$root/target/mirror" --log "$root/target/mirror.log" > "$scratch/address" &
+    "$target/debug/examples/mirror" --upstream "${address[0]}" --security "${address[1]}" \
+        --cache "$target/mirror" --log "$target/mirror.log" > "$scratch/address" &
     mirror_process=$!
     read -r mirror < "$scratch/address"
     rm -r "$scratch"
