@@ -1,1 +1,202 @@
-//! Errors.
+//! Every error of the program, and the exit code of each.
+
+use std::path::PathBuf;
+
+use crate::archive::ArchiveError;
+use crate::dest::DestError;
+use crate::http::HttpError;
+use crate::image::{ImageError, ParsePortError};
+use crate::lock::LockError;
+use crate::oci::ParseReferenceError;
+use crate::pass::PassError;
+use crate::recipe::{Misfit, RecipeErrors};
+use crate::sandbox::SandboxError;
+use crate::source::debian::{FetchError, InstallError, ResolveError};
+use crate::store::StoreError;
+
+/// What ended a command.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum Error {
+    /// Mistakes in a recipe.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Recipe(#[from] RecipeErrors),
+    /// A download.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Http(#[from] HttpError),
+    /// The store.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] StoreError),
+    /// The lock.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lock(#[from] LockError),
+    /// Resolving a request for packages.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Resolve(#[from] ResolveError),
+    /// Fetching and installing packages.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Fetch(#[from] FetchError),
+    /// The sandbox, or a command in it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// A pass.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Pass(#[from] PassError),
+    /// An archive.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Packing or assembling an image.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Image(#[from] ImageError),
+    /// A destination.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Dest(#[from] DestError),
+    /// The name of an image.
+    #[error(transparent)]
+    #[diagnostic(help("names look like `registry.example.com/team/base:13`; `-t` gives one, `[image] tags` gives tags"))]
+    Reference(#[from] ParseReferenceError),
+    /// A port of `[image]`.
+    #[error(transparent)]
+    Port(#[from] ParsePortError),
+    /// A tag that does not come out as one.
+    #[error("cannot fill in a tag: {0}")]
+    Tag(#[from] Misfit),
+    /// A lock that does not fit under `--locked`.
+    #[error("the lock of `{}` {why}, and --locked (or --frozen) forbids to write one", recipe.display())]
+    #[diagnostic(help("`rootsmith lock {}` writes it", recipe.display()))]
+    StaleLock {
+        /// The recipe.
+        recipe: PathBuf,
+        /// `is missing`.
+        why: &'static str,
+    },
+    /// A lock without a pin.
+    #[error("the lock names no inputs")]
+    #[diagnostic(help("`rootsmith lock --update RECIPE` writes it anew"))]
+    EmptyLock,
+    /// A secret that a command needs was not given.
+    #[error("the recipe's commands need the secret `{id}`")]
+    #[diagnostic(help("give it: `--secret id={id},src=FILE`"))]
+    MissingSecret {
+        /// The secret's name.
+        id: String,
+    },
+    /// The image's user is a name that the image does not have.
+    #[error("the image has no user or group `{name}`, which [image] names")]
+    #[diagnostic(help("write numbers (`user = \"10001:10001\"`), or make the user with `[harden] user`"))]
+    UnknownUser {
+        /// The name.
+        name: String,
+    },
+    /// What was typed makes no sense.
+    #[error("{message}")]
+    #[diagnostic(code(usage), help("{help}"))]
+    Usage {
+        /// What makes no sense.
+        message: String,
+        /// What to type.
+        help: String,
+    },
+}
+
+/// Whose turn it is to mend something; its number is the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Blame {
+    /// What the user wrote: a recipe, a flag, a stale lock.
+    Input = 2,
+    /// This machine: a missing program, a full disk, no network.
+    Machine = 3,
+    /// Somebody else's: a mirror, a registry.
+    Upstream = 4,
+    /// Ours.
+    Bug = 70,
+}
+
+impl Error {
+    /// Whose turn it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Http(error) => of_http(error),
+            Self::Store(error) => of_store(error),
+            Self::Lock(LockError::Io { .. }) => Blame::Machine,
+            Self::Resolve(error) => of_resolve(error),
+            Self::Fetch(FetchError::Http(error)) => of_http(error),
+            Self::Fetch(FetchError::Install(error)) => of_install(error),
+            Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::Sandbox(error) => of_sandbox(error),
+            Self::Image(ImageError::Store { source }) => of_store(source),
+            Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
+            Self::Pass(PassError::Content { .. }) => Blame::Machine,
+            _ => Blame::Input,
+        }
+    }
+
+    /// The exit code of a program that ends with this error: 2, 3, 4 or 70.
+    pub fn exit_code(&self) -> u8 {
+        self.blame() as u8
+    }
+}
+
+fn of_http(error: &HttpError) -> Blame {
+    match error {
+        error if error.is_input() => Blame::Input,
+        error if error.is_local() => Blame::Machine,
+        _ => Blame::Upstream,
+    }
+}
+
+fn of_store(error: &StoreError) -> Blame {
+    if matches!(error, StoreError::Mismatch { .. }) { Blame::Upstream } else { Blame::Machine }
+}
+
+fn of_resolve(error: &ResolveError) -> Blame {
+    match error {
+        ResolveError::Http(error) => of_http(error),
+        ResolveError::Solve(_) | ResolveError::Keyring { .. } | ResolveError::NoKeys { .. } => Blame::Input,
+        ResolveError::NoSuite { .. } | ResolveError::Packages(_) | ResolveError::NotChosen { .. } => Blame::Input,
+        _ => Blame::Upstream,
+    }
+}
+
+fn of_install(error: &InstallError) -> Blame {
+    match error {
+        InstallError::Store(error) => of_store(error),
+        InstallError::Sandbox(error) => of_sandbox(error),
+        InstallError::FileConflict { .. } => Blame::Input,
+        InstallError::Content { .. } => Blame::Machine,
+        _ => Blame::Upstream,
+    }
+}
+
+/// A command of the image that fails is the recipe's affair; all else is the machine's.
+fn of_sandbox(error: &SandboxError) -> Blame {
+    if matches!(error, SandboxError::Program { .. }) { Blame::Input } else { Blame::Machine }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes() {
+        let code = |error: HttpError| Error::from(error).exit_code();
+        assert_eq!(code(HttpError::NoCandidate { what: "x".into() }), 2);
+        assert_eq!(code(HttpError::Offline { what: "x".into() }), 3);
+        assert_eq!(code(HttpError::Absent { url: "x".into() }), 4);
+        let both = vec![HttpError::Absent { url: "x".into() }, HttpError::Offline { what: "x".into() }];
+        assert_eq!(code(HttpError::Exhausted { what: "x".into(), causes: both }), 4);
+        assert_eq!(Error::from(StoreError::InUse { root: "/x".into() }).exit_code(), 3);
+        assert_eq!(Error::from(LockError::Format { path: "x".into(), found: 2, known: 1 }).exit_code(), 2);
+    }
+}

@@ -9,6 +9,7 @@ pub mod epoch;
 pub mod error;
 pub mod http;
 pub mod image;
+pub mod interrupt;
 pub mod inventory;
 pub mod lock;
 pub mod oci;

@@ -1,10 +1,13 @@
 //! PAX extended header records: `<length> <key>=<value>\n`, where the length counts itself (POSIX `pax`, section "pax
 //! Extended Header"). Values are bytes: a record ends where its length says, not at a newline.
 
+/// Key and value of a record.
+pub type Record<'a> = (&'a [u8], &'a [u8]);
+
 /// Splits the body of a PAX header into keys and values, in their order.
 ///
 /// Fails with what is wrong, worded to follow "an entry with".
-pub fn parse(mut body: &[u8]) -> Result<Vec<(&[u8], &[u8])>, &'static str> {
+pub fn parse(mut body: &[u8]) -> Result<Vec<Record<'_>>, &'static str> {
     const WRONG: &str = "a PAX header that cannot be read";
     let mut records = Vec::new();
     while !body.is_empty() {

@@ -162,12 +162,12 @@ struct Described<'a> {
     size: u64,
     link: &'a [u8],
     device: (u32, u32),
-    xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    xattrs: Xattrs,
 }
 
 impl<'a> Described<'a> {
     fn new(name: &'a [u8], meta: &'a Meta, kind: EntryType) -> Self {
-        Self { name, meta, kind, size: 0, link: b"", device: (0, 0), xattrs: Vec::new() }
+        Self { name, meta, kind, size: 0, link: b"", device: (0, 0), xattrs: Xattrs::default() }
     }
 
     /// The header, and the PAX records for what it cannot hold: sorted by key, extended attributes behind the others.
@@ -215,8 +215,8 @@ impl<'a> Described<'a> {
         let mut body = Vec::new();
         records.iter().for_each(|(key, value)| pax::append(&mut body, key, value));
         // Attributes come last: readers that take a newline in a value for the end of its record know the rest by then.
-        for (name, value) in &self.xattrs {
-            pax::append(&mut body, &[b"SCHILY.xattr.", &name[..]].concat(), value);
+        for (name, value) in self.xattrs.iter() {
+            pax::append(&mut body, &[b"SCHILY.xattr.", name].concat(), value);
         }
         (header, body)
     }
@@ -257,17 +257,16 @@ fn name(entry: Entry<'_>) -> Vec<u8> {
 }
 
 /// The extended attributes that are written. PAX cannot hold an empty value.
-fn xattrs(entry: Entry<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ArchiveError> {
-    let attributes: &Xattrs = &entry.inode.meta.xattrs;
-    let mut written = Vec::new();
-    for (name, value) in attributes.iter().filter(|(_, value)| !value.is_empty()) {
+fn xattrs(entry: Entry<'_>) -> Result<Xattrs, ArchiveError> {
+    let mut written = Xattrs::default();
+    for (name, value) in entry.inode.meta.xattrs.iter().filter(|(_, value)| !value.is_empty()) {
         if name == b"security.capability" {
-            written.push((name.to_vec(), unbound_capability(value)));
+            written.set(name, unbound_capability(value));
         } else if name.starts_with(b"user.") {
             if name.contains(&b'=') {
                 return Err(ArchiveError::XattrName { path: entry.path.clone(), name: crate::tree::escape(name) });
             }
-            written.push((name.to_vec(), value.to_vec()));
+            written.set(name, value);
         }
     }
     Ok(written)

@@ -1,1 +1,64 @@
-//! Layers, images and indexes.
+//! Layers, images and indexes: what a build makes, finished.
+
+mod assemble;
+mod config;
+mod index;
+mod layer;
+
+use std::io;
+
+pub use assemble::Image;
+pub use config::{ExposedPort, ImageConfig, ParsePortError};
+pub use index::{Artifact, Index};
+pub use layer::{Layer, pack};
+
+use crate::archive::ArchiveError;
+use crate::store::StoreError;
+
+/// Why a layer or image cannot be made.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum ImageError {
+    /// The tree cannot be written as a tar.
+    #[error("cannot pack the layer")]
+    Archive {
+        /// What is in the way.
+        #[source]
+        #[diagnostic_source]
+        source: ArchiveError,
+    },
+    /// The layer cannot be stored.
+    #[error("cannot store the layer")]
+    Store {
+        /// What is in the way.
+        #[source]
+        #[diagnostic_source]
+        source: StoreError,
+    },
+    /// The layer cannot be compressed or written.
+    #[error("cannot write the layer")]
+    Write {
+        /// Why not.
+        source: io::Error,
+    },
+    /// The working directory of the image is not absolute.
+    #[error("the working directory `{0}` of the image is not an absolute path")]
+    WorkingDirectory(String),
+    /// A user whom runtimes do not run.
+    #[error("the user {uid}:{gid} of the image is beyond what runtimes accept, 2147483647")]
+    User {
+        /// Numeric user.
+        uid: u32,
+        /// Numeric group.
+        gid: u32,
+    },
+    /// An environment variable that cannot be set.
+    #[error("the image cannot set the environment variable `{0}`")]
+    #[diagnostic(help("a variable's name is not empty and has no `=`"))]
+    Variable(String),
+    /// One platform twice in an index.
+    #[error("there are two images for {0}")]
+    Platform(crate::platform::Platform),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,7 @@
-//! One verb a file.
+//! One verb a file: what the command line does, as functions that take options and give values.
+
+pub mod build;
+mod config;
+pub mod init;
+pub mod lock;
+mod run;

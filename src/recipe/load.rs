@@ -86,16 +86,25 @@ const PLATFORM: Text = Text {
 ///
 /// Fails with every mistake at once. Local files that the recipe names are looked for, not read.
 pub fn load(path: &Path, variant: Option<&str>) -> Result<Recipe, RecipeErrors> {
+    finish(path, read_text(path), variant)
+}
+
+/// The same for a recipe of this text, which is or will be at `path`.
+pub fn load_text(path: &Path, text: String, variant: Option<&str>) -> Result<Recipe, RecipeErrors> {
+    finish(path, Ok(text), variant)
+}
+
+fn finish(path: &Path, text: io::Result<String>, variant: Option<&str>) -> Result<Recipe, RecipeErrors> {
     let mut notebook = Notebook::default();
-    let recipe = read(path, variant, &mut notebook);
+    let recipe = read(path, text, variant, &mut notebook);
     match (notebook.finish(), recipe) {
         (Ok(warnings), Some(recipe)) => Ok(Recipe { warnings, ..recipe }),
         (Ok(problems) | Err(problems), _) => Err(RecipeErrors { recipe: path.to_owned(), problems }),
     }
 }
 
-fn read(path: &Path, variant: Option<&str>, notebook: &mut Notebook) -> Option<Recipe> {
-    let layers = read_chain(path, notebook);
+fn read(path: &Path, text: io::Result<String>, variant: Option<&str>, notebook: &mut Notebook) -> Option<Recipe> {
+    let layers = read_chain(path, text, notebook);
     let notebook = &*notebook;
     check_one_source(&layers, notebook);
     let mut variants = BTreeMap::new();
@@ -132,12 +141,12 @@ fn read(path: &Path, variant: Option<&str>, notebook: &mut Notebook) -> Option<R
 }
 
 /// The recipe and what it extends, nearest first, as far as they can be read.
-fn read_chain(path: &Path, notebook: &mut Notebook) -> Vec<Item> {
+fn read_chain(path: &Path, text: io::Result<String>, notebook: &mut Notebook) -> Vec<Item> {
     let mut layers = Vec::new();
-    let mut next = Some((path.to_owned(), None));
+    let mut next = Some((path.to_owned(), text, None));
     let mut seen = Vec::new();
-    while let Some((path, named)) = next.take() {
-        let text = match read_text(&path) {
+    while let Some((path, text, named)) = next.take() {
+        let text = match text {
             Ok(text) => text,
             Err(source) => {
                 let mistake = Mistake::Read { path, source };
@@ -181,11 +190,14 @@ fn read_text(path: &Path) -> io::Result<String> {
     fs::read_to_string(path)
 }
 
-fn parent(layer: &Item, path: &Path) -> Option<(PathBuf, Option<Place>)> {
+/// The file that a layer extends, with its text and the place that names it.
+fn parent(layer: &Item, path: &Path) -> Option<(PathBuf, io::Result<String>, Option<Place>)> {
     let Value::Table(table) = &layer.value else { return None };
     let (_, item) = table.get("extends")?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    item.value.as_text().map(|parent| (folder.join(parent), Some(item.place)))
+    let parent = folder.join(item.value.as_text()?);
+    let text = read_text(&parent);
+    Some((parent, text, Some(item.place)))
 }
 
 /// Writes down where the files name no source, or more than one, even those that are not supported yet.

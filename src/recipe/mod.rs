@@ -29,7 +29,7 @@ pub use debian::{
 pub use file::{FileEntry, FileKind, RunStep};
 pub use harden::{Harden, Init, Setuid, UserRequest};
 pub use image::{Compression, ImageSettings, LayerSettings, Port, StopSignal};
-pub use load::load;
+pub use load::{load, load_text};
 pub use mistake::{Mistake, Problem, RecipeErrors};
 pub use path_rules::PathRules;
 pub use prune::{PathPattern, Preset, Prune};

@@ -471,3 +471,20 @@ fn names_are_those_of_registries() {
         assert!(read(&[("base.toml", &text)], None).is_err(), "{name}");
     }
 }
+
+#[test]
+fn the_shipped_recipes_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            let recipe = load(&path, None).unwrap_or_else(|errors| panic!("{:?}", errors.problems));
+            assert_eq!(Some(recipe.name.as_str()), path.file_stem().and_then(|stem| stem.to_str()));
+            assert_eq!(recipe.user().as_deref(), Some("10001:10001"));
+            assert!(recipe.warnings.is_empty());
+            names.push(recipe.name);
+        }
+    }
+    assert!(names.len() >= 4, "{names:?}");
+}

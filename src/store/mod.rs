@@ -3,7 +3,8 @@
 //! ```text
 //! <store>/blobs/sha256/<2 hex>/<64 hex>   content-addressed blobs
 //! <store>/memo/<64 hex>                   remembered results, each with its own digest
-//! <store>/temporary/                      what is being written; a killed process leaves only these
+//! <store>/partial/<64 hex>                downloads that are not complete, by the digest they are to have
+//! <store>/temporary/<one a run>/          what a run is working on; a killed one leaves only this
 //! ```
 //!
 //! A blob appears under its name by a rename, once its bytes are complete and hashed. Blobs are not flushed to the disk
@@ -37,6 +38,7 @@ pub use writer::BlobWriter;
 
 use crate::digest::{Digest, Digesting};
 use crate::store::error::failed;
+use crate::store::tidy::clear_temporary;
 
 /// A folder of content-addressed blobs; cheap to clone.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct Store(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
+    /// Where this run works; `None` where nothing may be written. It goes before the lock does.
+    run: Option<tempfile::TempDir>,
     /// Held for its lock; `None` where the file system has none.
     _lock: Option<File>,
     /// When the store was opened: what last use is counted from.
@@ -64,6 +68,9 @@ pub struct Blob {
     pub path: Arc<Path>,
 }
 
+const PARTIAL: &str = "partial";
+const TEMPORARY: &str = "temporary";
+
 /// How long a use is not noted again: writing a date at each use would make reading as slow as writing.
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -71,11 +78,9 @@ impl Store {
     /// Opens the store in `root`, making the folder where it is missing. Waits while somebody tidies it.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let lock = folder_for_locking(root)?;
-        let alone = lock.try_lock();
-        let store = Self::with_lock(root, None)?;
-        let lock = match alone {
+        let lock = match lock.try_lock() {
             Ok(()) => {
-                store.clear_temporary();
+                clear_temporary(root);
                 Some(lock)
             }
             Err(TryLockError::WouldBlock) => Some(lock),
@@ -89,12 +94,13 @@ impl Store {
     }
 
     fn with_lock(root: &Path, lock: Option<File>) -> Result<Self, StoreError> {
-        let store =
-            Self(Arc::new(Inner { root: root.to_owned(), _lock: lock, opened: now(), checked: Mutex::default() }));
-        for folder in [root.join("blobs/sha256"), root.join("memo"), store.temporary()] {
-            make_folder(&folder)?;
+        for folder in ["blobs/sha256", "memo", PARTIAL, TEMPORARY] {
+            make_folder(&root.join(folder))?;
         }
-        Ok(store)
+        // A store that may only be read still serves; what needs to write will say that it cannot.
+        let run = tempfile::TempDir::new_in(root.join(TEMPORARY)).ok();
+        let inner = Inner { root: root.to_owned(), run, _lock: lock, opened: now(), checked: Mutex::default() };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// The folder itself.
@@ -102,10 +108,25 @@ impl Store {
         &self.0.root
     }
 
-    /// Where unfinished work of this and other processes is kept, on the same file system as the blobs. What a killed
-    /// process leaves here is removed by the next one that uses the store alone.
+    /// Where this run keeps unfinished work, on the same file system as the blobs. It goes with the last clone of this
+    /// store; what a killed run leaves is removed by the next one that has the store alone.
     pub fn temporary(&self) -> PathBuf {
-        self.0.root.join("temporary")
+        match &self.0.run {
+            Some(run) => run.path().to_owned(),
+            None => self.0.root.join(TEMPORARY),
+        }
+    }
+
+    /// Removes the unfinished work of this run, for a program that is about to end without dropping anything.
+    pub fn abandon(&self) {
+        let Some(run) = &self.0.run else { return };
+        // Other threads may still be writing into it.
+        for _ in 0..10 {
+            match fs::remove_dir_all(run.path()) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {}
+                _ => return,
+            }
+        }
     }
 
     /// Stores `bytes`.

@@ -1,6 +1,6 @@
 //! Downloads that are not complete yet, kept under the digest that they are to have.
 //!
-//! `<store>/temporary/partial-<64 hex>` is held by a lock of the kernel (flock) while somebody writes it, which ends
+//! `<store>/partial/<64 hex>` is held by a lock of the kernel (flock) while somebody writes it, which ends
 //! with the process however that ends. What a killed process has received is there for the next one.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -9,10 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::digest::{Digest, Digesting};
-use crate::store::{Blob, Store, StoreError, copy, failed};
-
-/// How the names of partial files begin.
-pub(super) const PREFIX: &str = "partial-";
+use crate::store::{Blob, PARTIAL, Store, StoreError, copy, failed};
 
 /// A blob of known digest that is being received, perhaps in several goes. Dropping it keeps what has arrived.
 pub struct Partial {
@@ -52,7 +49,7 @@ impl Store {
     }
 
     fn partial_path(&self, expected: &Digest) -> PathBuf {
-        self.temporary().join(format!("{PREFIX}{}", expected.hex()))
+        self.root().join(PARTIAL).join(expected.hex())
     }
 }
 

@@ -80,18 +80,51 @@ fn tidying_keeps_what_was_used() {
 }
 
 #[test]
-fn what_a_killed_process_left_is_cleared_by_the_next_alone() {
+fn what_a_killed_run_left_is_cleared_by_the_next_alone() {
     let (folder, store) = store();
-    let left = store.temporary().join("stage");
-    fs::create_dir_all(left.join("rootfs")).unwrap();
-    let partial = store.temporary().join("partial-x");
-    fs::write(&partial, b"some").unwrap();
+    let left = folder.path().join("temporary/killed/rootfs");
+    fs::create_dir_all(&left).unwrap();
+    store.partial(&Digest::of(b"arriving")).unwrap().unwrap().append(b"arr").unwrap();
     let second = Store::open(folder.path()).unwrap();
     assert!(left.exists(), "somebody else is there");
     drop((store, second));
-    Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path()).unwrap();
     assert!(!left.exists());
-    assert!(partial.exists(), "downloads are gone on with");
+    assert_eq!(store.usage().unfinished, 1, "downloads are gone on with");
+}
+
+#[test]
+fn a_run_leaves_nothing_unfinished() {
+    let (folder, store) = store();
+    let other = Store::open(folder.path()).unwrap();
+    let (ours, theirs) = (store.temporary(), other.temporary());
+    assert_ne!(ours, theirs);
+    fs::create_dir_all(ours.join("stage/rootfs")).unwrap();
+    drop(store);
+    assert!(!ours.exists() && theirs.exists());
+    fs::create_dir_all(theirs.join("stage/rootfs")).unwrap();
+    other.abandon();
+    assert!(!theirs.exists());
+}
+
+#[test]
+fn a_store_that_may_only_be_read_serves() {
+    let (folder, store) = store();
+    let blob = store.put(b"bytes").unwrap();
+    drop(store);
+    let all = |mode| {
+        for name in ["temporary", "partial", "memo", "blobs", ""] {
+            fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    all(0o555);
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.verified(&blob.digest).unwrap(), Some(blob));
+    // Root may write all the same.
+    if !nix::unistd::geteuid().is_root() {
+        assert!(matches!(store.put(b"more"), Err(StoreError::ReadOnly { .. })));
+    }
+    all(0o755);
 }
 
 #[test]

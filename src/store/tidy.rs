@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::digest::Digest;
 use crate::store::error::failed;
-use crate::store::{Store, StoreError, digest_of, folder_for_locking, memo, partial, remove};
+use crate::store::{PARTIAL, Store, StoreError, TEMPORARY, digest_of, folder_for_locking, memo, remove};
 
 /// How long something must not have been used for being removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Usage {
     pub memos: u64,
     /// Their bytes.
     pub memo_bytes: u64,
-    /// What is being written, and downloads that were broken off.
+    /// Downloads that are not complete.
     pub unfinished: u64,
     /// Their bytes.
     pub unfinished_bytes: u64,
@@ -76,12 +76,12 @@ impl Tidy {
                 fs::TryLockError::Error(source) => failed("lock the folder", root, source),
             })?;
         }
+        clear_temporary(root);
         Store::with_lock(root, Some(lock)).map(Self)
     }
 
-    /// Removes what has not been used for `age`, and everything that is unfinished but for younger downloads.
+    /// Removes what has not been used for `age`, and what killed runs left behind.
     pub fn remove_unused(&self, age: Age) -> Result<Tidied, StoreError> {
-        self.0.clear_temporary();
         let mut tidied = Tidied::default();
         for (kind, path, metadata) in self.0.files() {
             let unused = metadata.modified().ok().and_then(|last| self.0.0.opened.duration_since(last).ok());
@@ -142,22 +142,6 @@ impl Store {
         Ok(damaged)
     }
 
-    /// Removes what killed processes left unfinished. Only for who has the store alone. Downloads stay: they are gone
-    /// on with. What cannot be removed stays, too; it is in nobody's way.
-    pub(super) fn clear_temporary(&self) {
-        let Ok(entries) = fs::read_dir(self.temporary()) else { return };
-        for entry in entries.flatten() {
-            if entry.file_name().as_encoded_bytes().starts_with(partial::PREFIX.as_bytes()) {
-                continue;
-            }
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            let removed = if is_folder { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
-            if let Err(error) = removed {
-                tracing::warn!("cannot remove what is left of an earlier run, `{}`: {error}", entry.path().display());
-            }
-        }
-    }
-
     fn blob_damage(&self, path: &Path) -> io::Result<Option<String>> {
         let found = digest_of(path)?;
         Ok(match digest_in_name(path) {
@@ -171,7 +155,7 @@ impl Store {
     /// Every file of the store, in the order of their paths.
     fn files(&self) -> Vec<(Kind, PathBuf, fs::Metadata)> {
         let mut files = Vec::new();
-        for (folder, kind) in [("blobs", Kind::Blob), ("memo", Kind::Memo), ("temporary", Kind::Unfinished)] {
+        for (folder, kind) in [("blobs", Kind::Blob), ("memo", Kind::Memo), (PARTIAL, Kind::Unfinished)] {
             for entry in walkdir::WalkDir::new(self.root().join(folder)).sort_by_file_name() {
                 // Others may remove files while we look.
                 let Ok(entry) = entry else { continue };
@@ -194,6 +178,19 @@ impl Usage {
         };
         *count += 1;
         *sum += bytes;
+    }
+}
+
+/// Removes what killed runs were working on. Only for who has the store alone. What cannot be removed stays; it is in
+/// nobody's way.
+pub(super) fn clear_temporary(root: &Path) {
+    let Ok(entries) = fs::read_dir(root.join(TEMPORARY)) else { return };
+    for entry in entries.flatten() {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let removed = if is_folder { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+        if let Err(error) = removed {
+            tracing::warn!("cannot remove what is left of an earlier run, `{}`: {error}", entry.path().display());
+        }
     }
 }
 

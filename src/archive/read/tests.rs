@@ -124,7 +124,7 @@ fn contents_are_slices_of_the_blob() {
 
 #[test]
 fn long_names_and_pax() {
-    let long = vec![b'n'; 200];
+    let long = [b'n'; 200];
     let tar = archive(&[
         entry(b'L', b"././@LongLink", &[&long[..], b"\0"].concat()),
         entry(b'K', b"././@LongLink", b"target\0"),

@@ -17,7 +17,7 @@ fn file(text: &str) -> Inode {
 /// One of everything that a layer may hold.
 fn tree() -> Tree {
     let mut tree = Tree::new();
-    let mut put = |name: &[u8], inode: Inode| drop(tree.insert_with_parents(path(name), inode).unwrap());
+    let mut put = |name: &[u8], inode: Inode| _ = tree.insert_with_parents(path(name), inode).unwrap();
     put(b"etc/passwd", file("root:x:0:0:root:/root:/bin/sh\n"));
     put(b"bin", Inode::symlink("usr/bin", Origin::Sandbox));
     put(b"tmp", Inode::directory(0o1777, Origin::Sandbox));

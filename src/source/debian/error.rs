@@ -1,14 +1,20 @@
-//! Why packages cannot be installed.
+//! Why packages cannot be fetched or installed.
 
 use std::io;
+use std::path::PathBuf;
 
 use super::deb822::Deb822Error;
+use super::index::IndexError;
+use super::openpgp::OpenPgpError;
 use super::package_file::PackageFileError;
 use super::relation::RelationError;
+use super::release::ReleaseError;
+use super::solve::SolveError;
 use crate::archive::ArchiveError;
+use crate::http::HttpError;
 use crate::sandbox::SandboxError;
 use crate::store::StoreError;
-use crate::tree::{ResolveError, TreeError, TreePath};
+use crate::tree::{self, TreeError, TreePath};
 
 /// Why packages cannot be installed into a tree.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -89,6 +95,127 @@ pub enum InstallError {
         /// The package.
         package: String,
         /// Why not.
-        source: ResolveError,
+        source: tree::ResolveError,
+    },
+}
+
+/// Why a pin cannot be made into a root filesystem.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum FetchError {
+    /// A download.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Http(#[from] HttpError),
+    /// Installing.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Install(#[from] InstallError),
+    /// A .deb is another package than the index says.
+    #[error("`{path}` holds {found}, but the index says {expected}")]
+    #[diagnostic(help("the archive is broken there; another mirror has the same index, so tell those who run it"))]
+    OtherPackage {
+        /// What the index says.
+        expected: String,
+        /// What is in it.
+        found: String,
+        /// Where it is in the repository.
+        path: String,
+    },
+}
+
+/// Why a request cannot be resolved into a pin.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum ResolveError {
+    /// A download.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Http(#[from] HttpError),
+    /// A Release file.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Release(#[from] ReleaseError),
+    /// A package index.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Packages(#[from] IndexError),
+    /// No packages fit.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Solve(#[from] SolveError),
+    /// No mirror has the suite.
+    #[error("no mirror has the suite `{suite}`; asked: {}", addresses.join(", "))]
+    #[diagnostic(help(
+        "check the name of the suite; `updates = false` in [from.debian] leaves out its -updates and -security"
+    ))]
+    NoSuite {
+        /// The suite.
+        suite: String,
+        /// Where it was looked for.
+        addresses: Vec<String>,
+    },
+    /// The signature of a suite is not one to trust.
+    #[error("cannot trust the suite `{suite}`")]
+    Untrusted {
+        /// The suite.
+        suite: String,
+        /// Why not.
+        #[diagnostic_source]
+        source: OpenPgpError,
+    },
+    /// A suite has no signature at all.
+    #[error("the suite `{suite}` is not signed: there is {address}, but neither InRelease nor Release.gpg")]
+    #[diagnostic(help("`trust = \"unsigned\"` in its [[from.debian.repository]] accepts that, and the image will say so"))]
+    Unsigned {
+        /// The suite.
+        suite: String,
+        /// Its Release file.
+        address: String,
+    },
+    /// No keys are known for a distribution.
+    #[error("no keys are known for the suite `{suite}` of {distribution}")]
+    #[diagnostic(help("name a file of OpenPGP keys: `keyring = \"keys.asc\"` in [from.debian] or its repository"))]
+    NoKeys {
+        /// The distribution.
+        distribution: String,
+        /// The suite.
+        suite: String,
+    },
+    /// A file of keys cannot be read.
+    #[error("cannot read the keyring `{}`", path.display())]
+    Keyring {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A Release file is no text.
+    #[error("the Release file of the suite `{suite}` is not UTF-8 text")]
+    NotText {
+        /// The suite.
+        suite: String,
+    },
+    /// A mirror gives another suite.
+    #[error("the archive gives the suite `{found}` where `{asked}` was asked for")]
+    #[diagnostic(help("the mirror is wrongly set up, or somebody wants you to install something else: use another one"))]
+    OtherSuite {
+        /// What was asked for.
+        asked: String,
+        /// What the Release file says.
+        found: String,
+    },
+    /// A package that is to be updated is not needed.
+    #[error("cannot update `{name}`: the recipe needs no package of that name")]
+    #[diagnostic(help("`rootsmith lock --update RECIPE` without names updates all"))]
+    NotChosen {
+        /// The name.
+        name: String,
+    },
+    /// A package index cannot be read.
+    #[error("cannot read {what}")]
+    Index {
+        /// Which one.
+        what: String,
+        /// Why not.
+        source: io::Error,
     },
 }

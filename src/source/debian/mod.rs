@@ -1,24 +1,34 @@
 //! Debian and Ubuntu, natively.
 //!
 //! What an archive says, and what it means: control files ([`deb822`]), versions ([`version`]), relations
-//! ([`relation`]), the `Release` of a suite ([`release`]), package indexes ([`index`]) and `.deb` files
-//! ([`package_file`]).
+//! ([`relation`]), the `Release` of a suite ([`release`]), package indexes ([`index`]), the choice of packages
+//! ([`solve`()](solve::solve)) and `.deb` files ([`package_file`]).
 
 pub mod deb822;
 pub mod index;
 pub mod package_file;
 pub mod relation;
 pub mod release;
+pub mod solve;
 pub mod version;
 
+mod apt_state;
+pub mod archives;
 mod database;
 mod error;
+mod fetch;
 #[doc(hidden)]
 pub mod install;
+mod keep;
 mod lay;
+pub mod openpgp;
 mod order;
 mod preinst;
+mod resolve;
 mod scripts;
+mod suite;
 mod unpack;
 
-pub use error::InstallError;
+pub use error::{FetchError, InstallError, ResolveError};
+pub use fetch::{Drops, Mirrors, fetch};
+pub use resolve::{Resolve, resolve};

@@ -31,6 +31,8 @@ pub struct Release {
     pub valid_until: Option<Epoch>,
     /// Whether every index has a second name, made of its digest, that never changes.
     pub by_hash: bool,
+    /// apt's pin priority of its packages: 500, or less where it is not meant for everybody (apt_preferences(5)).
+    pub priority: i16,
     /// The components, without the prefix that security archives put before them: `main`.
     pub components: Vec<String>,
     /// The architectures, in dpkg's names; `all` may be one of them.
@@ -109,6 +111,7 @@ impl Release {
             date: date(&paragraph, "Date")?,
             valid_until: date(&paragraph, "Valid-Until")?,
             by_hash: paragraph.field("Acquire-By-Hash").is_some_and(|value| value.raw().eq_ignore_ascii_case("yes")),
+            priority: priority(&paragraph),
             components: words("Components").map(last_part).map(str::to_owned).collect(),
             architectures: words("Architectures").map(str::to_owned).collect(),
             all_in_each: words("No-Support-for-Architecture-all").any(|kind| kind == "Packages"),
@@ -129,6 +132,16 @@ impl Release {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// What apt_preferences(5) gives to packages of a suite that says `NotAutomatic`, and perhaps `ButAutomaticUpgrades`.
+fn priority(paragraph: &Paragraph<'_>) -> i16 {
+    let says = |name| paragraph.field(name).is_some_and(|value| value.raw().eq_ignore_ascii_case("yes"));
+    match (says("NotAutomatic"), says("ButAutomaticUpgrades")) {
+        (true, true) => 100,
+        (true, false) => 1,
+        (false, _) => 500,
     }
 }
 

@@ -1,15 +1,16 @@
 //! Unpacking a .deb: its data archive into the store, its entries and control files into memory.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use super::InstallError;
+use super::{Drops, InstallError};
 use super::deb822::Paragraph;
 use super::package_file::{ControlMember, DebFile};
-use crate::archive::{self, Item, Limits};
+use crate::archive::{self, Item, Limits, What};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::store::{Blob, Store};
-use crate::tree::{Origin, TreePath};
+use crate::tree::{Inode, Origin, TreePath};
 
 /// A .deb, unpacked.
 pub(super) struct Unpacked {
@@ -55,7 +56,7 @@ impl Unpacked {
 pub(super) fn unpack(
     package: &Blob,
     store: &Store,
-    drops: &(dyn Fn(&TreePath) -> bool + Sync),
+    drops: Drops<'_>,
 ) -> Result<Unpacked, InstallError> {
     let mut deb = DebFile::read(&package.path)?;
     let control = deb.control();
@@ -75,14 +76,32 @@ pub(super) fn unpack(
     unpacked.members = std::mem::take(&mut deb.members);
     let tar = data_archive(package, &deb, &unpacked.name, store)?;
     let origin = Origin::Package(unpacked.name.as_str().into());
+    let mut dropped = BTreeMap::new();
     archive::read_tar_file(&tar.path, &origin, &Limits::default(), |item: Item| {
         unpacked.list.push(listed(&item.path));
-        if !drops(&item.path) {
-            unpacked.items.push(item);
-        }
+        unpacked.items.extend(keep(item, drops, &mut dropped));
         Ok::<_, InstallError>(())
     })?;
     Ok(unpacked)
+}
+
+/// The entry, unless it is dropped. A link to a file that was dropped becomes that file.
+fn keep(item: Item, drops: Drops<'_>, dropped: &mut BTreeMap<TreePath, Inode>) -> Option<Item> {
+    let directory = matches!(&item.what, What::Inode(inode) if inode.is_directory());
+    if !directory && drops(&item.path) {
+        if let What::Inode(inode) = item.what {
+            dropped.insert(item.path, inode);
+        }
+        return None;
+    }
+    let lost = match &item.what {
+        What::HardLink(target) => dropped.remove(target),
+        What::Inode(_) => None,
+    };
+    Some(match lost {
+        Some(inode) => Item { path: item.path, what: What::Inode(inode) },
+        None => item,
+    })
 }
 
 /// The uncompressed data archive in the store, put there where it is not.

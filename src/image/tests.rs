@@ -1,0 +1,167 @@
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::num::NonZeroUsize;
+
+use super::*;
+use crate::archive::{Compression, Limits, decompress};
+use crate::digest::{DiffId, Digest};
+use crate::epoch::Epoch;
+use crate::platform::Platform;
+use crate::store::Store;
+use crate::tree::{Content, Inode, Origin, Tree, TreePath};
+
+fn tree() -> Tree {
+    let mut tree = Tree::new();
+    for number in 0..40_u32 {
+        let text: Vec<u8> = (0..100_000_u32).map(|byte| ((byte * number) >> 7) as u8).collect();
+        let path = TreePath::new(format!("usr/lib/file-{number}")).unwrap();
+        tree.insert_with_parents(path, Inode::file(0o644, Content::bytes(text), Origin::Sandbox)).unwrap();
+    }
+    tree
+}
+
+fn packed(compression: Compression, threads: usize, store: &Store) -> Layer {
+    pack(&tree(), compression, NonZeroUsize::new(threads).unwrap(), store, "rootsmith: layer rootfs", |_| {}).unwrap()
+}
+
+fn layer(compression: Compression) -> Layer {
+    Layer {
+        digest: Digest::of(b"layer"),
+        diff_id: DiffId::new(Digest::of(b"tar")),
+        size: 5,
+        uncompressed_size: 3,
+        compression,
+        path: std::path::Path::new("/blob").into(),
+        created_by: "rootsmith: layer rootfs".to_owned(),
+    }
+}
+
+fn image(platform: &str, compression: Compression) -> Image {
+    let config = ImageConfig {
+        user: Some((65532, 65532)),
+        env: vec![("Z".into(), "1".into()), ("A".into(), "2=3".into())],
+        entrypoint: vec!["/usr/bin/tini".into(), "--".into()],
+        cmd: vec!["bash".into()],
+        working_dir: Some("/".into()),
+        labels: BTreeMap::from([
+            ("org.opencontainers.image.vendor".into(), "Example".into()),
+            ("com.example.team".into(), "base".into()),
+        ]),
+        stop_signal: Some("SIGINT".into()),
+        exposed_ports: ["8080".parse().unwrap(), "53/udp".parse().unwrap()].into(),
+        ..ImageConfig::default()
+    };
+    Image::assemble(platform.parse().unwrap(), Epoch::from_seconds(0), &config, vec![layer(compression)]).unwrap()
+}
+
+#[test]
+fn a_layer_is_the_same_for_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let golden = [
+        (Compression::Gzip, "sha256:e18f850d4b5a69c37aabf872ec1472e876bc60ab01761d7f1c255f2e002ec4df"),
+        (Compression::Zstd, "sha256:4a28d6b0baa910ae1b6adfe690ec19583423cafd069f0256a5bb6c1fa1ea4fd9"),
+        (Compression::None, "sha256:a47b8201869dad1e767e4d864a3c59d649357d381a2b7ea2e38463ac33be4222"),
+    ];
+    for (compression, digest) in golden {
+        for threads in [1, 2, 3, 8] {
+            let layer = packed(compression, threads, &store);
+            assert_eq!(layer.digest.to_string(), digest, "{compression} by {threads} threads");
+            let mut tar = Vec::new();
+            let blob = std::fs::File::open(&layer.path).unwrap();
+            decompress(blob, &Limits::default()).unwrap().read_to_end(&mut tar).unwrap();
+            assert_eq!(layer.diff_id.digest(), Digest::of(&tar));
+            assert_eq!(layer.uncompressed_size, tar.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn progress_counts_uncompressed_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let seen = Cell::new(0);
+    let one = NonZeroUsize::MIN;
+    let layer = pack(&tree(), Compression::Gzip, one, &store, "", |bytes| seen.set(seen.get() + bytes)).unwrap();
+    assert_eq!(seen.get(), layer.uncompressed_size);
+}
+
+#[test]
+fn a_layer_that_cannot_be_packed_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let mut tree = tree();
+    tree.insert(TreePath::literal(".wh.x"), Inode::directory(0o755, Origin::Sandbox)).unwrap();
+    let failed = pack(&tree, Compression::Gzip, NonZeroUsize::MIN, &store, "", |_| {});
+    assert!(matches!(failed, Err(ImageError::Archive { .. })));
+    assert_eq!(std::fs::read_dir(store.temporary()).unwrap().count(), 0);
+}
+
+#[test]
+fn documents() {
+    let image = image("linux/arm64", Compression::Gzip);
+    let config = String::from_utf8(image.config.bytes().to_vec()).unwrap();
+    let expected = r#"{"architecture":"arm64","config":{"Cmd":["bash"],"Entrypoint":["/usr/bin/tini","--"],
+        "Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","Z=1","A=2=3"],
+        "ExposedPorts":{"53/udp":{},"8080/tcp":{}},
+        "Labels":{"com.example.team":"base","org.opencontainers.image.vendor":"Example"},
+        "StopSignal":"SIGINT","User":"65532:65532","WorkingDir":"/"},"created":"1970-01-01T00:00:00Z",
+        "history":[{"created":"1970-01-01T00:00:00Z","created_by":"rootsmith: layer rootfs"}],"os":"linux",
+        "rootfs":{"diff_ids":["DIFF"],"type":"layers"},"variant":"v8"}"#;
+    let expected = expected.replace("\n        ", "").replace("DIFF", &Digest::of(b"tar").to_string());
+    assert_eq!(config, expected);
+    let manifest = String::from_utf8(image.manifest.bytes().to_vec()).unwrap();
+    let expected = r#"{"annotations":{"org.opencontainers.image.vendor":"Example"},
+        "config":{"digest":"CONFIG","mediaType":"application/vnd.oci.image.config.v1+json","size":SIZE},
+        "layers":[{"digest":"LAYER","mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","size":5}],
+        "mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#;
+    let expected = expected
+        .replace("\n        ", "")
+        .replace("CONFIG", &Digest::of(config.as_bytes()).to_string())
+        .replace("SIZE", &config.len().to_string())
+        .replace("LAYER", &Digest::of(b"layer").to_string());
+    assert_eq!(manifest, expected);
+}
+
+#[test]
+fn an_index_names_each_platform_once() {
+    let images = vec![image("linux/arm64", Compression::Gzip), image("linux/amd64", Compression::Zstd)];
+    let index = Index::assemble(images, BTreeMap::new()).unwrap();
+    let text = String::from_utf8(index.index.bytes().to_vec()).unwrap();
+    let [amd64, arm64] = [&index.images[0], &index.images[1]];
+    let expected = format!(
+        "{{\"manifests\":[{{\"annotations\":{{\"io.github.containers.compression.zstd\":\"true\"}},\"digest\":\"{}\",\
+         \"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"platform\":{{\"architecture\":\"amd64\",\
+         \"os\":\"linux\"}},\"size\":{}}},{{\"digest\":\"{}\",\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\
+         \"platform\":{{\"architecture\":\"arm64\",\"os\":\"linux\",\"variant\":\"v8\"}},\"size\":{}}}],\
+         \"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"schemaVersion\":2}}",
+        amd64.digest(),
+        amd64.manifest.size(),
+        arm64.digest(),
+        arm64.manifest.size()
+    );
+    assert_eq!(text, expected);
+    assert_eq!(Artifact::Index(Box::new(index.clone())).digest(), Digest::of(text.as_bytes()));
+    assert_eq!(Artifact::Index(Box::new(index)).size(), 5, "a layer of both is there once");
+    let twice = vec![image("linux/amd64", Compression::Gzip), image("linux/amd64", Compression::Zstd)];
+    assert!(matches!(Index::assemble(twice, BTreeMap::new()), Err(ImageError::Platform(_))));
+}
+
+#[test]
+fn configurations_that_no_runtime_accepts_are_refused() {
+    let platform: Platform = "linux/amd64".parse().unwrap();
+    let assemble = |config| Image::assemble(platform, Epoch::default(), &config, Vec::new());
+    let relative = ImageConfig { working_dir: Some("home".into()), ..ImageConfig::default() };
+    assert!(matches!(assemble(relative), Err(ImageError::WorkingDirectory(_))));
+    let overflow = ImageConfig { user: Some((0, 1 << 31)), ..ImageConfig::default() };
+    assert!(matches!(assemble(overflow), Err(ImageError::User { .. })));
+    let variable = ImageConfig { env: vec![("A=B".into(), "x".into())], ..ImageConfig::default() };
+    assert!(matches!(assemble(variable), Err(ImageError::Variable(_))));
+    let path = ImageConfig { env: vec![("PATH".into(), "/bin".into())], ..ImageConfig::default() };
+    let image = assemble(path).unwrap();
+    assert_eq!(image.config.document().config().as_ref().unwrap().env(), &Some(vec!["PATH=/bin".to_owned()]));
+    for wrong in ["", "0", "65536", "+80", "80/icmp", "80/"] {
+        assert!(wrong.parse::<ExposedPort>().is_err(), "{wrong}");
+    }
+}

@@ -1,0 +1,138 @@
+//! Building an image from a recipe.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::context::Context;
+use crate::dest::{self, Target};
+use crate::digest::Digest;
+use crate::epoch::Epoch;
+use crate::error::Error;
+use crate::image::{self, Image};
+use crate::lock::{Lock, Pin};
+use crate::ops::config;
+use crate::ops::lock::{self, LockOptions};
+use crate::ops::run;
+use crate::pass::{self, Outcome};
+use crate::recipe::{self, PathRules, Recipe};
+use crate::report::{Phase, Unit};
+use crate::source::{Rootfs, debian};
+
+/// What to build, and where it goes.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// The recipe.
+    pub recipe: PathBuf,
+    /// Its variant, where one is wanted.
+    pub variant: Option<String>,
+    /// How the lock is treated.
+    pub lock: LockOptions,
+    /// Names and tags that replace those of the recipe.
+    pub tags: Vec<String>,
+    /// Where the image goes; nowhere is allowed, and then only its digest is found out.
+    pub targets: Vec<Target>,
+    /// Threads that compress.
+    pub threads: NonZeroUsize,
+    /// Secrets by id, for `[[run]]`.
+    pub secrets: BTreeMap<String, Vec<u8>>,
+}
+
+/// What was built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The image.
+    pub image: Image,
+    /// Its names, the first one before all others.
+    pub names: Vec<String>,
+    /// The one timestamp in it.
+    pub epoch: Epoch,
+    /// What the source made: `81 packages of debian trixie`.
+    pub source: String,
+    /// What each pass did, by its name.
+    pub passes: Vec<(&'static str, Outcome)>,
+    /// Where it was written, in words.
+    pub written: Vec<String>,
+}
+
+impl Built {
+    /// The image's digest.
+    pub fn digest(&self) -> Digest {
+        self.image.digest()
+    }
+}
+
+/// Builds the image of a recipe and writes it to all targets.
+pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> {
+    let recipe = recipe::load(&options.recipe, options.variant.as_deref())?;
+    for warning in &recipe.warnings {
+        context.reporter.warn(&warning.to_string());
+    }
+    let lock = lock::current(&recipe, &options.recipe, &options.lock, context)?;
+    let mut rootfs = fetch(&recipe, &lock, &options.lock, context)?;
+    run::steps(&recipe, &mut rootfs, &options.secrets, context)?;
+    let passes = apply_passes(&recipe, &mut rootfs, context)?;
+    let image = pack(&recipe, &rootfs, options.threads, context)?;
+    let names = config::names(&recipe, &options.tags, rootfs.epoch)?;
+    let written = publish(&image, &rootfs, &names, options, context)?;
+    Ok(Built { image, names, epoch: rootfs.epoch, source: rootfs.summary, passes, written })
+}
+
+fn fetch(recipe: &Recipe, lock: &Lock, options: &LockOptions, context: &Context) -> Result<Rootfs, Error> {
+    let pin = lock.pins().next().ok_or(Error::EmptyLock)?;
+    let Pin::Debian(pin) = &pin;
+    let mut mirrors = lock::mirrors(recipe, options);
+    debian::archives::add_dated(pin, &mut mirrors);
+    let rules = PathRules::new(&recipe.prune);
+    Ok(debian::fetch(pin, &mirrors, &|path| rules.drops(path.as_bytes()), context)?)
+}
+
+fn apply_passes(
+    recipe: &Recipe,
+    rootfs: &mut Rootfs,
+    context: &Context,
+) -> Result<Vec<(&'static str, Outcome)>, Error> {
+    let passes = pass::list(recipe, rootfs.epoch)?;
+    context.reporter.begin(Phase::Passes, Some(passes.len() as u64), Unit::Items);
+    let mut outcomes = Vec::new();
+    for pass in passes {
+        let outcome = pass.apply(&mut rootfs.tree)?;
+        for note in &outcome.notes {
+            context.reporter.note(note);
+        }
+        outcomes.push((pass.name(), outcome));
+        context.reporter.advance(Phase::Passes, 1);
+    }
+    context.reporter.end(Phase::Passes, &format!("{} entries left", rootfs.tree.len()));
+    Ok(outcomes)
+}
+
+fn pack(recipe: &Recipe, rootfs: &Rootfs, threads: NonZeroUsize, context: &Context) -> Result<Image, Error> {
+    let reporter = &*context.reporter;
+    let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
+    reporter.begin(Phase::Pack, Some(sizes.sum()), Unit::Bytes);
+    let compression = config::compression(recipe);
+    let advance = |bytes| reporter.advance(Phase::Pack, bytes);
+    let layer = image::pack(&rootfs.tree, compression, threads, &context.store, config::CREATED_BY, advance)?;
+    let (before, after) = (layer.uncompressed_size as f64 / 1e6, layer.size as f64 / 1e6);
+    reporter.end(Phase::Pack, &format!("{before:.1} MB to {after:.1} MB"));
+    let settings = config::image(recipe, &rootfs.tree)?;
+    Ok(Image::assemble(recipe.platforms[0], rootfs.epoch, &settings, vec![layer])?)
+}
+
+fn publish(
+    image: &Image,
+    rootfs: &Rootfs,
+    names: &[String],
+    options: &BuildOptions,
+    context: &Context,
+) -> Result<Vec<String>, Error> {
+    context.reporter.begin(Phase::Publish, Some(options.targets.len() as u64), Unit::Items);
+    let mut written = Vec::new();
+    for target in &options.targets {
+        written.push(dest::publish(target, image, &rootfs.tree, names)?);
+        context.reporter.advance(Phase::Publish, 1);
+    }
+    context.reporter.end(Phase::Publish, &written.join(", "));
+    Ok(written)
+}

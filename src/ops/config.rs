@@ -1,0 +1,96 @@
+//! From a recipe's words to an image's configuration.
+
+use std::collections::BTreeMap;
+
+use crate::archive::Compression;
+use crate::epoch::Epoch;
+use crate::error::Error;
+use crate::image::ImageConfig;
+use crate::oci::Reference;
+use crate::recipe::{self, Recipe};
+use crate::tree::{Tree, TreePath};
+
+/// What the history of an image says of its layer. Scanners read meanings into more words than these.
+pub(super) const CREATED_BY: &str = "rootsmith: root filesystem";
+
+/// How the layer is compressed.
+pub(super) fn compression(recipe: &Recipe) -> Compression {
+    match recipe.layer.compression {
+        recipe::Compression::Gzip => Compression::Gzip,
+        recipe::Compression::Zstd => Compression::Zstd,
+        recipe::Compression::None => Compression::None,
+    }
+}
+
+/// The names of the image: those of the command line, else the recipe's name with its tags. A name of the command line
+/// that starts with `:` is only a tag.
+pub(super) fn names(recipe: &Recipe, tags: &[String], epoch: Epoch) -> Result<Vec<String>, Error> {
+    let full = |tag: &String| format!("{}:{tag}", recipe.name);
+    let names: Vec<String> = if tags.is_empty() {
+        recipe.tags(epoch)?.iter().map(full).collect()
+    } else {
+        tags.iter().map(|tag| tag.strip_prefix(':').map_or(tag.clone(), |tag| full(&tag.to_owned()))).collect()
+    };
+    for name in &names {
+        name.parse::<Reference>()?;
+    }
+    Ok(names)
+}
+
+/// What the image says about running it.
+pub(super) fn image(recipe: &Recipe, tree: &Tree) -> Result<ImageConfig, Error> {
+    let settings = &recipe.image;
+    let mut labels = settings.labels.clone();
+    let mut label = |name: &str, value: &str| {
+        labels.entry(format!("org.opencontainers.image.{name}")).or_insert_with(|| value.to_owned());
+    };
+    label("title", &recipe.name);
+    if let Some(description) = &recipe.description {
+        label("description", description);
+    }
+    Ok(ImageConfig {
+        user: recipe.user().map(|user| numbers(&user, tree)).transpose()?,
+        env: settings.environment.clone().into_iter().collect(),
+        entrypoint: recipe.entrypoint(),
+        cmd: settings.cmd.clone(),
+        working_dir: settings.workdir.as_ref().map(ToString::to_string),
+        labels,
+        stop_signal: settings.stop_signal.as_ref().map(|signal| signal.as_str().to_owned()),
+        exposed_ports: settings.ports.iter().map(|port| port.as_str().parse()).collect::<Result<_, _>>()?,
+        volumes: settings.volumes.iter().map(ToString::to_string).collect(),
+        author: settings.author.clone(),
+    })
+}
+
+/// `user[:group]` in numbers, looked up in the image where they are names.
+fn numbers(user: &str, tree: &Tree) -> Result<(u32, u32), Error> {
+    let (user, group) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
+    let unknown = |name: &str| Error::UnknownUser { name: name.to_owned() };
+    let (uid, own_group) = match user.parse() {
+        Ok(uid) => (uid, account(tree, "etc/passwd", |fields| fields[2] == user)),
+        Err(_) => {
+            let fields = account(tree, "etc/passwd", |fields| fields[0] == user).ok_or_else(|| unknown(user))?;
+            (fields[2].parse().map_err(|_| unknown(user))?, Some(fields))
+        }
+    };
+    let gid = match group {
+        Some(group) => match group.parse() {
+            Ok(gid) => Some(gid),
+            Err(_) => {
+                let fields = account(tree, "etc/group", |fields| fields[0] == group).ok_or_else(|| unknown(group))?;
+                fields[2].parse().ok()
+            }
+        },
+        None => own_group.and_then(|fields| fields[3].parse().ok()).or(Some(0)),
+    };
+    Ok((uid, gid.ok_or_else(|| unknown(user))?))
+}
+
+/// The fields of the first line of passwd(5) or group(5) that fits.
+fn account(tree: &Tree, file: &'static str, fits: impl Fn(&[String]) -> bool) -> Option<Vec<String>> {
+    let path = tree.resolve(&TreePath::literal(file)).ok()?;
+    let bytes = tree.get(&path)?.content()?.read().ok()?;
+    let lines = String::from_utf8_lossy(&bytes).into_owned();
+    let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
+    lines.lines().map(fields).find(|fields| fields.len() >= 4 && fits(fields))
+}

@@ -1,0 +1,160 @@
+//! Locking a recipe: finding out which inputs it means now, and keeping to them.
+
+use std::path::{Path, PathBuf};
+
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::epoch::Epoch;
+use crate::error::Error;
+use crate::lock::{self, Change, Lock, Pin};
+use crate::recipe::{self, DebianRequest, Init, Recipe, SourceRequest};
+use crate::source::debian::{self, Mirrors, Resolve, archives::MirrorSettings};
+
+/// How a lock is treated.
+#[derive(Clone, Debug)]
+pub struct LockOptions {
+    /// The lock must be there and fit the recipe; it is not changed.
+    pub locked: bool,
+    /// Where archives are reached.
+    pub mirrors: MirrorSettings,
+    /// The time of day: what has expired is judged by it, and nothing else.
+    pub now: Epoch,
+}
+
+/// What a change of a lock is about.
+#[derive(Clone, Debug)]
+pub struct UpdateOptions {
+    /// The recipe.
+    pub recipe: PathBuf,
+    /// Its variant, where one is wanted.
+    pub variant: Option<String>,
+    /// How the lock is treated.
+    pub lock: LockOptions,
+    /// Only look whether there are newer inputs.
+    pub check: bool,
+    /// Take newer inputs, although the lock fits the recipe: all, or of these packages.
+    pub update: Option<Vec<String>>,
+}
+
+/// What became of a lock.
+#[derive(Clone, Debug)]
+pub struct Updated {
+    /// The lock's file.
+    pub path: PathBuf,
+    /// Whether it was written.
+    pub written: bool,
+    /// What is different from before.
+    pub changes: Vec<Change>,
+}
+
+/// Brings the lock of a recipe up to date, or says what that would change.
+pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Error> {
+    let recipe = recipe::load(&options.recipe, options.variant.as_deref())?;
+    let path = path(&recipe, &options.recipe);
+    let old = Lock::read(&path)?;
+    let fits = old.as_ref().is_some_and(|lock| lock.request == asked(&recipe));
+    if fits && options.update.is_none() && !options.check {
+        return Ok(Updated { path, written: false, changes: Vec::new() });
+    }
+    if options.lock.locked {
+        return Err(stale(&options.recipe, old.is_some()));
+    }
+    let names = options.update.as_deref().filter(|names| !names.is_empty());
+    let new = resolve(&recipe, &options.lock, old.as_ref().zip(names), context)?;
+    let changes = old.as_ref().map(|old| lock::changes(old, &new)).unwrap_or_default();
+    let same = old.is_some() && changes.is_empty() && fits;
+    let written = if options.check || same { false } else { new.write(&path)? };
+    Ok(Updated { path, written, changes })
+}
+
+/// The lock to build from: the one beside the recipe where it fits, else a new one, which is written there.
+pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, context: &Context) -> Result<Lock, Error> {
+    let path = path(recipe, file);
+    let old = Lock::read(&path)?;
+    if let Some(lock) = old.as_ref().filter(|lock| lock.request == asked(recipe)) {
+        return Ok(lock.clone());
+    }
+    if options.locked {
+        return Err(stale(file, old.is_some()));
+    }
+    let lock = resolve(recipe, options, None, context)?;
+    lock.write(&path)?;
+    Ok(lock)
+}
+
+/// Where the archives of a recipe are reached.
+pub(super) fn mirrors(recipe: &Recipe, options: &LockOptions) -> Mirrors {
+    let SourceRequest::Debian(request) = &recipe.source;
+    debian::archives::mirrors(request, &options.mirrors)
+}
+
+/// Resolves a recipe; of an earlier lock, all but the named packages and what they need is kept.
+fn resolve(
+    recipe: &Recipe,
+    options: &LockOptions,
+    keeping: Option<(&Lock, &[String])>,
+    context: &Context,
+) -> Result<Lock, Error> {
+    let SourceRequest::Debian(request) = &recipe.source;
+    let (mirrors, extra) = (mirrors(recipe, options), extra(recipe));
+    let mut pins = Vec::new();
+    for platform in recipe.platforms.iter().copied() {
+        let keeping = keeping.and_then(|(old, names)| Some((old.debian(platform)?, names)));
+        let what = Resolve { request, extra: &extra, platform, mirrors: &mirrors, now: options.now, keeping };
+        pins.push(Pin::Debian(debian::resolve(&what, context)?));
+    }
+    Ok(Lock::new(asked(recipe), pins))
+}
+
+/// Packages that other tables of the recipe need.
+fn extra(recipe: &Recipe) -> Vec<&'static str> {
+    match recipe.harden.init {
+        Init::Tini => vec!["tini"],
+        Init::None => Vec::new(),
+    }
+}
+
+/// The digest of all that decides which inputs are chosen. Mirrors do not.
+fn asked(recipe: &Recipe) -> Digest {
+    let SourceRequest::Debian(source) = &recipe.source;
+    let DebianRequest { suite, distribution, variant, packages, components, updates, recommends, snapshot, .. } = source;
+    let packages: Vec<String> = packages.iter().map(ToString::to_string).collect();
+    let repositories: Vec<_> = source.repositories.iter().filter(|repository| !repository.suites.is_empty()).collect();
+    let platforms: Vec<String> = recipe.platforms.iter().map(ToString::to_string).collect();
+    let vendors: Vec<String> = repositories
+        .iter()
+        .map(|vendor| format!("{} {:?} {:?} {:?}", vendor.url.as_str(), vendor.suites, vendor.components, vendor.trust))
+        .collect();
+    let what = serde_json::json!({
+        "debian": {
+            "suite": suite,
+            "distribution": distribution.to_string(),
+            "variant": format!("{variant:?}"),
+            "packages": packages,
+            "components": components,
+            "updates": updates,
+            "recommends": recommends,
+            "snapshot": snapshot.as_ref().map(|snapshot| snapshot.as_str()),
+            "repositories": vendors,
+        },
+        "extra": extra(recipe),
+        "platforms": platforms,
+    });
+    Digest::of(&crate::oci::canonical_json(&what))
+}
+
+/// The lock's file: beside the recipe, one for each variant.
+fn path(recipe: &Recipe, file: &Path) -> PathBuf {
+    let plain = Lock::path_for(file);
+    match &recipe.variant {
+        None => plain,
+        Some(variant) => {
+            let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+            plain.with_file_name(format!("{stem}.{variant}.lock"))
+        }
+    }
+}
+
+fn stale(recipe: &Path, exists: bool) -> Error {
+    Error::StaleLock { recipe: recipe.to_owned(), why: if exists { "does not fit it any more" } else { "is missing" } }
+}

@@ -1,0 +1,206 @@
+//! `files`: what `[[file]]` puts into the image.
+
+use std::fs::{self, Metadata};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::epoch::Epoch;
+use crate::recipe::{FileEntry, FileKind, Mode, Owner, Principal, UserRequest};
+use crate::tree::{Content, Inode, Node, Origin, Tree, TreePath};
+
+use super::account_file::AccountFile;
+use super::{Outcome, Pass, PassError};
+
+/// Puts files, folders, links and devices into the tree, in the recipe's order.
+///
+/// Owners are numbers, or names of the image's own account files and of the recipe's user. Times are the epoch: neither
+/// the host's times nor its umask count.
+pub struct Files {
+    entries: Vec<Gathered>,
+    user: Option<UserRequest>,
+    epoch: Epoch,
+}
+
+/// A `[[file]]` with the inodes it makes, by paths below its own; folders come before what is in them.
+struct Gathered {
+    path: TreePath,
+    owner: Option<Owner>,
+    origin: Origin,
+    pieces: Vec<(TreePath, Piece)>,
+}
+
+struct Piece {
+    mode: u32,
+    node: Node,
+    /// Whether a folder that is there keeps its mode and owner: so it is for the folders of a copied folder, which may
+    /// be laid over the whole image.
+    lenient: bool,
+}
+
+/// The name of the pass.
+pub(super) const NAME: &str = "files";
+
+impl Files {
+    /// Looks up the local files of the entries: which there are, their sizes and modes. Their contents are read later.
+    pub fn gather(files: &[FileEntry], user: Option<UserRequest>, epoch: Epoch) -> Result<Self, PassError> {
+        let entries = files.iter().map(gather).collect::<Result<_, _>>()?;
+        Ok(Self { entries, user, epoch })
+    }
+}
+
+impl Pass for Files {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn apply(&self, tree: &mut Tree) -> Result<Outcome, PassError> {
+        let mut count = 0;
+        for entry in &self.entries {
+            let (uid, gid) = self.owner(tree, entry)?;
+            for (below, piece) in &entry.pieces {
+                let path = tree.resolve_parents(&entry.path.join(below.as_bytes())?)?;
+                self.put(tree, path, piece, (uid, gid), &entry.origin)?;
+                count += 1;
+            }
+        }
+        Ok(Outcome::of(&[("files put in", count)], Vec::new()))
+    }
+}
+
+impl Files {
+    fn put(
+        &self,
+        tree: &mut Tree,
+        path: TreePath,
+        piece: &Piece,
+        (uid, gid): (u32, u32),
+        origin: &Origin,
+    ) -> Result<(), PassError> {
+        let path = if matches!(piece.node, Node::Directory) && tree.is_directory(&tree.resolve(&path)?) {
+            tree.resolve(&path)?
+        } else {
+            path
+        };
+        if piece.lenient && tree.is_directory(&path) {
+            return Ok(());
+        }
+        self.make_parents(tree, &path)?;
+        let mut inode =
+            Inode { meta: crate::tree::Meta::new(piece.mode), node: piece.node.clone(), origin: origin.clone() };
+        (inode.meta.uid, inode.meta.gid, inode.meta.mtime) = (uid, gid, self.epoch.seconds());
+        tree.insert(path, inode)?;
+        Ok(())
+    }
+
+    /// Makes missing folders above a file. They are this pass's, not the recipe's: a home folder that came about this way
+    /// is still given to its user.
+    fn make_parents(&self, tree: &mut Tree, path: &TreePath) -> Result<(), PassError> {
+        let Some(parent) = path.parent().filter(|parent| !tree.contains(parent)) else { return Ok(()) };
+        let mut folder = Inode::directory(0o755, Origin::Pass(NAME));
+        folder.meta.mtime = self.epoch.seconds();
+        tree.insert_with_parents(parent, folder)?;
+        Ok(())
+    }
+
+    fn owner(&self, tree: &Tree, entry: &Gathered) -> Result<(u32, u32), PassError> {
+        let Some(owner) = &entry.owner else { return Ok((0, 0)) };
+        let unknown = |name: &str, kind| {
+            let (path, name) = (entry.path.clone(), name.to_owned());
+            PassError::UnknownPrincipal { path, name, kind }
+        };
+        let (uid, own_group) = match &owner.user {
+            Principal::Id(id) => (*id, *id),
+            Principal::Name(name) => self.user(tree, name)?.ok_or_else(|| unknown(name, "user"))?,
+        };
+        let gid = match &owner.group {
+            None => own_group,
+            Some(Principal::Id(id)) => *id,
+            Some(Principal::Name(name)) => self.group(tree, name)?.ok_or_else(|| unknown(name, "group"))?,
+        };
+        Ok((uid, gid))
+    }
+
+    fn user(&self, tree: &Tree, name: &str) -> Result<Option<(u32, u32)>, PassError> {
+        if let Some(user) = self.user.as_ref().filter(|user| user.name.as_str() == name) {
+            return Ok(Some((user.uid, user.gid)));
+        }
+        let passwd = AccountFile::read(tree, "etc/passwd")?;
+        Ok(passwd.line(name).and_then(|line| Some((line.number(2)?, line.number(3)?))))
+    }
+
+    fn group(&self, tree: &Tree, name: &str) -> Result<Option<u32>, PassError> {
+        if let Some(user) = self.user.as_ref().filter(|user| user.name.as_str() == name) {
+            return Ok(Some(user.gid));
+        }
+        Ok(AccountFile::read(tree, "etc/group")?.line(name).and_then(|line| line.number(2)))
+    }
+}
+
+fn gather(file: &FileEntry) -> Result<Gathered, PassError> {
+    let path = TreePath::new(file.path.as_str())?;
+    let single = |node, mode: u32| {
+        let mode = file.mode.map_or(mode, |Mode(mode)| mode);
+        vec![(TreePath::root(), Piece { mode, node, lenient: false })]
+    };
+    let pieces = match &file.what {
+        FileKind::Copy(source) => copied(source, file.mode)?,
+        FileKind::Text(text) => single(Node::File(Content::bytes(text.as_bytes())), 0o644),
+        FileKind::Link(target) => single(Node::Symlink(target.as_bytes().into()), 0o777),
+        FileKind::Directory => single(Node::Directory, 0o755),
+        FileKind::Fifo => single(Node::Fifo, 0o644),
+        FileKind::Device(device) => {
+            let (major, minor) = (device.major, device.minor);
+            let node =
+                if device.block { Node::BlockDevice { major, minor } } else { Node::CharacterDevice { major, minor } };
+            single(node, 0o644)
+        }
+    };
+    let origin = Origin::Recipe(Arc::from(format!("[[file]] {}", file.path)));
+    Ok(Gathered { path, owner: file.owner.clone(), origin, pieces })
+}
+
+/// A local file, or a local folder with all in it, in the order of names.
+fn copied(source: &Path, mode: Option<Mode>) -> Result<Vec<(TreePath, Piece)>, PassError> {
+    let mut pieces = Vec::new();
+    // The source itself may be a symbolic link; links inside a folder are copied as links.
+    for entry in walkdir::WalkDir::new(source).sort_by_file_name().follow_root_links(true) {
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(source).to_owned();
+            let looped = || std::io::Error::other("a loop of symbolic links");
+            PassError::Local { path, source: error.into_io_error().unwrap_or_else(looped) }
+        })?;
+        let path = entry.path();
+        let failed = |source| PassError::Local { path: path.to_owned(), source };
+        let top = entry.depth() == 0;
+        let metadata = if top { fs::metadata(path) } else { fs::symlink_metadata(path) }.map_err(failed)?;
+        let below = path.strip_prefix(source).expect("walking stays below where it starts");
+        let below = TreePath::new(below.as_os_str().as_bytes())?;
+        let piece = if metadata.is_dir() {
+            Piece { mode: 0o755, node: Node::Directory, lenient: true }
+        } else if metadata.is_symlink() {
+            let target = fs::read_link(path).map_err(failed)?;
+            Piece { mode: 0o777, node: Node::Symlink(target.as_os_str().as_bytes().into()), lenient: false }
+        } else if metadata.is_file() {
+            let content = Content::Slice { path: Arc::from(path), offset: 0, size: metadata.len() };
+            let usual = if metadata.mode() & 0o100 == 0 { 0o644 } else { 0o755 };
+            Piece { mode: mode.map_or(usual, |Mode(mode)| mode), node: Node::File(content), lenient: false }
+        } else {
+            return Err(PassError::LocalKind { path: path.to_owned(), what: kind(&metadata) });
+        };
+        pieces.push((below, piece));
+    }
+    Ok(pieces)
+}
+
+fn kind(metadata: &Metadata) -> &'static str {
+    let kind = metadata.file_type();
+    if kind.is_socket() {
+        "a socket"
+    } else if kind.is_fifo() {
+        "a named pipe"
+    } else {
+        "a device"
+    }
+}

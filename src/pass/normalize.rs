@@ -1,0 +1,143 @@
+//! `normalize`: nothing in an image says when, where or by what chance it was made.
+
+mod rules;
+
+use std::collections::BTreeMap;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::epoch::Epoch;
+use crate::tree::{Content, Entry, Node, Origin, Tree, TreePath};
+
+use super::account_file::{AccountFile, days};
+use super::{Outcome, Pass, PassError};
+use rules::{Action, RULES, Rule};
+
+/// Removes or empties what differs between two builds of the same inputs, moves later times back to the epoch, and drops
+/// extended attributes that belong to the host.
+///
+/// What the recipe itself puts into the image is not touched, but for its times.
+pub struct Normalize {
+    epoch: Epoch,
+    globs: GlobSet,
+}
+
+const NAME: &str = "normalize";
+
+impl Normalize {
+    /// The pass for an image of this epoch.
+    pub fn new(epoch: Epoch) -> Self {
+        let mut globs = GlobSetBuilder::new();
+        for rule in RULES {
+            let glob = GlobBuilder::new(rule.paths).literal_separator(true).build();
+            globs.add(glob.expect("the patterns of the table are tested"));
+        }
+        Self { epoch, globs: globs.build().expect("a set of patterns that compile compiles") }
+    }
+
+    /// The first rule for an entry.
+    fn rule(&self, entry: &Entry<'_>) -> Option<&'static Rule> {
+        if matches!(entry.inode.origin, Origin::Recipe(_)) {
+            return None;
+        }
+        let matched = self.globs.matches(entry.path.as_relative());
+        matched.into_iter().map(|at| &RULES[at]).find(|rule| rule.action.fits(entry.inode))
+    }
+}
+
+impl Pass for Normalize {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn apply(&self, tree: &mut Tree) -> Result<Outcome, PassError> {
+        let mut outcome = self.apply_rules(tree)?;
+        self.clamp_password_days(tree)?;
+        let (times, attributes) = self.clean_metadata(tree);
+        outcome.counts.extend([("times moved to the epoch", times), ("attributes dropped", attributes)]);
+        Ok(Outcome::of(&outcome.counts, outcome.notes))
+    }
+}
+
+impl Normalize {
+    fn apply_rules(&self, tree: &mut Tree) -> Result<Outcome, PassError> {
+        let ruled = |entry: Entry<'_>| self.rule(&entry).map(|rule| (entry.path.clone(), rule));
+        let work: Vec<(TreePath, &Rule)> = tree.entries().filter_map(ruled).collect();
+        let mut random: BTreeMap<&str, u64> = BTreeMap::new();
+        let (mut removed, mut emptied) = (0, 0);
+        for (path, rule) in &work {
+            let Some(inode) = tree.get_mut(path) else { continue };
+            match rule.action {
+                Action::Remove | Action::RemoveFiles => {
+                    tree.remove(path)?;
+                    removed += 1 + remove_links(tree, path)?;
+                }
+                Action::Empty if inode.content().is_some_and(|content| content.size() == 0) => continue,
+                Action::Empty => {
+                    inode.node = Node::File(Content::empty());
+                    emptied += 1;
+                }
+                Action::Write(text) => {
+                    inode.node = Node::File(Content::bytes(text.as_bytes()));
+                    emptied += 1;
+                }
+            }
+            if rule.random {
+                *random.entry(rule.why).or_default() += 1;
+            }
+        }
+        let files = |count| if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+        let notes = random.into_iter().map(|(why, count)| format!("random state left out: {why} ({})", files(count)));
+        Ok(Outcome {
+            summary: String::new(),
+            counts: vec![("files removed", removed), ("files emptied", emptied)],
+            notes: notes.collect(),
+        })
+    }
+
+    /// Password changes are never later than the epoch, where maintainer scripts wrote today's date.
+    fn clamp_password_days(&self, tree: &mut Tree) -> Result<(), PassError> {
+        let last = days(self.epoch);
+        let mut shadow = AccountFile::read(tree, "etc/shadow")?;
+        let before = shadow.lines.clone();
+        for line in &mut shadow.lines {
+            if line.field(2).parse::<i64>().is_ok_and(|changed| changed > last) {
+                line.set(2, &last.to_string());
+            }
+        }
+        if shadow.lines != before {
+            shadow.write(tree, 0o640, self.epoch, NAME)?;
+        }
+        Ok(())
+    }
+
+    fn clean_metadata(&self, tree: &mut Tree) -> (u64, u64) {
+        let (mut times, mut attributes) = (0, 0);
+        for inode in tree.inodes_mut() {
+            let clamped = inode.meta.mtime.clamp(0, self.epoch.seconds());
+            times += u64::from(clamped != inode.meta.mtime);
+            inode.meta.mtime = clamped;
+            if inode.symlink_target().is_some() {
+                // File systems and archives differ in what they say of a link's mode; Linux never looks at it.
+                inode.meta.mode = 0o777;
+            }
+            inode.meta.xattrs.retain(|name| {
+                let kept = name == b"security.capability" || name.starts_with(b"user.");
+                attributes += u64::from(!kept);
+                kept
+            });
+        }
+        (times, attributes)
+    }
+}
+
+/// Removes symbolic links beside a removed file that lead to it, such as the hash links of a certificate.
+fn remove_links(tree: &mut Tree, removed: &TreePath) -> Result<u64, PassError> {
+    let Some(folder) = removed.parent() else { return Ok(0) };
+    let leads = |entry: &Entry<'_>| entry.inode.symlink_target() == Some(removed.name());
+    let links: Vec<_> = tree.children(&folder).filter(leads).map(|entry| entry.path.clone()).collect();
+    for link in &links {
+        tree.remove(link)?;
+    }
+    Ok(links.len() as u64)
+}

@@ -1,0 +1,117 @@
+//! From a pin to a root filesystem: downloading, unpacking and installing its packages.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use super::apt_state;
+use super::install::{self, Candidate, Surroundings};
+use super::unpack::{self, Unpacked};
+use super::{FetchError, InstallError};
+use crate::archive::What;
+use crate::context::Context;
+use crate::http::Job;
+use crate::lock::{DebianPin, LockedPackage};
+use crate::report::{Phase, Unit};
+use crate::source::Rootfs;
+use crate::store::Blob;
+use crate::tree::TreePath;
+
+/// Where repositories are reached: addresses above `dists/` and `pool/`, in order of preference, by the repository's id.
+pub type Mirrors = BTreeMap<String, Vec<String>>;
+
+/// Says yes for paths that are not even unpacked. Folders are not asked about.
+pub type Drops<'a> = &'a (dyn Fn(&TreePath) -> bool + Sync);
+
+/// Makes the root filesystem of `pin`. With a full store it needs no network.
+pub fn fetch(pin: &DebianPin, mirrors: &Mirrors, drops: Drops<'_>, context: &Context) -> Result<Rootfs, FetchError> {
+    let candidates = download(pin, mirrors, drops, context)?;
+    let newest = candidates.iter().map(|candidate| candidate.unpacked.date).max();
+    let epoch = context.epoch.or(newest).unwrap_or_default();
+    let count = candidates.len();
+    let architecture = pin.platform.architecture.debian_name();
+    let around = Surroundings {
+        sandbox: &context.sandbox,
+        store: &context.store,
+        reporter: &*context.reporter,
+        epoch,
+        architecture,
+        merged_usr: merges_usr(&candidates),
+    };
+    context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
+    let mut tree = install::install(candidates, &around)?;
+    context.reporter.end(Phase::Configure, &format!("{count} packages"));
+    apt_state::write(pin, &mut tree).map_err(|source| InstallError::Misplaced { package: "apt".into(), source })?;
+    Ok(Rootfs { tree, epoch, summary: format!("{count} packages of {} {}", pin.distribution, pin.suite) })
+}
+
+/// Downloads the packages that the store lacks, and unpacks each as soon as it is there.
+fn download(
+    pin: &DebianPin,
+    mirrors: &Mirrors,
+    drops: Drops<'_>,
+    context: &Context,
+) -> Result<Vec<Candidate>, FetchError> {
+    let (store, reporter) = (&context.store, &*context.reporter);
+    // The largest first: they take longest to decompress.
+    let mut packages: Vec<&LockedPackage> = pin.packages.iter().collect();
+    packages.sort_by_key(|package| std::cmp::Reverse(package.size));
+    let jobs: Vec<Job> = packages.iter().map(|package| job(package, mirrors)).collect();
+    let bytes = jobs.iter().map(|job| job.size).sum();
+    reporter.begin(Phase::Download, Some(bytes), Unit::Bytes);
+    let unpacked: Mutex<Vec<Option<Candidate>>> = Mutex::new(packages.iter().map(|_| None).collect());
+    let each = |index: usize, file: Blob| {
+        let package = packages[index];
+        let contents = unpack::unpack(&file, store, drops)?;
+        check(package, &contents)?;
+        let candidate = Candidate { unpacked: contents, file, essential: package.essential };
+        unpacked.lock().expect("no thread panics while it holds the packages")[index] = Some(candidate);
+        Ok::<_, FetchError>(())
+    };
+    context.http.download_all(&jobs, store, &|bytes| reporter.advance(Phase::Download, bytes), each)?;
+    reporter.end(Phase::Download, &format!("{} packages, {:.1} MB", jobs.len(), bytes as f64 / 1e6));
+    let unpacked = unpacked.into_inner().expect("no thread panics while it holds the packages");
+    let mut candidates: Vec<Candidate> = unpacked.into_iter().flatten().collect();
+    candidates.sort_by(|a, b| {
+        (&a.unpacked.name, &a.unpacked.architecture).cmp(&(&b.unpacked.name, &b.unpacked.architecture))
+    });
+    Ok(candidates)
+}
+
+fn job(package: &LockedPackage, mirrors: &Mirrors) -> Job {
+    let addresses = mirrors.get(&package.repository).into_iter().flatten();
+    Job {
+        what: format!("{} {} ({})", package.name, package.version, package.architecture),
+        candidates: addresses.map(|mirror| format!("{}/{}", mirror.trim_end_matches('/'), package.path)).collect(),
+        digest: package.sha256,
+        size: package.size,
+    }
+}
+
+/// What is in a .deb is what the lock calls it.
+fn check(locked: &LockedPackage, found: &Unpacked) -> Result<(), FetchError> {
+    let names = (&found.name, &found.version, &found.architecture);
+    if names == (&locked.name, &locked.version, &locked.architecture) {
+        return Ok(());
+    }
+    Err(FetchError::OtherPackage {
+        expected: format!("{} {} ({})", locked.name, locked.version, locked.architecture),
+        found: format!("{} {} ({})", found.name, found.version, found.architecture),
+        path: locked.path.clone(),
+    })
+}
+
+/// Whether `/bin` and the like are links into /usr. Since bookworm a package that every system has sees to it; since
+/// trixie base-files ships the links.
+fn merges_usr(candidates: &[Candidate]) -> bool {
+    let ships_links = |package: &Unpacked| {
+        package.items.iter().any(|item| {
+            item.path.as_bytes() == b"bin"
+                && matches!(&item.what, What::Inode(inode) if inode.symlink_target().is_some())
+        })
+    };
+    candidates.iter().map(|candidate| &candidate.unpacked).any(|package| match package.name.as_str() {
+        "usr-is-merged" | "usrmerge" => true,
+        "base-files" => ships_links(package),
+        _ => false,
+    })
+}

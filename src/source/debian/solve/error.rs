@@ -1,0 +1,117 @@
+//! Why no packages can be chosen.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::source::debian::relation::RelationError;
+use crate::source::debian::solve::universe::Universe;
+
+/// Why a request cannot be met.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
+pub enum SolveError {
+    /// A text is no package as apt names it.
+    #[error("`{text}` names no package: {reason}")]
+    #[diagnostic(help("write `name`, `name=version`, `name/suite` or `name:architecture`"))]
+    BadWanted {
+        /// The text.
+        text: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// There is no such package.
+    #[error("{suites} has no package `{name}`")]
+    #[diagnostic(help("{help}"))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The suites that were searched.
+        suites: String,
+        /// Names that are like it, or what else to do.
+        help: String,
+    },
+    /// Several packages provide the name.
+    #[error("`{name}` is no package, but a name that several packages provide")]
+    #[diagnostic(help("choose one of {providers}"))]
+    Virtual {
+        /// The name.
+        name: String,
+        /// The packages.
+        providers: String,
+    },
+    /// No version fits.
+    #[error("there is no `{wanted}`")]
+    #[diagnostic(help("there is {known}"))]
+    NoSuchVersion {
+        /// What was asked.
+        wanted: String,
+        /// What there is.
+        known: String,
+    },
+    /// It is for another architecture.
+    #[error("`{wanted}` is for another architecture than the image, which is for {architecture}")]
+    #[diagnostic(help("leave the architecture out, or build the image for that platform"))]
+    OtherArchitecture {
+        /// What was asked.
+        wanted: String,
+        /// The image's, in dpkg's name.
+        architecture: String,
+    },
+    /// Two pins of one name.
+    #[error("two versions of {name} are asked for at once")]
+    #[diagnostic(help("keep one of them"))]
+    Contradiction {
+        /// The name.
+        name: String,
+    },
+    /// The archive has a field that cannot be read.
+    #[error("cannot read `{field}` of {package}")]
+    #[diagnostic(help("the archive's index is wrong: tell its keepers"))]
+    BadRelation {
+        /// The package.
+        package: String,
+        /// The field.
+        field: &'static str,
+        /// What is wrong.
+        #[source]
+        source: RelationError,
+    },
+    /// No set of packages meets all wishes.
+    #[error("{explanation}")]
+    #[diagnostic(help("leave one of them out, ask for another version, or add the suite that has what is missing"))]
+    Unsatisfiable {
+        /// What stands in the way, one step a line.
+        explanation: String,
+    },
+}
+
+impl SolveError {
+    pub(super) fn unknown(universe: &Universe<'_>, name: &str) -> Self {
+        let mut suites: Vec<_> = universe.repositories.iter().map(|repository| repository.suite).collect();
+        suites.dedup();
+        let real = universe.names.iter().filter(|known| !known.versions.is_empty()).map(|known| known.text);
+        let mut near: Vec<_> = real.filter_map(|known| Some((distance(name, known)?, known))).collect();
+        near.sort_unstable();
+        near.truncate(3);
+        let near: Vec<_> = near.into_iter().map(|(_, known)| known).collect();
+        let help = match near[..] {
+            [] => "look for it at https://packages.debian.org, and add the component or suite that has it".to_owned(),
+            [only] => format!("did you mean {only}?"),
+            [.., last] => format!("did you mean {} or {last}?", near[..near.len() - 1].join(", ")),
+        };
+        Self::Unknown { name: name.to_owned(), suites: suites.join(", "), help }
+    }
+}
+
+/// How far a known name is from what was typed; none where nobody would take one for the other.
+fn distance(typed: &str, known: &str) -> Option<usize> {
+    let limit = match typed.len() {
+        0..=3 => 1,
+        4..=8 => 2,
+        _ => 3,
+    };
+    if typed.len().abs_diff(known.len()) > limit {
+        let starts = typed.len() >= 4 && known.starts_with(typed) && known.len() - typed.len() <= 8;
+        return starts.then(|| limit + known.len() - typed.len());
+    }
+    Some(strsim::osa_distance(typed, known)).filter(|distance| *distance <= limit)
+}

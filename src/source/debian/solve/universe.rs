@@ -1,0 +1,250 @@
+//! Every package that can be chosen, by name and by what it provides, and which of them satisfy a relation.
+
+use std::collections::BTreeMap;
+
+use crate::source::debian::index::Record;
+use crate::source::debian::relation::{self, Operator, Qualifier, Relation, RelationError};
+use crate::source::debian::solve::{Repository, SolveError};
+use crate::source::debian::version::Version;
+
+/// One version of a package, by its place in [`Universe::packages`].
+pub(super) type PackageId = u32;
+/// A name, real or virtual, by its place in [`Universe::names`].
+pub(super) type NameId = u32;
+/// A group of alternatives, by its place in [`Universe::groups`].
+pub(super) type GroupId = u32;
+
+pub(super) struct Universe<'a> {
+    pub(super) architecture: &'a str,
+    pub(super) packages: Vec<Package<'a>>,
+    pub(super) names: Vec<Name<'a>>,
+    pub(super) groups: Vec<Group<'a>>,
+    pub(super) repositories: &'a [Repository<'a>],
+    names_by_text: BTreeMap<&'a str, NameId>,
+    groups_by_text: BTreeMap<&'a str, GroupId>,
+    wishes: Vec<Option<std::rc::Rc<Wishes>>>,
+}
+
+pub(super) struct Package<'a> {
+    pub(super) record: Record<'a>,
+    pub(super) name: NameId,
+    /// The place of its repository.
+    pub(super) repository: usize,
+}
+
+pub(super) struct Name<'a> {
+    pub(super) text: &'a str,
+    /// The packages of this name, the one that apt would choose first.
+    pub(super) versions: Vec<PackageId>,
+    /// The packages that provide it, and as which version.
+    pub(super) providers: Vec<(PackageId, Option<Version<'a>>)>,
+}
+
+/// A relation with its alternatives: what a comma ends.
+pub(super) struct Group<'a> {
+    /// As the index writes it.
+    pub(super) text: &'a str,
+    pub(super) alternatives: Vec<Alternative>,
+}
+
+/// What would satisfy one alternative.
+pub(super) struct Alternative {
+    /// The name in the relation, where anything has it.
+    pub(super) target: Option<NameId>,
+    /// All packages of this name or providing it, of versions that do.
+    pub(super) packages: Vec<PackageId>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    PreDepends,
+    Depends,
+    Recommends,
+}
+
+/// What a package wants of others.
+pub(super) struct Wishes {
+    pub(super) groups: Vec<(Kind, GroupId)>,
+    /// Packages that cannot be there at the same time, other versions of itself not named.
+    pub(super) enemies: Vec<PackageId>,
+}
+
+impl<'a> Universe<'a> {
+    /// Takes in the packages of all repositories that suit the architecture. Of two equal versions the one of the
+    /// earlier repository stays.
+    pub(super) fn new(architecture: &'a str, repositories: &'a [Repository<'a>]) -> Result<Self, SolveError> {
+        let mut universe = Self {
+            architecture,
+            packages: Vec::new(),
+            names: Vec::new(),
+            groups: Vec::new(),
+            repositories,
+            names_by_text: BTreeMap::new(),
+            groups_by_text: BTreeMap::new(),
+            wishes: Vec::new(),
+        };
+        for (place, repository) in repositories.iter().enumerate() {
+            if repository.priority < 0 {
+                continue;
+            }
+            for record in repository.packages.records() {
+                if record.architecture() == architecture || record.architecture() == "all" {
+                    universe.add(record, place)?;
+                }
+            }
+        }
+        for name in &mut universe.names {
+            sort_versions(&mut name.versions, &universe.packages, repositories);
+        }
+        universe.wishes.resize_with(universe.packages.len(), || None);
+        Ok(universe)
+    }
+
+    fn add(&mut self, record: Record<'a>, repository: usize) -> Result<(), SolveError> {
+        let name = self.intern(record.name());
+        let versions = &self.names[name as usize].versions;
+        let known = |id: &PackageId| self.packages[*id as usize].record.version() == record.version();
+        if versions.iter().any(known) {
+            return Ok(());
+        }
+        let id = self.packages.len() as PackageId;
+        self.packages.push(Package { record, name, repository });
+        self.names[name as usize].versions.push(id);
+        for provided in relation::singles(record.provides()) {
+            let provided = provided.map_err(|source| bad_relation(record, "Provides", source))?;
+            let version = match provided.constraint {
+                None => None,
+                Some((Operator::Equal, version)) => Some(version),
+                // apt too passes over a provided range, which policy does not know.
+                Some(_) => continue,
+            };
+            let virtual_name = self.intern(provided.name);
+            self.names[virtual_name as usize].providers.push((id, version));
+        }
+        Ok(())
+    }
+
+    fn intern(&mut self, text: &'a str) -> NameId {
+        let next = self.names.len() as NameId;
+        let id = *self.names_by_text.entry(text).or_insert(next);
+        if id == next {
+            self.names.push(Name { text, versions: Vec::new(), providers: Vec::new() });
+        }
+        id
+    }
+
+    pub(super) fn package(&self, id: PackageId) -> &Package<'a> {
+        &self.packages[id as usize]
+    }
+
+    pub(super) fn record(&self, id: PackageId) -> Record<'a> {
+        self.packages[id as usize].record
+    }
+
+    pub(super) fn name(&self, id: NameId) -> &Name<'a> {
+        &self.names[id as usize]
+    }
+
+    pub(super) fn group(&self, id: GroupId) -> &Group<'a> {
+        &self.groups[id as usize]
+    }
+
+    /// The id of a name that some package has or provides.
+    pub(super) fn find(&self, text: &str) -> Option<NameId> {
+        self.names_by_text.get(text).copied()
+    }
+
+    /// The version of a name that apt would install, without regard to any other package.
+    pub(super) fn candidate(&self, name: NameId) -> Option<PackageId> {
+        self.name(name).versions.first().copied()
+    }
+
+    /// What a package wants of others, read once.
+    pub(super) fn wishes(&mut self, id: PackageId) -> Result<std::rc::Rc<Wishes>, SolveError> {
+        if let Some(wishes) = &self.wishes[id as usize] {
+            return Ok(std::rc::Rc::clone(wishes));
+        }
+        let record = self.record(id);
+        let mut groups = Vec::new();
+        for (kind, field, value) in [
+            (Kind::PreDepends, "Pre-Depends", record.pre_depends()),
+            (Kind::Depends, "Depends", record.depends()),
+            (Kind::Recommends, "Recommends", record.recommends()),
+        ] {
+            for text in value.split(',').map(str::trim_ascii).filter(|text| !text.is_empty()) {
+                let group = self.add_group(text).map_err(|source| bad_relation(record, field, source))?;
+                groups.push((kind, group));
+            }
+        }
+        let mut enemies = Vec::new();
+        for (field, value) in [("Conflicts", record.conflicts()), ("Breaks", record.breaks())] {
+            for relation in relation::singles(value) {
+                let relation = relation.map_err(|source| bad_relation(record, field, source))?;
+                enemies.extend(self.satisfying(&relation, true).packages);
+            }
+        }
+        let own = self.package(id).name;
+        enemies.retain(|enemy| self.package(*enemy).name != own);
+        enemies.sort_unstable();
+        enemies.dedup();
+        let wishes = std::rc::Rc::new(Wishes { groups, enemies });
+        self.wishes[id as usize] = Some(std::rc::Rc::clone(&wishes));
+        Ok(wishes)
+    }
+
+    fn add_group(&mut self, text: &'a str) -> Result<GroupId, RelationError> {
+        if let Some(id) = self.groups_by_text.get(text) {
+            return Ok(*id);
+        }
+        let relations = text.split('|').map(Relation::parse).collect::<Result<Vec<_>, _>>()?;
+        let alternatives = relations.iter().map(|relation| self.satisfying(relation, false)).collect();
+        let id = self.groups.len() as GroupId;
+        self.groups.push(Group { text, alternatives });
+        self.groups_by_text.insert(text, id);
+        Ok(id)
+    }
+
+    /// The packages that a relation speaks of. A positive one without a qualifier wants the system's architecture,
+    /// which `all` counts as; a negative one means every architecture.
+    pub(super) fn satisfying(&self, relation: &Relation<'a>, negative: bool) -> Alternative {
+        let target = self.find(relation.name);
+        let mut packages = Vec::new();
+        if let Some(target) = target {
+            let name = self.name(target);
+            let real = name.versions.iter().filter(|id| relation.takes(self.record(**id).version()));
+            // Policy 7.5: an unversioned Provides satisfies no versioned relation.
+            let provided = name.providers.iter().filter(|(_, version)| match (version, relation.constraint) {
+                (_, None) => true,
+                (None, Some(_)) => false,
+                (Some(version), Some(_)) => relation.takes(*version),
+            });
+            packages = real.copied().chain(provided.map(|(id, _)| *id)).collect();
+            packages.retain(|id| self.suits(*id, relation.qualifier, negative));
+            // A package may provide what it is named, or the same name twice.
+            packages.dedup();
+        }
+        Alternative { target, packages }
+    }
+
+    fn suits(&self, id: PackageId, qualifier: Option<Qualifier<'_>>, negative: bool) -> bool {
+        match qualifier {
+            None | Some(Qualifier::Native) => true,
+            Some(Qualifier::Any) => negative || self.record(id).multi_arch() == "allowed",
+            Some(Qualifier::Architecture(name)) => name == self.architecture,
+        }
+    }
+}
+
+/// Highest pin priority first, then highest version, then the earlier repository: what apt's policy calls candidate.
+fn sort_versions(versions: &mut [PackageId], packages: &[Package<'_>], repositories: &[Repository<'_>]) {
+    versions.sort_by(|left, right| {
+        let (left, right) = (&packages[*left as usize], &packages[*right as usize]);
+        let priority = |package: &Package<'_>| repositories[package.repository].priority;
+        let order = priority(right).cmp(&priority(left));
+        order.then_with(|| right.record.version().cmp(&left.record.version()))
+    });
+}
+
+fn bad_relation(record: Record<'_>, field: &'static str, source: RelationError) -> SolveError {
+    SolveError::BadRelation { package: record.name().to_owned(), field, source }
+}

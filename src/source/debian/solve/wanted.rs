@@ -1,0 +1,197 @@
+//! What a request asks for, found in the indexes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::source::debian::solve::universe::{NameId, PackageId, Universe};
+use crate::source::debian::solve::{Reason, Request, SolveError, Variant};
+use crate::source::debian::version::Version;
+
+/// A package by its name, as `apt-get install` takes it: `nginx`, `nginx=1.26.3-3`, `nginx/trixie-backports`,
+/// `nginx:amd64`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    /// The name.
+    pub name: String,
+    /// The architecture in dpkg's name, where it is said.
+    pub architecture: Option<String>,
+    /// Which version.
+    pub pin: Option<Pin>,
+}
+
+/// Which version of a package is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pin {
+    /// Exactly this one.
+    Version(String),
+    /// The newest of this suite.
+    Suite(String),
+}
+
+/// A package that the request leads to at once.
+#[derive(Debug)]
+pub(super) struct Root<'a> {
+    pub(super) name: &'a str,
+    pub(super) name_id: NameId,
+    /// The versions that would do, the first choice first; at least one.
+    pub(super) versions: Vec<PackageId>,
+    pub(super) reason: Reason<'a>,
+}
+
+impl FromStr for Wanted {
+    type Err = SolveError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = |reason| SolveError::BadWanted { text: text.to_owned(), reason };
+        let (rest, pin) = match text.find(['=', '/']) {
+            None => (text, None),
+            Some(place) => {
+                let value = &text[place + 1..];
+                let pin = if text[place..].starts_with('=') {
+                    Version::parse(value).map_err(|_| wrong("what stands after `=` is no version"))?;
+                    Pin::Version(value.to_owned())
+                } else if is_word(value) {
+                    Pin::Suite(value.to_owned())
+                } else {
+                    return Err(wrong("what stands after `/` is no suite"));
+                };
+                (&text[..place], Some(pin))
+            }
+        };
+        let (name, architecture) = rest.split_once(':').map_or((rest, None), |(name, rest)| (name, Some(rest)));
+        if !is_word(name) {
+            return Err(wrong("it does not start with a package name"));
+        }
+        if architecture.is_some_and(|architecture| !is_word(architecture)) {
+            return Err(wrong("what stands after `:` is no architecture"));
+        }
+        Ok(Self { name: name.to_owned(), architecture: architecture.map(str::to_owned), pin })
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(architecture) = &self.architecture {
+            write!(f, ":{architecture}")?;
+        }
+        match &self.pin {
+            None => Ok(()),
+            Some(Pin::Version(version)) => write!(f, "={version}"),
+            Some(Pin::Suite(suite)) => write!(f, "/{suite}"),
+        }
+    }
+}
+
+/// All packages that a request leads to at once: the essential ones, those of the variant, then those that are named.
+/// Each name is there once, with the strictest of what is said of it.
+pub(super) fn roots<'a>(universe: &Universe<'a>, request: &Request<'a>) -> Result<Vec<Root<'a>>, SolveError> {
+    let mut roots: Vec<Root<'a>> = Vec::new();
+    let named = request.wanted.iter().map(|wanted| find(universe, wanted)).collect::<Result<Vec<_>, _>>()?;
+    for (reason, takes) in rules(request.variant) {
+        for (name_id, name) in universe.names.iter().enumerate() {
+            let Some(candidate) = name.versions.first() else { continue };
+            let record = universe.record(*candidate);
+            if takes.takes(record) && !roots.iter().any(|root| root.name == name.text) {
+                let versions = name.versions.clone();
+                roots.push(Root { name: name.text, name_id: name_id as NameId, versions, reason });
+            }
+        }
+    }
+    for root in named {
+        match roots.iter_mut().find(|known| known.name_id == root.name_id) {
+            None => roots.push(root),
+            Some(known) => known.versions.retain(|version| root.versions.contains(version)),
+        }
+    }
+    // Two contradictory pins of one name leave nothing.
+    match roots.iter().find(|root| root.versions.is_empty()) {
+        None => Ok(roots),
+        Some(root) => Err(SolveError::Contradiction { name: root.name.to_owned() }),
+    }
+}
+
+/// What a variant takes in by itself.
+enum Rule {
+    Essential,
+    Named(&'static str),
+    Priority(&'static [&'static str]),
+}
+
+impl Rule {
+    fn takes(&self, record: crate::source::debian::index::Record<'_>) -> bool {
+        match self {
+            Self::Essential => record.essential(),
+            Self::Named(name) => record.name() == *name,
+            Self::Priority(words) => words.contains(&record.priority()),
+        }
+    }
+}
+
+fn rules(variant: Variant) -> Vec<(Reason<'static>, Rule)> {
+    let of = |rule| (Reason::Variant(variant), rule);
+    let mut rules = Vec::new();
+    if variant >= Variant::Essential {
+        rules.push((Reason::Essential, Rule::Essential));
+    }
+    if variant >= Variant::Apt {
+        rules.push(of(Rule::Named("apt")));
+    }
+    match variant {
+        Variant::Custom | Variant::Essential | Variant::Apt => {}
+        Variant::Minbase => rules.push(of(Rule::Priority(&["required"]))),
+        Variant::Buildd => rules.extend([of(Rule::Priority(&["required"])), of(Rule::Named("build-essential"))]),
+        Variant::Standard => rules.push(of(Rule::Priority(&["required", "important", "standard"]))),
+    }
+    rules
+}
+
+fn find<'a>(universe: &Universe<'a>, wanted: &Wanted) -> Result<Root<'a>, SolveError> {
+    if let Some(architecture) = &wanted.architecture
+        && architecture != universe.architecture
+    {
+        return Err(SolveError::OtherArchitecture {
+            wanted: wanted.to_string(),
+            architecture: universe.architecture.to_owned(),
+        });
+    }
+    let unknown = || SolveError::unknown(universe, &wanted.name);
+    let mut name_id = universe.find(&wanted.name).ok_or_else(unknown)?;
+    if universe.name(name_id).versions.is_empty() {
+        let providers = &universe.name(name_id).providers;
+        let mut names: Vec<_> = providers.iter().map(|(id, _)| universe.package(*id).name).collect();
+        names.sort_by_key(|id| universe.name(*id).text);
+        names.dedup();
+        match names[..] {
+            [] => return Err(unknown()),
+            [only] if wanted.pin.is_none() => name_id = only,
+            _ => {
+                let providers = names.iter().map(|id| universe.name(*id).text).collect::<Vec<_>>().join(", ");
+                return Err(SolveError::Virtual { name: wanted.name.clone(), providers });
+            }
+        }
+    }
+    let name = universe.name(name_id);
+    let fits = |id: &&PackageId| match &wanted.pin {
+        None => true,
+        Some(Pin::Version(version)) => universe.record(**id).version() == Version::new(version),
+        Some(Pin::Suite(suite)) => {
+            let repository = &universe.repositories[universe.package(**id).repository];
+            repository.suite == suite || repository.aliases.contains(&suite.as_str())
+        }
+    };
+    let versions: Vec<_> = name.versions.iter().filter(fits).copied().collect();
+    if versions.is_empty() {
+        let known = name.versions.iter().map(|id| {
+            let suite = universe.repositories[universe.package(*id).repository].suite;
+            format!("{} ({suite})", universe.record(*id).version())
+        });
+        return Err(SolveError::NoSuchVersion { wanted: wanted.to_string(), known: known.collect::<Vec<_>>().join(", ") });
+    }
+    Ok(Root { name: name.text, name_id, versions, reason: Reason::Requested })
+}
+
+fn is_word(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte))
+}
