@@ -1,112 +1,338 @@
-//! The command as it is typed: streams, exit codes, signals.
+//! What a person sees of the program when something is not as it should be.
 
+use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use rootsmith::store::Store;
+use crate::golden;
+use crate::reproducible::Mount;
+use crate::support::door::Door;
+use crate::support::require::{Need, require};
+use crate::support::workspace::{Workspace, binary, finish};
 
-#[expect(clippy::disallowed_methods, reason = "the program under test")]
-fn rootsmith(store: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rootsmith"));
-    command.env_clear().env("ROOTSMITH_STORE", store).stdin(Stdio::null());
-    command
+/// A recipe of the toy archive that needs no more than `packages`.
+fn toy(workspace: &Workspace, packages: &str) {
+    let archive = workspace.path("archive").display().to_string();
+    let text = format!(
+        "name = \"toy\"\nplatforms = [\"linux/amd64\"]\n[from.debian]\nsuite = \"golden\"\ndistribution = \"golden\"\n\
+         variant = \"essential\"\npackages = [{packages}]\nupdates = false\nkeyring = \"archive-key.asc\"\n\
+         [[from.debian.repository]]\nurl = \"file://{archive}\"\n"
+    );
+    workspace.write("toy.toml", &text);
 }
 
-fn output(store: &Path, arguments: &[&str]) -> Output {
-    rootsmith(store).args(arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-#[test]
-fn answers_go_to_the_output_and_errors_to_the_other() {
-    let folder = tempfile::tempdir().unwrap();
-    let good = output(folder.path(), &["store", "ls", "--json"]);
-    assert!(good.status.success() && good.stderr.is_empty());
-    let listing: serde_json::Value = serde_json::from_slice(&good.stdout).unwrap();
-    assert_eq!(listing["schema"], "rootsmith/store/1");
-    let bad = output(folder.path(), &["explain", "no::such"]);
-    assert_eq!(bad.status.code(), Some(2));
-    assert!(bad.stdout.is_empty() && text(&bad.stderr).contains("help:"));
-    let typo = output(folder.path(), &["stroe"]);
-    assert_eq!(typo.status.code(), Some(2));
-    assert!(typo.stdout.is_empty() && text(&typo.stderr).contains("store"));
-    let help = output(folder.path(), &["--help"]);
-    assert!(help.status.success() && text(&help.stdout).contains("Exit codes"));
+fn toy_workspace() -> Workspace {
+    golden::workspace(&std::env::temp_dir())
 }
 
 #[test]
-fn a_damaged_blob_is_an_answer_of_no() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
-    let blob = store.put(b"bytes").unwrap();
-    std::fs::write(&blob.path, b"bytez").unwrap();
-    let found = output(folder.path(), &["store", "verify", "--progress", "none"]);
-    assert_eq!(found.status.code(), Some(1));
-    assert!(text(&found.stdout).contains(&blob.digest.hex()) && found.stderr.is_empty());
-    assert_eq!(output(folder.path(), &["store", "verify"]).status.code(), Some(0));
-}
-
-#[test]
-fn tidying_a_store_in_use_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
-    let refused = output(folder.path(), &["store", "gc", "--all"]);
-    assert_eq!(refused.status.code(), Some(3));
-    assert!(text(&refused.stderr).contains("--wait"), "{}", text(&refused.stderr));
-    drop(store);
-    assert!(output(folder.path(), &["store", "gc", "--all"]).status.success());
-}
-
-#[test]
-fn a_store_that_cannot_be_made_is_this_machines_trouble() {
-    let found = output(Path::new("/proc/nowhere"), &["store", "ls"]);
-    assert_eq!(found.status.code(), Some(3));
-    assert!(text(&found.stderr).contains("--store"), "{}", text(&found.stderr));
-}
-
-#[test]
-fn a_reader_that_leaves_is_no_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut child =
-        rootsmith(folder.path()).arg("explain").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    let mut stderr = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    assert!(child.wait().unwrap().success());
-    assert_eq!(stderr, "");
-}
-
-#[test]
-fn ctrl_c_ends_with_its_code() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
-    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
-        // It waits for the store, which is held here, until it is told to end.
-        let mut child = rootsmith(folder.path()).args(["store", "gc", "--wait"]).spawn().unwrap();
-        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-        wait_until_it_listens(child.id());
-        kill(pid, signal).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(code));
+fn every_mistake_of_a_recipe_is_told_at_once() {
+    let workspace = Workspace::new();
+    workspace.write(
+        "bad.toml",
+        "name = \"bad\"\ndescripton = \"a typo\"\n[from.debian]\nsuite = \"trixi\"\nvariant = \"minbse\"\n\
+         packages = \"curl\"\n[[file]]\npath = \"/x\"\nsource = \"missing\"\nmode = \"0999\"\n",
+    );
+    let finished = workspace.rootsmith(["build", "bad.toml"]);
+    finished.failed_with(2);
+    for phrase in ["descripton", "description", "trixi", "minbse", "minbase", "packages", "missing", "0999", "bad.toml"]
+    {
+        finished.says(phrase);
     }
-    drop(store);
+    assert_eq!(finished.stdout, "", "standard output is for the answer");
+    assert!(!workspace.path("store").exists(), "a bad recipe touches no store");
+    assert!(!workspace.path("bad.lock").exists());
 }
 
-/// Until the process has a handler for SIGINT, seen in the mask of caught signals (proc_pid_status(5)).
-fn wait_until_it_listens(pid: u32) {
-    loop {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
-        let caught = u64::from_str_radix(caught, 16).unwrap();
-        if caught & (1 << (Signal::SIGTERM as u32 - 1)) != 0 {
-            return;
+#[test]
+fn two_sources_are_one_too_many() {
+    let workspace = Workspace::new();
+    workspace.write("two.toml", "name = \"two\"\n[from.debian]\nsuite = \"trixie\"\n[from.scratch]\n");
+    workspace.rootsmith(["build", "two.toml"]).failed_with(2).says("scratch");
+    workspace.write("none.toml", "name = \"none\"\n");
+    workspace.rootsmith(["build", "none.toml"]).failed_with(2).says("from");
+}
+
+#[test]
+fn a_recipe_that_is_not_there() {
+    let workspace = Workspace::new();
+    workspace.rootsmith(["build", "nowhere.toml"]).failed_with(2).says("nowhere.toml");
+    workspace.rootsmith(["build"]).failed_with(2);
+    workspace.rootsmith(["forge", "x.toml"]).failed_with(2);
+    workspace.write("good.toml", "name = \"good\"\n[from.debian]\nsuite = \"trixie\"\n");
+    workspace.rootsmith(["build", "good.toml", "-o", "ocl:out"]).failed_with(2).says("ocl");
+    workspace.rootsmith(["build", "good.toml", "--variant", "debug"]).failed_with(2).says("debug");
+}
+
+#[test]
+fn no_network_and_nothing_in_the_store() {
+    let workspace = Workspace::new();
+    workspace.write("good.toml", "name = \"good\"\n[from.debian]\nsuite = \"trixie\"\n");
+    workspace.rootsmith(["build", "good.toml", "--offline"]).failed_with(3).says("offline");
+    assert!(!workspace.path("good.lock").exists(), "what was not resolved is not locked");
+}
+
+#[test]
+fn a_mirror_that_does_not_answer() {
+    let workspace = Workspace::new();
+    let recipe = "name = \"x\"\n[from.debian]\nsuite = \"trixie\"\nupdates = false\n\
+                  [[from.debian.repository]]\nurl = \"http://127.0.0.1:9/debian\"\n";
+    workspace.write("x.toml", recipe);
+    workspace.rootsmith(["build", "x.toml", "--progress", "none"]).failed_with(4).says("127.0.0.1:9");
+}
+
+#[test]
+fn a_lock_that_does_not_fit() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let workspace = toy_workspace();
+    toy(&workspace, "");
+    workspace.rootsmith(["build", "toy.toml", "--locked"]).failed_with(2).says("lock");
+    workspace.rootsmith(["lock", "toy.toml"]).succeeded();
+    let lock = fs::read(workspace.path("toy.lock")).unwrap();
+    workspace.rootsmith(["lock", "toy.toml", "--locked"]).succeeded();
+    toy(&workspace, "\"greeting\"");
+    workspace.rootsmith(["build", "toy.toml", "--locked"]).failed_with(2).says("lock");
+    assert_eq!(fs::read(workspace.path("toy.lock")).unwrap(), lock, "--locked changes nothing");
+    workspace.write("toy.lock", "format = 99\n");
+    workspace.rootsmith(["build", "toy.toml"]).failed_with(2).says("99");
+    workspace.write("toy.lock", "format = 1\nthis is no lock\n");
+    workspace.rootsmith(["build", "toy.toml"]).failed_with(2).says("toy.lock");
+}
+
+#[test]
+fn updating_a_lock_to_the_same_packages_changes_nothing() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let workspace = toy_workspace();
+    toy(&workspace, "\"greeting\"");
+    workspace.rootsmith(["lock", "toy.toml"]).succeeded();
+    let lock = fs::read(workspace.path("toy.lock")).unwrap();
+    workspace.rootsmith(["lock", "toy.toml", "--update"]).succeeded();
+    workspace.rootsmith(["lock", "toy.toml", "--check"]).succeeded();
+    assert_eq!(fs::read(workspace.path("toy.lock")).unwrap(), lock);
+}
+
+#[test]
+fn a_package_that_does_not_exist() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let workspace = toy_workspace();
+    toy(&workspace, "\"greting\"");
+    workspace.rootsmith(["build", "toy.toml"]).failed_with(2).says("greting");
+}
+
+#[test]
+fn a_damaged_archive_is_refused() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let damage = |path: &str, with: &dyn Fn(&mut Vec<u8>)| {
+        let workspace = toy_workspace();
+        toy(&workspace, "\"greeting\"");
+        let file = workspace.path("archive").join(path);
+        let mut bytes = fs::read(&file).unwrap();
+        with(&mut bytes);
+        fs::write(&file, bytes).unwrap();
+        let finished = workspace.rootsmith(["build", "toy.toml", "--progress", "none", "-o", "oci:out"]);
+        finished.failed_with(4);
+        assert!(!workspace.path("out/index.json").exists());
+        finished
+    };
+    let flip = |bytes: &mut Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    };
+    damage("pool/main/greeting_2.0-1_amd64.deb", &flip).says("greeting");
+    damage("pool/main/greeting_2.0-1_amd64.deb", &|bytes| bytes.truncate(100)).says("greeting");
+    damage("dists/golden/main/binary-amd64/Packages.xz", &flip).says("Packages");
+    let change = |bytes: &mut Vec<u8>| {
+        let text = String::from_utf8(bytes.clone()).unwrap().replace("an archive for tests", "an archive for pests");
+        *bytes = text.into_bytes();
+    };
+    damage("dists/golden/InRelease", &change).says("signature");
+}
+
+#[test]
+fn an_unknown_signer_is_named() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let workspace = toy_workspace();
+    toy(&workspace, "");
+    let recipe = fs::read_to_string(workspace.path("toy.toml")).unwrap();
+    workspace.write(
+        "toy.toml",
+        &recipe.replace("keyring = \"archive-key.asc\"\n", "").replace("\"golden\"\ndist", "\"sid\"\ndist"),
+    );
+    fs::rename(workspace.path("archive/dists/golden"), workspace.path("archive/dists/sid")).unwrap();
+    let recipe = fs::read_to_string(workspace.path("toy.toml")).unwrap();
+    workspace.write("toy.toml", &recipe.replace("distribution = \"golden\"", "distribution = \"debian\""));
+    let finished = workspace.rootsmith(["build", "toy.toml", "--progress", "none"]);
+    assert!([2, 4].contains(&finished.code), "{}", finished.stderr);
+    finished.says("7E90F4B1F3096EC83FA6368ED4104CAE7E761D1A");
+}
+
+#[test]
+fn interrupted_it_ends_at_once_and_leaves_nothing() {
+    require!(Need::Doors, Need::Program("busybox"), Need::Amd64);
+    for door in [Door::Root, Door::User, Door::Chroot] {
+        for signal in ["INT", "TERM"] {
+            interrupted(door, signal);
         }
-        std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+fn interrupted(door: Door, signal: &str) {
+    let workspace = toy_workspace();
+    toy(&workspace, "\"slow\"");
+    door.prepare(&workspace);
+    let temporary = workspace.path("temporary");
+    fs::create_dir(&temporary).unwrap();
+    door.prepare(&workspace);
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let words = door.prefix().iter().map(Into::into).chain([binary().into_os_string()]);
+    let mut child = workspace
+        .command(words)
+        .args(["build", "toy.toml", "-vv", "-o", "oci:out"])
+        .env("TMPDIR", &temporary)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains("sleeping") {
+        let mut piece = [0; 4096];
+        let count = stderr.read(&mut piece).unwrap();
+        assert!(count > 0, "it ended by itself:\n{}", String::from_utf8_lossy(&said));
+        said.extend(&piece[..count]);
+    }
+    let begun = Instant::now();
+    super::support::workspace::run(Command::new("kill").args(["-s", signal, &child.id().to_string()]));
+    let status = child.wait().unwrap();
+    let took = begun.elapsed();
+    drop(stderr);
+    assert!(took < Duration::from_secs(1), "{door:?}, SIG{signal}: it took {took:?}");
+    let expected = if signal == "INT" { 130 } else { 143 };
+    assert_eq!(status.code(), Some(expected), "{door:?}, SIG{signal}: {status}");
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(processes_in(workspace.path("").as_path()), Vec::<String>::new(), "{door:?}, SIG{signal}");
+    assert_eq!(fs::read_to_string("/proc/self/mounts").unwrap(), mounts, "{door:?}, SIG{signal}");
+    let left: Vec<_> = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "{door:?}, SIG{signal}: {left:?}");
+    let stages: Vec<_> = walkdir::WalkDir::new(workspace.path("store"))
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("stage-"))
+        .collect();
+    assert!(stages.is_empty(), "{door:?}, SIG{signal}: {stages:?}");
+    assert!(!workspace.path("out/index.json").exists());
+}
+
+/// Processes whose folder, root or arguments are in `folder`.
+fn processes_in(folder: &Path) -> Vec<String> {
+    let folder = folder.to_str().unwrap().trim_end_matches('/');
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let path = entry.path();
+        let link = |name: &str| fs::read_link(path.join(name)).unwrap_or_default().to_string_lossy().into_owned();
+        let arguments = String::from_utf8_lossy(&fs::read(path.join("cmdline")).unwrap_or_default()).replace('\0', " ");
+        if link("cwd").starts_with(folder) || link("root").starts_with(folder) || arguments.contains(folder) {
+            found.push(format!("{} {arguments}", entry.file_name().to_string_lossy()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_killed_build_leaves_a_store_that_works() {
+    require!(Need::Root, Need::Program("busybox"), Need::Amd64);
+    let workspace = toy_workspace();
+    for pause in [2, 10, 30, 60, 100, 200, 400] {
+        let mut child = workspace
+            .command([binary()])
+            .args(["build", "golden.toml", "-o", "oci:out"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_millis(pause));
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    let built = workspace.rootsmith(["build", "golden.toml", "-o", "oci:out", "--progress", "none"]);
+    assert_eq!(built.digest(), golden::digest());
+    workspace.rootsmith(["store", "verify"]).succeeded();
+}
+
+#[test]
+fn a_full_disk_is_named() {
+    require!(Need::Root, Need::Program("busybox"), Need::Amd64);
+    let workspace = toy_workspace();
+    let store = workspace.path("store");
+    let _mount = Mount::new(&["-t", "tmpfs", "-o", "size=256k", "tmpfs"], &store);
+    let finished = workspace.rootsmith(["build", "golden.toml", "--progress", "none", "-o", "oci:out"]);
+    finished.failed_with(3).says("space");
+    assert!(!workspace.path("out/index.json").exists(), "no output that looks whole is broken");
+}
+
+#[test]
+fn a_full_output_disk_is_named() {
+    require!(Need::Root, Need::Program("busybox"), Need::Amd64);
+    let workspace = toy_workspace();
+    let out = workspace.path("out");
+    let _mount = Mount::new(&["-t", "tmpfs", "-o", "size=8k", "tmpfs"], &out);
+    let finished = workspace.rootsmith(["build", "golden.toml", "--progress", "none", "-o", "oci:out/image"]);
+    finished.failed_with(3).says("space");
+    assert!(!out.join("image/index.json").exists());
+}
+
+#[test]
+fn a_user_without_subordinate_ids_is_told_the_way() {
+    require!(Need::Root, Need::Program("setpriv"), Need::Program("busybox"), Need::Amd64);
+    let workspace = toy_workspace();
+    super::support::workspace::run(Command::new("chown").args(["-R", "65533:65533"]).arg(workspace.path("")));
+    let words = ["setpriv", "--reuid", "65533", "--regid", "65533", "--clear-groups", "--inh-caps=-all", "--"];
+    let words = words.iter().map(Into::into).chain([binary().into_os_string()]);
+    let finished = finish(workspace.command(words).args(["build", "golden.toml", "--progress", "none"]));
+    finished.failed_with(3).says("subordinate ids").says("usermod --add-subuids");
+}
+
+#[test]
+fn a_second_build_replaces_its_tag_and_keeps_the_others() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let workspace = toy_workspace();
+    let build = |tag: &str, recipe: &str| {
+        workspace.rootsmith(["build", recipe, "--progress", "none", "-o", &format!("oci:out:{tag}")]).digest()
+    };
+    toy(&workspace, "");
+    let (one, two) = (build("one", "toy.toml"), build("two", "golden.toml"));
+    let three = build("one", "golden.toml");
+    assert_eq!((two.as_str(), one != two), (three.as_str(), true));
+    let mut tags = crate::support::layout::Layout::open(&workspace.path("out")).tags();
+    tags.sort();
+    assert_eq!(tags, [("one".to_owned(), two.clone()), ("two".to_owned(), two)]);
+}
+
+#[test]
+fn secrets_are_nowhere() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let workspace = toy_workspace();
+    toy(&workspace, "");
+    let recipe = fs::read_to_string(workspace.path("toy.toml")).unwrap();
+    let run = "[[run]]\ncommand = [\"sh\", \"-c\", \"sed s/hunter2/found/ /run/secrets/token > /etc/proof\"]\nsecrets = [\"token\"]\n";
+    workspace.write("toy.toml", &format!("{recipe}{run}"));
+    workspace.write("secret", "hunter2\n");
+    workspace.rootsmith(["build", "toy.toml", "--progress", "none"]).failed_with(2).says("token");
+    let arguments =
+        ["build", "toy.toml", "--progress", "none", "-vv", "--secret", "id=token,src=secret", "-o", "oci:out"];
+    let built = workspace.rootsmith(arguments);
+    built.succeeded();
+    let image = crate::support::layout::Layout::open(&workspace.path("out")).image();
+    assert_eq!(image.file("etc/proof"), b"found\n");
+    assert!(!image.listing().contains_key("run/secrets"));
+    let holds = |bytes: &[u8]| bytes.windows(7).any(|window| window == b"hunter2");
+    assert!(!holds(&image.layer) && !holds(built.stderr.as_bytes()) && !holds(image.config.to_string().as_bytes()));
+    for entry in walkdir::WalkDir::new(workspace.path("store")).into_iter().flatten() {
+        assert!(!entry.file_type().is_file() || !holds(&fs::read(entry.path()).unwrap()), "{}", entry.path().display());
+    }
+    assert!(!holds(&fs::read(workspace.path("toy.lock")).unwrap()));
 }

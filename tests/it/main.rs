@@ -1,4 +1,7 @@
 //! Tests of the whole: the program as a person runs it, and the shape of its source.
+//!
+//! What they need of the machine, `scripts/test` sets up. Tests whose needs are not met are skipped and say so; with
+//! `ROOTSMITH_TEST_REQUIRE=all` they fail.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,3 +11,11 @@
 )]
 
 mod architecture;
+mod cli;
+mod clients;
+mod commands;
+mod golden;
+mod noble;
+mod peer;
+mod reproducible;
+mod support;

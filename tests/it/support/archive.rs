@@ -1,0 +1,66 @@
+//! A Debian archive in a folder, signed by the test key.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pgp::composed::{ArmorOptions, CleartextSignedMessage, Deserializable, SignedSecretKey};
+use pgp::types::Password;
+use rootsmith::digest::Digest;
+
+use super::deb::{Deb, xz};
+
+/// The key that signs test archives; its public half is `tests/golden/archive-key.asc`.
+const SIGNING_KEY: &str = include_str!("../../golden/signing-key.asc");
+
+/// What the `Release` file of an archive says.
+pub struct Suite {
+    pub origin: &'static str,
+    pub suite: &'static str,
+    pub codename: &'static str,
+    /// As in `Release`: `Sun, 15 Jun 2025 15:06:40 UTC`.
+    pub date: &'static str,
+}
+
+/// The file of the key that archives are signed by.
+pub fn public_key() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/archive-key.asc")
+}
+
+/// Writes an archive of `packages` for amd64 into `folder`.
+pub fn write(folder: &Path, suite: &Suite, packages: &[Deb]) {
+    let pool = folder.join("pool/main");
+    fs::create_dir_all(&pool).unwrap();
+    let mut index = String::new();
+    for package in packages {
+        fs::write(pool.join(&package.file_name), &package.bytes).unwrap();
+        index.push_str(&stanza(package));
+    }
+    let dists = folder.join("dists").join(suite.codename);
+    let mut sums = String::new();
+    for (name, bytes) in [("Packages", index.clone().into_bytes()), ("Packages.xz", xz(index.as_bytes()))] {
+        let path = format!("main/binary-amd64/{name}");
+        fs::create_dir_all(dists.join(&path).parent().unwrap()).unwrap();
+        fs::write(dists.join(&path), &bytes).unwrap();
+        sums.push_str(&format!(" {} {} {path}\n", Digest::of(&bytes).hex(), bytes.len()));
+    }
+    let Suite { origin, suite, codename, date } = suite;
+    let release = format!(
+        "Origin: {origin}\nLabel: {origin}\nSuite: {suite}\nCodename: {codename}\nDate: {date}\n\
+         Architectures: amd64\nComponents: main\nDescription: an archive for tests\nSHA256:\n{sums}"
+    );
+    fs::write(dists.join("InRelease"), sign(&release)).unwrap();
+}
+
+/// Signs a text in the cleartext form of `InRelease`.
+pub fn sign(text: &str) -> String {
+    let (key, _) = SignedSecretKey::from_string(SIGNING_KEY).unwrap();
+    let mut random = rand::thread_rng();
+    let message = CleartextSignedMessage::sign(&mut random, text, &key.primary_key, &Password::empty()).unwrap();
+    message.to_armored_string(ArmorOptions::default()).unwrap()
+}
+
+fn stanza(package: &Deb) -> String {
+    let Deb { file_name, control, bytes } = package;
+    let digest = package.digest().hex();
+    format!("{control}Filename: pool/main/{file_name}\nSize: {}\nSHA256: {digest}\n\n", bytes.len())
+}
