@@ -18,4 +18,4 @@ pub use compress::{Compressed, Compression, Compressor, ParseCompressionError};
 pub use decompress::decompress;
 pub use error::ArchiveError;
 pub use read::{Item, Limits, What, read_tar, read_tar_file};
-pub use write::{SpecialFiles, TarWriter, write_tar};
+pub use write::{SpecialFiles, TarWriter, is_kept_attribute, write_tar};
