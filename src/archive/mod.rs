@@ -12,6 +12,7 @@ mod header;
 mod layer;
 mod pax;
 mod read;
+mod sparse;
 mod write;
 
 pub use apply::{Applier, Apply, Duplicates};

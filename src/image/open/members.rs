@@ -39,7 +39,11 @@ impl Members {
         let metadata = fs::metadata(path).map_err(failed("open", path))?;
         if metadata.is_dir() {
             let is_layout = path.join("oci-layout").is_file() && path.join("index.json").is_file();
-            return if is_layout { Ok(Self::Folder(path.to_owned())) } else { Err(OpenError::NotLayout(path.to_owned())) };
+            return if is_layout {
+                Ok(Self::Folder(path.to_owned()))
+            } else {
+                Err(OpenError::NotLayout(path.to_owned()))
+            };
         }
         let (plain, file) = uncompressed(path, limits, temporary)?;
         files.extend(file);

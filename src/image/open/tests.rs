@@ -205,7 +205,8 @@ fn documents_that_disagree_are_refused() {
 #[test]
 fn indexes_that_go_on_and_on_are_given_up() {
     let fixture = Fixture::new();
-    let mut entry = json!({ "digest": fixture.blob(b"{}"), "size": 2, "mediaType": "application/vnd.oci.image.index.v1+json" });
+    let mut entry =
+        json!({ "digest": fixture.blob(b"{}"), "size": 2, "mediaType": "application/vnd.oci.image.index.v1+json" });
     for _ in 0..6 {
         let index = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
         entry["digest"] = fixture.blob(index.as_bytes()).into();

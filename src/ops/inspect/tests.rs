@@ -17,7 +17,8 @@ fn tree() -> Tree {
     put("usr/bin/su", 0o4755, vec![8; 9_000]);
     put("etc/small", 0o644, vec![9; 10]);
     put("etc/os-release", 0o644, b"ID=debian\nPRETTY_NAME='Debian \x1b[31m13'\n".to_vec());
-    let status = b"Package: bash\nStatus: install ok installed\nVersion: 5.2\nArchitecture: amd64\nInstalled-Size: 7164\n";
+    let status =
+        b"Package: bash\nStatus: install ok installed\nVersion: 5.2\nArchitecture: amd64\nInstalled-Size: 7164\n";
     put("var/lib/dpkg/status", 0o644, status.to_vec());
     tree.link(TreePath::literal("usr/lib/same"), &TreePath::literal("usr/lib/large")).unwrap();
     tree
