@@ -11,7 +11,7 @@ pub struct Verified { /// t
     pub text: Vec<u8>, /// f
     pub fingerprint: String }
 /// placeholder
-pub fn cleartext(signed: &[u8]) -> Result<Vec<u8>, OpenPgpError> { let s = String::from_utf8_lossy(signed); let a = s.find("\n\n").unwrap_or(0) + 2; let b = s.find("-----BEGIN PGP SIG").unwrap_or(s.len()); Ok(s[a..b].as_bytes().to_vec()) }
+pub fn cleartext(signed: &[u8]) -> Result<Vec<u8>, OpenPgpError> { let s = String::from_utf8_lossy(signed); let a = s.find("\n\n").unwrap_or(0) + 2; let b = s.find("-----BEGIN PGP SIGNATURE").unwrap_or(s.len()); Ok(s[a..b].as_bytes().to_vec()) }
 impl Keyring {
     /// placeholder
     pub fn parse(_: &[u8], _: &str) -> Result<Self, OpenPgpError> { Ok(Keyring) }
