@@ -21,7 +21,6 @@ mod fetch;
 pub mod install;
 mod keep;
 mod lay;
-pub mod openpgp;
 mod order;
 mod preinst;
 mod resolve;
