@@ -13,13 +13,23 @@ pub enum Distribution {
 
 /// Debian's releases from the oldest whose keys are built in, and the names that move.
 const DEBIAN: [&str; 11] = [
-    "bullseye", "bookworm", "trixie", "forky", "duke", "sid", "oldoldstable", "oldstable", "stable", "testing", "unstable",
+    "bullseye",
+    "bookworm",
+    "trixie",
+    "forky",
+    "duke",
+    "sid",
+    "oldoldstable",
+    "oldstable",
+    "stable",
+    "testing",
+    "unstable",
 ];
 /// Ubuntu's releases from the oldest that is still kept.
-const UBUNTU: [&str; 9] =
-    ["bionic", "focal", "jammy", "noble", "oracular", "plucky", "questing", "resolute", "devel"];
+const UBUNTU: [&str; 9] = ["bionic", "focal", "jammy", "noble", "oracular", "plucky", "questing", "resolute", "devel"];
 /// What may follow the name of a release.
-const POCKETS: [&str; 6] = ["-updates", "-security", "-backports", "-backports-sloppy", "-proposed-updates", "-proposed"];
+const POCKETS: [&str; 6] =
+    ["-updates", "-security", "-backports", "-backports-sloppy", "-proposed-updates", "-proposed"];
 
 impl Distribution {
     /// Whose suite this is, if it is one of theirs: `trixie`, `noble-updates`.

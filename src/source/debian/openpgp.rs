@@ -42,7 +42,9 @@ pub enum SignatureError {
     },
     /// The file that should hold signatures holds none.
     #[error("{what} has no OpenPGP signature")]
-    #[diagnostic(help("the archive must be signed, or the recipe must say `trust = \"unsigned\"` for this repository"))]
+    #[diagnostic(help(
+        "the archive must be signed, or the recipe must say `trust = \"unsigned\"` for this repository"
+    ))]
     NoSignature {
         /// Which file.
         what: String,
@@ -119,7 +121,8 @@ pub fn verify_clearsigned(what: &str, bytes: &[u8], keyring: &Keyring, now: Epoc
         source,
     };
     let input = std::str::from_utf8(bytes).map_err(|error| malformed(error.into()))?;
-    let (message, _) = CleartextSignedMessage::from_string(input).map_err(|error| malformed(error.into()))?;
+    let (message, _) =
+        CleartextSignedMessage::from_string(input.trim_ascii_end()).map_err(|error| malformed(error.into()))?;
     let text = message.signed_text();
     let signers = verify(what, text.as_bytes(), message.signatures().iter(), keyring, now)?;
     Ok(Verified { text: text.replace("\r\n", "\n"), signers })
@@ -138,10 +141,8 @@ pub fn verify_detached(
     let (signatures, _) = DetachedSignature::from_reader_many(signatures).map_err(|_| none())?;
     let signatures: Vec<_> = signatures.map_while(Result::ok).map(|detached| detached.signature).collect();
     let signers = verify(what, bytes, signatures.iter(), keyring, now)?;
-    let text = std::str::from_utf8(bytes).map_err(|error| SignatureError::NotClearsigned {
-        what: what.to_owned(),
-        source: error.into(),
-    })?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| SignatureError::NotClearsigned { what: what.to_owned(), source: error.into() })?;
     Ok(Verified { text: text.to_owned(), signers })
 }
 

@@ -183,7 +183,9 @@ impl Parts {
             let member = known.next().ok_or_else(|| Problem::reason(format!("it has no `{name}`")))?;
             match member.name.strip_prefix(name) {
                 Some(ending) if ENDINGS.contains(&ending) => Ok((member.offset, member.size)),
-                Some(ending) => Err(Problem::reason(format!("`{name}` is compressed as `{ending}`, which is not known"))),
+                Some(ending) => {
+                    Err(Problem::reason(format!("`{name}` is compressed as `{ending}`, which is not known")))
+                }
                 None => Err(Problem::reason(format!("`{}` stands where `{name}` should be", member.name))),
             }
         };

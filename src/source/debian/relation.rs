@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn every_form_is_read_and_written_again() {
-        let value = "a, b:any (>= 1:2~), c (<< 3) | d (= 4) | e:native , f:arm64 (>> 1) [amd64 !i386] <!x y> <z>,\n g (<= 9),,";
+        let value =
+            "a, b:any (>= 1:2~), c (<< 3) | d (= 4) | e:native , f:arm64 (>> 1) [amd64 !i386] <!x y> <z>,\n g (<= 9),,";
         let groups = parse(value).unwrap();
         let texts: Vec<Vec<String>> =
             groups.iter().map(|group| group.iter().map(Relation::to_string).collect()).collect();

@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn dates_of_every_archive() {
-        for text in ["Sat, 07 Jun 2025 10:00:00 UTC", "Sat, 7 Jun 2025 10:00:00 +0000", "Sat, 07 Jun 2025 12:00:00 +0200"]
+        for text in
+            ["Sat, 07 Jun 2025 10:00:00 UTC", "Sat, 7 Jun 2025 10:00:00 +0000", "Sat, 07 Jun 2025 12:00:00 +0200"]
         {
             assert_eq!(parse_date(text), Some(Epoch::from_seconds(1_749_290_400)), "{text}");
         }

@@ -51,15 +51,13 @@ impl Compression {
 
 /// The indexes that together hold the packages of a component for an architecture (in dpkg's name): one, or a second
 /// for the packages of architecture `all` where the suite keeps them apart. A flat repository has no component.
-pub fn choose(
-    release: &Release,
-    component: Option<&str>,
-    architecture: &str,
-) -> Result<Vec<IndexFile>, IndexError> {
+pub fn choose(release: &Release, component: Option<&str>, architecture: &str) -> Result<Vec<IndexFile>, IndexError> {
     let suite = || release.name().to_owned();
     let Some(component) = component else {
         let file = pick(release, "Packages");
-        return file.map(|file| vec![file]).ok_or(IndexError::NotListed { suite: suite(), path: "Packages".to_owned() });
+        return file
+            .map(|file| vec![file])
+            .ok_or(IndexError::NotListed { suite: suite(), path: "Packages".to_owned() });
     };
     // apt too asks for `main` where a security archive says `updates/main`.
     let component = component.rsplit_once('/').map_or(component, |(_, name)| name);
@@ -106,7 +104,8 @@ mod tests {
     use super::*;
 
     fn release(paths: &[&str], extra: &str) -> Release {
-        let mut text = format!("Codename: trixie\nArchitectures: all amd64\nComponents: updates/main\n{extra}SHA256:\n");
+        let mut text =
+            format!("Codename: trixie\nArchitectures: all amd64\nComponents: updates/main\n{extra}SHA256:\n");
         for path in paths {
             text += &format!(" {} {} {path}\n", Digest::of(path.as_bytes()).hex(), path.len());
         }

@@ -284,7 +284,6 @@ fn check(record: Record<'_>, line: usize) -> Result<(), IndexError> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

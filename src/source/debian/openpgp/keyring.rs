@@ -24,7 +24,9 @@ pub struct Keyring {
 /// A file that is no keyring.
 #[derive(Debug, Error, Diagnostic)]
 #[error("it holds no OpenPGP public keys")]
-#[diagnostic(help("a keyring is what `gpg --export` writes, with or without --armor; GnuPG's .kbx files are not read"))]
+#[diagnostic(help(
+    "a keyring is what `gpg --export` writes, with or without --armor; GnuPG's .kbx files are not read"
+))]
 pub struct KeyringError {
     /// What the parser says, where it got as far.
     #[source]
@@ -53,7 +55,7 @@ impl Keyring {
             Ok(text) if text.contains(ARMOUR) => {
                 let starts: Vec<_> = text.match_indices(ARMOUR).map(|(start, _)| start).collect();
                 let ends = starts.iter().skip(1).copied().chain([text.len()]);
-                starts.iter().zip(ends).try_for_each(|(start, end)| read(text[*start..end].as_bytes()))
+                starts.iter().zip(ends).try_for_each(|(start, end)| read(&bytes[*start..end]))
             }
             _ => read(bytes),
         };
@@ -139,11 +141,7 @@ impl Key<'_> {
     }
 }
 
-fn check_subkey(
-    primary: &pgp::packet::PublicKey,
-    subkey: &SignedPublicSubKey,
-    now: Epoch,
-) -> Result<(), Rejection> {
+fn check_subkey(primary: &pgp::packet::PublicKey, subkey: &SignedPublicSubKey, now: Epoch) -> Result<(), Rejection> {
     let fingerprint = format!("{:X}", subkey.key.fingerprint());
     let (revocations, bindings): (Vec<_>, Vec<_>) = subkey
         .signatures
