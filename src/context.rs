@@ -1,4 +1,6 @@
-//! What an operation may use of the world: handed down, never reached for.
+//! What a command may use, handed down to whoever does the work.
+
+use std::sync::Arc;
 
 use crate::epoch::Epoch;
 use crate::http::Http;
@@ -6,16 +8,17 @@ use crate::report::Reporter;
 use crate::sandbox::Sandbox;
 use crate::store::Store;
 
-/// The capabilities of one run. Settings are not here; they are in the options of each operation.
+/// The capabilities of a run. Settings are not here: they travel in the options of each operation.
+#[derive(Clone)]
 pub struct Context {
-    /// Blobs and remembered results.
+    /// Every blob by digest, and remembered results.
     pub store: Store,
-    /// The network, or its absence.
+    /// Downloads.
     pub http: Http,
     /// The one door to other programs.
     pub sandbox: Sandbox,
-    /// `SOURCE_DATE_EPOCH`, where it is set: it replaces the epoch that follows from the inputs.
+    /// The timestamp that was asked for (`SOURCE_DATE_EPOCH`); without one it follows from the inputs.
     pub epoch: Option<Epoch>,
-    /// Where progress goes.
-    pub reporter: Box<dyn Reporter>,
+    /// Who is told of progress.
+    pub reporter: Arc<dyn Reporter>,
 }

@@ -21,6 +21,8 @@ pub enum Phase {
     Pack,
     /// Writing an image to its destinations.
     Publish,
+    /// Reading what is stored and comparing digests.
+    Verify,
 }
 
 /// What the amounts of a phase count.

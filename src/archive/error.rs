@@ -80,6 +80,14 @@ pub enum ArchiveError {
         /// The path.
         path: TreePath,
     },
+    /// A whiteout that hides nothing.
+    #[error("the tar archive ({archive}) has a whiteout without a name, `{path}`")]
+    Whiteout {
+        /// Where the archive comes from.
+        archive: Origin,
+        /// The whiteout.
+        path: TreePath,
+    },
     /// An entry that does not fit into the tree.
     #[error("cannot unpack the tar archive ({archive})")]
     Tree {

@@ -55,6 +55,15 @@ pub fn write_tar<W: Write>(tree: &Tree, special: SpecialFiles, output: W) -> Res
     writer.finish().map_err(|source| ArchiveError::Write { source })
 }
 
+/// Whether an extended attribute belongs to a root filesystem: file capabilities and what users set. Others are of the
+/// machine where the tree was made (security labels, overlays, access control lists).
+pub fn is_kept_attribute(name: &[u8]) -> bool {
+    name == CAPABILITY || name.starts_with(b"user.")
+}
+
+/// The attribute that holds file capabilities.
+const CAPABILITY: &[u8] = b"security.capability";
+
 /// Writes tar entries one by one, with names as they are given.
 pub struct TarWriter<W> {
     output: W,
@@ -259,15 +268,12 @@ fn name(entry: Entry<'_>) -> Vec<u8> {
 /// The extended attributes that are written. PAX cannot hold an empty value.
 fn xattrs(entry: Entry<'_>) -> Result<Xattrs, ArchiveError> {
     let mut written = Xattrs::default();
-    for (name, value) in entry.inode.meta.xattrs.iter().filter(|(_, value)| !value.is_empty()) {
-        if name == b"security.capability" {
-            written.set(name, unbound_capability(value));
-        } else if name.starts_with(b"user.") {
-            if name.contains(&b'=') {
-                return Err(ArchiveError::XattrName { path: entry.path.clone(), name: crate::tree::escape(name) });
-            }
-            written.set(name, value);
+    let kept = |(name, value): &(&[u8], &[u8])| is_kept_attribute(name) && !value.is_empty();
+    for (name, value) in entry.inode.meta.xattrs.iter().filter(kept) {
+        if name.contains(&b'=') {
+            return Err(ArchiveError::XattrName { path: entry.path.clone(), name: crate::tree::escape(name) });
         }
+        written.set(name, if name == CAPABILITY { unbound_capability(value) } else { value.to_vec() });
     }
     Ok(written)
 }

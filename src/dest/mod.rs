@@ -1,14 +1,112 @@
-//! Where images go.
-use crate::image::Image;
-use crate::tree::Tree;
-/// placeholder
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("x")]
-pub struct DestError;
-/// placeholder
-#[derive(Clone, Debug)]
-pub struct Target;
-/// placeholder
-pub fn publish(_: &Target, _: &Image, _: &Tree, _: &[String]) -> Result<String, DestError> {
-    Ok(String::new())
+//! Where images go: OCI layouts, archives, engines and plain root filesystems.
+//!
+//! A [`Destination`] takes blobs and documents; [`publish`] alone knows their order. Outputs appear whole or not at all:
+//! what is written is written beside, brought to the disk, and renamed.
+
+mod archive;
+mod beside;
+mod containers_storage;
+mod docker_daemon;
+mod error;
+mod layout;
+mod rootfs_directory;
+mod rootfs_tar;
+mod target;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use archive::ArchiveFile;
+pub use containers_storage::{ContainersStorage, RunProgram};
+pub use docker_daemon::DockerDaemon;
+pub use error::DestError;
+pub use layout::Layout;
+pub use rootfs_directory::{Materialized, write_rootfs_directory};
+pub use rootfs_tar::write_rootfs_tar;
+pub use target::{ParseTargetError, Target};
+
+use crate::digest::Digest;
+use crate::image::Artifact;
+use crate::oci::Raw;
+
+/// A place that takes images. [`publish`] calls the methods in this order: for each image the layers and the
+/// configuration, then its manifest; then the index, where there is one; then [`Destination::finish`].
+pub trait Destination {
+    /// Whether the blob is there already, so that it need not be put.
+    fn has(&mut self, blob: &Blob) -> Result<bool, DestError>;
+
+    /// Takes a layer or a configuration. Bytes on their way are told to `advance`.
+    fn put_blob(&mut self, blob: &Blob, advance: &dyn Fn(u64)) -> Result<(), DestError>;
+
+    /// Takes a manifest or an index, once all it names is there.
+    fn put_manifest(&mut self, manifest: &Blob) -> Result<(), DestError>;
+
+    /// Gives the image its names and makes it visible. Those who write layers only now tell `advance` their bytes.
+    fn finish(self: Box<Self>, artifact: &Artifact, advance: &dyn Fn(u64)) -> Result<(), DestError>;
 }
+
+/// Bytes with a digest: a layer, a configuration, a manifest or an index.
+#[derive(Clone, Debug)]
+pub struct Blob {
+    /// The digest of the bytes.
+    pub digest: Digest,
+    /// How many bytes there are.
+    pub size: u64,
+    /// What they are.
+    pub media_type: String,
+    /// Where they are.
+    pub content: BlobContent,
+}
+
+/// Where the bytes of a [`Blob`] are.
+#[derive(Clone, Debug)]
+pub enum BlobContent {
+    /// In memory.
+    Bytes(Arc<[u8]>),
+    /// A whole file of the host: a blob in the store.
+    File(Arc<Path>),
+}
+
+/// Puts `artifact` where `destination` says. `advance` is told the bytes of layers as they are written.
+pub fn publish(
+    artifact: &Artifact,
+    mut destination: Box<dyn Destination + '_>,
+    advance: &dyn Fn(u64),
+) -> Result<(), DestError> {
+    let mut done = BTreeSet::new();
+    for image in artifact.images() {
+        let layers = image.layers.iter().map(|layer| Blob {
+            digest: layer.digest,
+            size: layer.size,
+            media_type: layer.compression.media_type().to_owned(),
+            content: BlobContent::File(Arc::clone(&layer.path)),
+        });
+        let config = Blob::document(&image.config, "application/vnd.oci.image.config.v1+json");
+        for blob in layers.chain([config]) {
+            if done.insert(blob.digest) && !destination.has(&blob)? {
+                destination.put_blob(&blob, advance)?;
+            }
+        }
+        destination.put_manifest(&Blob::document(&image.manifest, "application/vnd.oci.image.manifest.v1+json"))?;
+    }
+    if let Artifact::Index(index) = artifact {
+        destination.put_manifest(&Blob::document(&index.index, "application/vnd.oci.image.index.v1+json"))?;
+    }
+    destination.finish(artifact, advance)
+}
+
+impl Blob {
+    /// A document, by its exact bytes.
+    pub fn document<T>(document: &Raw<T>, media_type: &str) -> Self {
+        Self {
+            digest: document.digest(),
+            size: document.size(),
+            media_type: media_type.to_owned(),
+            content: BlobContent::Bytes(Arc::clone(document.bytes())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

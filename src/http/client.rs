@@ -122,7 +122,7 @@ impl Client {
             request = request.header(RANGE, format!("bytes={offset}-"));
         }
         match tokio::time::timeout(self.patience, request.send()).await {
-            Ok(answer) => answer.map_err(|error| unreachable(shown, error)),
+            Ok(answer) => answer.map_err(|error| unreachable(shown, &error)),
             Err(_) => Err(HttpError::TooSlow { url: shown, received: 0, seconds: self.patience.as_secs() }),
         }
     }
@@ -207,20 +207,35 @@ fn retry_after(headers: &HeaderMap) -> Option<u64> {
     u64::try_from(date(text)? - now).ok()
 }
 
-/// Tells a machine without a network from a server that does not answer.
-fn unreachable(url: String, error: reqwest::Error) -> HttpError {
-    let error = error.without_url();
-    let mut no_network = false;
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(link) = cause {
-        if let Some(io) = link.downcast_ref::<std::io::Error>() {
-            use std::io::ErrorKind::{NetworkDown, NetworkUnreachable};
-            // What getaddrinfo says where no name server answers (EAI_AGAIN); it has no kind of its own.
-            let no_names = io.to_string().contains("Temporary failure in name resolution");
-            no_network |= no_names || matches!(io.kind(), NetworkDown | NetworkUnreachable);
-        }
-        cause = link.source();
+/// Tells what keeps a connection from being made by its innermost cause, which is also all that a person needs of the
+/// chain: the links between name the libraries below.
+fn unreachable(url: String, error: &reqwest::Error) -> HttpError {
+    use std::io::ErrorKind::{NetworkDown, NetworkUnreachable};
+    let cause = innermost(error);
+    let text = cause.to_string();
+    let source = text.clone().into();
+    // What getaddrinfo says has no kind of its own: EAI_AGAIN where no name server answers, EAI_NONAME where one does,
+    // in the words of glibc and musl.
+    let says = |words: [&str; 2]| error.is_dns() && words.iter().any(|words| text.contains(words));
+    let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    if says(["Temporary failure in name resolution", "Try again"]) {
+        HttpError::NoNetwork { url, source }
+    } else if says(["Name or service not known", "Name does not resolve"]) {
+        HttpError::UnknownHost { url }
+    } else if matches!(kind, Some(NetworkDown | NetworkUnreachable)) {
+        HttpError::NoNetwork { url, source }
+    } else if text.contains("certificate") {
+        HttpError::Untrusted { url, source }
+    } else {
+        HttpError::Unreachable { url, source }
     }
-    let source = error.into();
-    if no_network { HttpError::NoNetwork { url, source } } else { HttpError::Unreachable { url, source } }
+}
+
+/// The last link of an error's chain.
+pub(super) fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause
 }

@@ -64,6 +64,25 @@ pub enum HttpError {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// There is no server of that name.
+    #[error("cannot reach `{url}`: there is no server of that name")]
+    #[diagnostic(code(http::unknown_host), help("check the address, or name another mirror with `--mirror URL`"))]
+    UnknownHost {
+        /// The address.
+        url: String,
+    },
+    /// The server cannot prove who it is.
+    #[error("cannot reach `{url}`: its certificate is not trusted")]
+    #[diagnostic(
+        code(http::untrusted),
+        help("if it belongs to an authority of your own, trust that: `--ca-file FILE`")
+    )]
+    Untrusted {
+        /// The address.
+        url: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The connection broke before the end.
     #[error("the connection to `{url}` broke after {received} bytes")]
     #[diagnostic(code(http::interrupted), help("what has arrived is kept: run again to go on from there"))]

@@ -41,6 +41,24 @@ impl Location {
     }
 }
 
+/// The address of the file `path` in the repository at `base`, which is an address or a folder. What has a meaning in
+/// addresses and none in paths (`%`, `#`, `?`, spaces) is encoded for an address.
+pub fn address_in(base: &str, path: &str) -> String {
+    let base = base.trim_end_matches('/');
+    let path = path.trim_start_matches('/');
+    if base.starts_with('/') || base.is_empty() {
+        return format!("{base}/{path}");
+    }
+    let mut address = format!("{base}/");
+    for character in path.chars() {
+        match character {
+            '%' | '#' | '?' | ' ' => address.push_str(&format!("%{:02X}", u32::from(character))),
+            plain => address.push(plain),
+        }
+    }
+    address
+}
+
 /// `address` as it may be shown: without login, query and fragment, which may all hold secrets.
 pub fn without_secrets(address: &str) -> String {
     let end = address.find(['?', '#']).unwrap_or(address.len());
@@ -67,6 +85,19 @@ mod tests {
         for wrong in ["", "pool/main/x.deb", "ftp://a.example/x", "http://", "cdrom:[x]"] {
             assert!(matches!(Location::parse(wrong), Err(HttpError::Address { .. })), "{wrong}");
         }
+    }
+
+    #[test]
+    fn paths_in_repositories() {
+        assert_eq!(
+            address_in("http://a.example/debian/", "pool/c++_1~2.deb"),
+            "http://a.example/debian/pool/c++_1~2.deb"
+        );
+        let odd = "pool/a_1%3a2 #?.deb";
+        let address = address_in("file:///srv/x", odd);
+        assert_eq!(Location::parse(&address).ok(), Some(Location::File("/srv/x/pool/a_1%3a2 #?.deb".into())));
+        assert_eq!(address_in("/srv/x/", odd), format!("/srv/x/{odd}"));
+        assert_eq!(address_in("/", "x"), "/x");
     }
 
     #[test]

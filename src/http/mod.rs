@@ -18,6 +18,7 @@ mod parallel;
 mod partial;
 mod proxy;
 mod retry;
+mod sources;
 mod stop;
 
 use std::path::PathBuf;
@@ -27,8 +28,9 @@ use std::time::Duration;
 pub use apt::AptProxies;
 pub use credentials::{Credential, CredentialError, parse_netrc};
 pub use error::HttpError;
-pub use location::without_secrets;
+pub use location::{address_in, without_secrets};
 pub use proxy::Proxies;
+pub use sources::{HostMirror, mirrors_in_deb822, mirrors_in_list};
 
 use crate::digest::Digest;
 use crate::http::client::Client;

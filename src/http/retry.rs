@@ -76,7 +76,13 @@ impl Candidates {
     }
 
     fn remember(&self, candidate: &Location, error: &HttpError) {
-        let unusable = matches!(error, HttpError::Unreachable { .. } | HttpError::TooSlow { .. });
+        let unusable = matches!(
+            error,
+            HttpError::Unreachable { .. }
+                | HttpError::UnknownHost { .. }
+                | HttpError::Untrusted { .. }
+                | HttpError::TooSlow { .. }
+        );
         if unusable && let Some(server) = candidate.server() {
             self.bad.lock().expect("no thread panics while it holds the list").insert(server);
         }

@@ -2,6 +2,8 @@
 
 pub mod build;
 mod config;
+pub mod doctor;
 pub mod init;
 pub mod lock;
 mod run;
+pub mod store;

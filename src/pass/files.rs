@@ -1,11 +1,13 @@
 //! `files`: what `[[file]]` puts into the image.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::digest::{Digest, Digesting};
 use crate::epoch::Epoch;
 use crate::recipe::{FileEntry, FileKind, Mode, Owner, Principal, UserRequest};
 use crate::tree::{Content, Inode, Node, Origin, Tree, TreePath};
@@ -145,7 +147,12 @@ fn gather(file: &FileEntry) -> Result<Gathered, PassError> {
         vec![(TreePath::root(), Piece { mode, node, lenient: false })]
     };
     let pieces = match &file.what {
-        FileKind::Copy(source) => copied(source, file.mode)?,
+        FileKind::Copy(source) => {
+            if let Some(expected) = &file.digest {
+                check_digest(source, expected)?;
+            }
+            copied(source, file.mode)?
+        }
         FileKind::Text(text) => single(Node::File(Content::bytes(text.as_bytes())), 0o644),
         FileKind::Link(target) => single(Node::Symlink(target.as_bytes().into()), 0o777),
         FileKind::Directory => single(Node::Directory, 0o755),
@@ -161,6 +168,19 @@ fn gather(file: &FileEntry) -> Result<Gathered, PassError> {
     Ok(Gathered { path, owner: file.owner.clone(), origin, pieces })
 }
 
+fn check_digest(source: &Path, expected: &Digest) -> Result<(), PassError> {
+    let read = || -> io::Result<Digest> {
+        let mut reader = Digesting::new(File::open(source)?);
+        io::copy(&mut reader, &mut io::sink())?;
+        Ok(reader.digest())
+    };
+    let found = read().map_err(|error| PassError::Local { path: source.to_owned(), source: error })?;
+    if found == *expected {
+        return Ok(());
+    }
+    Err(PassError::LocalDigest { path: source.to_owned(), expected: *expected, found })
+}
+
 /// A local file, or a local folder with all in it, in the order of names.
 fn copied(source: &Path, mode: Option<Mode>) -> Result<Vec<(TreePath, Piece)>, PassError> {
     let mut pieces = Vec::new();
@@ -168,7 +188,7 @@ fn copied(source: &Path, mode: Option<Mode>) -> Result<Vec<(TreePath, Piece)>, P
     for entry in walkdir::WalkDir::new(source).sort_by_file_name().follow_root_links(true) {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(source).to_owned();
-            let looped = || std::io::Error::other("a loop of symbolic links");
+            let looped = || io::Error::other("a loop of symbolic links");
             PassError::Local { path, source: error.into_io_error().unwrap_or_else(looped) }
         })?;
         let path = entry.path();

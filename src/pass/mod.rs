@@ -23,6 +23,7 @@ pub use harden::HardenPass;
 pub use normalize::Normalize;
 pub use prune::PrunePass;
 
+use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::recipe::{Recipe, UserName};
 use crate::tree::{PathError, ResolveError, Tree, TreeError, TreePath};
@@ -57,6 +58,17 @@ pub enum PassError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// A local file is not the one that the recipe means.
+    #[error("cannot copy `{}` into the image: its digest is {found}, but the recipe says {expected}", path.display())]
+    #[diagnostic(help("put the right file there, or change `digest` where the new one is meant"))]
+    LocalDigest {
+        /// Which one.
+        path: PathBuf,
+        /// What the recipe says.
+        expected: Digest,
+        /// What it has.
+        found: Digest,
     },
     /// A socket or device among files to copy.
     #[error("cannot copy `{}` into the image: it is {what}", path.display())]

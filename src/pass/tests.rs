@@ -245,6 +245,21 @@ fn owners_that_nobody_knows_are_refused() {
 }
 
 #[test]
+fn a_file_of_another_digest_is_refused() {
+    let digest = crate::digest::Digest::of(b"binary");
+    let entry = format!("[[file]]\npath = \"/x\"\nsource = \"x\"\ndigest = \"{digest}\"\n");
+    let gather = |text: &'static str| {
+        let (folder, recipe) = with_files(&entry, |folder| put(&folder.join("x"), text, 0o644));
+        let files = Files::gather(&recipe.files, None, epoch()).map(drop);
+        drop(folder);
+        files
+    };
+    assert!(gather("binary").is_ok());
+    let error = gather("other").unwrap_err().to_string();
+    assert!(error.ends_with(&format!("but the recipe says {digest}")), "{error}");
+}
+
+#[test]
 fn sockets_are_not_copied() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("s");
@@ -254,6 +269,7 @@ fn sockets_are_not_copied() {
         what: recipe::FileKind::Copy(folder.path().to_owned()),
         mode: None,
         owner: None,
+        digest: None,
     };
     let error = Files::gather(&[file], None, epoch()).err().unwrap();
     assert!(error.to_string().ends_with("s` into the image: it is a socket"), "{error}");

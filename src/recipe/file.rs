@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::digest::Digest;
 
 use super::fields::Fields;
 use super::mistake::{Mistake, Notebook, quoted};
@@ -20,6 +23,8 @@ pub struct FileEntry {
     pub mode: Option<Mode>,
     /// Its owner; root without one.
     pub owner: Option<Owner>,
+    /// What the bytes of a copied file have to be.
+    pub digest: Option<Digest>,
 }
 
 /// What a [`FileEntry`] makes.
@@ -68,6 +73,11 @@ pub(super) static FILE: Keys = Keys {
             name: "mode",
             shape: Shape::Text(text::<Mode>("a mode, such as \"0755\"")),
             about: "its mode, as octal digits",
+        },
+        Key {
+            name: "digest",
+            shape: Shape::Text(text::<FileDigest>("a digest")),
+            about: "the digest that the copied file must have: `sha256:...`",
         },
         Key {
             name: "owner",
@@ -123,6 +133,8 @@ pub(super) fn read_file(mut fields: Fields<'_>) -> Option<FileEntry> {
     let fifo = fields.flag("fifo").filter(|flag| *flag).map(|_| FileKind::Fifo);
     let mode = fields.text("mode");
     let owner = fields.text("owner");
+    let digest_place = fields.place_of("digest");
+    let digest = fields.text("digest").map(|FileDigest(digest)| digest);
     let what = source.or(content).or(link).or(directory).or(device).or(fifo);
     let help = "give one of `source`, `content`, `link`, `directory = true`, `device` and `fifo = true`";
     if given.len() > 1 {
@@ -135,8 +147,13 @@ pub(super) fn read_file(mut fields: Fields<'_>) -> Option<FileEntry> {
         let clash = "a symbolic link has no mode of its own".to_owned();
         fields.error(mode_place, Mistake::Clash(clash, "leave out `mode`"));
     }
+    let copies_file = matches!(&what, Some(FileKind::Copy(path)) if path.is_file());
+    if digest.is_some() && what.is_some() && !copies_file {
+        let clash = "only a copied file has a digest".to_owned();
+        fields.error(digest_place, Mistake::Clash(clash, "leave out `digest`"));
+    }
     fields.finish();
-    Some(FileEntry { path: path?, what: what?, mode, owner })
+    Some(FileEntry { path: path?, what: what?, mode, owner, digest })
 }
 
 /// Writes down paths that two entries are put at.
@@ -175,6 +192,18 @@ fn read_command(fields: &mut Fields<'_>) -> Option<Vec<String>> {
         return None;
     }
     Some(command)
+}
+
+/// A digest as recipes write it.
+struct FileDigest(Digest);
+
+impl FromStr for FileDigest {
+    type Err = Misfit;
+
+    fn from_str(found: &str) -> Result<Self, Misfit> {
+        let expected = "`sha256:` and 64 hex digits in small letters, as `sha256sum` prints them";
+        found.parse().map(Self).map_err(|_| Misfit::new(found, "a digest", expected))
+    }
 }
 
 fn check_variable(found: &str) -> Result<(), Misfit> {

@@ -75,6 +75,7 @@ path = "/usr/local/bin/app"
 source = "app"
 mode = "0755"
 owner = "app:app"
+digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 [[file]]
 path = "/etc/motd"
 content = "hello\n"
@@ -242,6 +243,7 @@ mode = 755
 [[file]]
 path = "/x"
 mode = "0999"
+digest = "sha256:00"
 [[run]]
 command = []
 [harden]
@@ -275,25 +277,38 @@ ports = ["0"]
         "base.toml:21: `mode` is a number, but a mode, such as \"0755\" was expected [write it as a string of octal digits: `mode = \"0755\"`]",
         "base.toml:23: this file does not say what it is [give one of `source`, `content`, `link`, `directory = true`, `device` and `fifo = true`]",
         "base.toml:24: `0999` is not a mode (`mode`)",
-        "base.toml:26: the command names no program [write the program and its arguments: `command = [\"ldconfig\"]`]",
-        "base.toml:28: `profile = \"strict\"` is not supported yet by this version of rootsmith [`profile` is one of `none`, `baseline`]",
-        "base.toml:29: `Root` is not a user or group name (`name`)",
-        "base.toml:29: `2147483648` is not within bounds (`uid`)",
-        "base.toml:31: `{suit}` is not a tag (`tags`)",
-        "base.toml:32: `0` is not a port (`ports`)",
+        "base.toml:25: `sha256:00` is not a digest (`digest`)",
+        "base.toml:27: the command names no program [write the program and its arguments: `command = [\"ldconfig\"]`]",
+        "base.toml:29: `profile = \"strict\"` is not supported yet by this version of rootsmith [`profile` is one of `none`, `baseline`]",
+        "base.toml:30: `Root` is not a user or group name (`name`)",
+        "base.toml:30: `2147483648` is not within bounds (`uid`)",
+        "base.toml:32: `{suit}` is not a tag (`tags`)",
+        "base.toml:33: `0` is not a port (`ports`)",
     ];
     let found = read(&[("base.toml", text)], None).unwrap_err();
     assert_eq!(found, expected);
 }
 
-#[test]
-fn a_mistake_is_shown_at_its_place() {
-    let folder = folder(&[("base.toml", "name = \"base\"\n[from.debian]\nsuite = \"trixi\"\n")]);
-    let errors = load(&folder.path().join("base.toml"), None).unwrap_err();
+/// The mistakes of a recipe as a person sees them.
+fn show(text: &str) -> String {
+    let errors = load_text(Path::new("/base.toml"), text.to_owned(), None).unwrap_err();
     let mut shown = String::new();
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
     handler.render_report(&mut shown, &errors).unwrap();
-    let shown = shown.replace(&folder.path().display().to_string(), "");
+    shown
+}
+
+#[test]
+fn mistakes_of_an_empty_file_and_at_its_end_are_shown() {
+    let empty = show("");
+    assert!(empty.contains("the recipe has no `name`") && !empty.contains("Failed to read"), "{empty}");
+    let end = show("name = ");
+    assert!(end.contains("this is not TOML") && !end.contains("Failed to read"), "{end}");
+}
+
+#[test]
+fn a_mistake_is_shown_at_its_place() {
+    let shown = show("name = \"base\"\n[from.debian]\nsuite = \"trixi\"\n");
     assert!(shown.contains("cannot use the recipe `/base.toml`: it has 1 mistake"), "{shown}");
     assert!(shown.contains("`trixi` is not a suite known here (`suite`)"), "{shown}");
     assert!(shown.contains("3 │ suite = \"trixi\""), "{shown}");
@@ -487,4 +502,27 @@ fn the_shipped_recipes_are_read() {
         }
     }
     assert!(names.len() >= 4, "{names:?}");
+}
+
+#[test]
+fn the_page_on_recipes_has_every_key_and_its_examples_are_read() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/recipe.md")).unwrap();
+    let mut known = BTreeSet::new();
+    walk_schema(&serde_json::from_str(&schema()).unwrap(), "", &mut known);
+    for key in known {
+        let name = key.rsplit('.').next().unwrap();
+        let ways = [format!("`{name}`"), format!("`{name} ="), format!("[{key}]"), format!("[{name}.")];
+        let said = ways.iter().any(|way| page.contains(way));
+        assert!(said, "{key}");
+    }
+    let examples: Vec<_> = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let parent = "from.debian.packages = [\"ca-certificates\"]\n[[file]]\npath = \"/etc/motd\"\ncontent = \"\"\n";
+    let parent = format!("{MINIMAL}{parent}");
+    for example in examples {
+        let named = example.contains("name = \"trixie");
+        let text = if named { example.to_owned() } else { format!("{MINIMAL}{example}") };
+        let text = text.replace("root:app", "root:root");
+        let files = [("page.toml", text.as_str()), ("trixie.toml", parent.as_str()), ("target/release/app", "")];
+        read(&files, text.contains("[variant.debug]").then_some("debug")).unwrap_or_else(|errors| panic!("{errors:?}"));
+    }
 }

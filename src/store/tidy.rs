@@ -126,7 +126,7 @@ impl Store {
             let reason = match kind {
                 Kind::Blob => self.blob_damage(&path),
                 Kind::Memo => memo_damage(&path),
-                Kind::Unfinished => Ok(None),
+                Kind::Unfinished => continue,
             };
             let reason = match reason {
                 Ok(reason) => reason,

@@ -13,6 +13,7 @@
 mod architecture;
 mod cli;
 mod clients;
+mod commands;
 mod golden;
 mod noble;
 mod peer;

@@ -22,7 +22,7 @@ pub struct Record<'a> {
 }
 
 /// The fields whose places are kept, in the order of [`Spans`].
-const FIELDS: [&str; 23] = [
+const FIELDS: [&str; 24] = [
     "Package",
     "Version",
     "Architecture",
@@ -46,6 +46,7 @@ const FIELDS: [&str; 23] = [
     "Installed-Size",
     "Task",
     "Suggests",
+    "Enhances",
 ];
 
 /// Where each of [`FIELDS`] starts and ends; equal where the field is missing.
@@ -225,6 +226,11 @@ impl<'a> Record<'a> {
     /// The value of `Suggests`.
     pub fn suggests(self) -> &'a str {
         self.value(22)
+    }
+
+    /// The value of `Enhances`.
+    pub fn enhances(self) -> &'a str {
+        self.value(23)
     }
 
     fn value(self, index: usize) -> &'a str {

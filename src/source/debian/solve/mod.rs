@@ -10,6 +10,7 @@
 
 mod error;
 mod explain;
+mod mention;
 mod order;
 mod prove;
 mod reach;

@@ -1,9 +1,11 @@
 //! Every package that can be chosen, by name and by what it provides, and which of them satisfy a relation.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::source::debian::index::Record;
 use crate::source::debian::relation::{self, Operator, Qualifier, Relation, RelationError};
+use crate::source::debian::solve::mention::{Mention, Mentions};
 use crate::source::debian::solve::{Repository, SolveError};
 use crate::source::debian::version::Version;
 
@@ -22,7 +24,8 @@ pub(super) struct Universe<'a> {
     pub(super) repositories: &'a [Repository<'a>],
     names_by_text: BTreeMap<&'a str, NameId>,
     groups_by_text: BTreeMap<&'a str, GroupId>,
-    wishes: Vec<Option<std::rc::Rc<Wishes>>>,
+    wishes: Vec<Option<Rc<Wishes>>>,
+    mentions: Mentions,
 }
 
 pub(super) struct Package<'a> {
@@ -82,6 +85,7 @@ impl<'a> Universe<'a> {
             names_by_text: BTreeMap::new(),
             groups_by_text: BTreeMap::new(),
             wishes: Vec::new(),
+            mentions: Mentions::default(),
         };
         for (place, repository) in repositories.iter().enumerate() {
             if repository.priority < 0 {
@@ -154,15 +158,20 @@ impl<'a> Universe<'a> {
         self.names_by_text.get(text).copied()
     }
 
+    /// Where the indexes first speak of a name.
+    pub(super) fn first_mention(&self, id: NameId) -> Mention {
+        self.mentions.first(self.repositories, id, self.name(id).text)
+    }
+
     /// The version of a name that apt would install, without regard to any other package.
     pub(super) fn candidate(&self, name: NameId) -> Option<PackageId> {
         self.name(name).versions.first().copied()
     }
 
     /// What a package wants of others, read once.
-    pub(super) fn wishes(&mut self, id: PackageId) -> Result<std::rc::Rc<Wishes>, SolveError> {
+    pub(super) fn wishes(&mut self, id: PackageId) -> Result<Rc<Wishes>, SolveError> {
         if let Some(wishes) = &self.wishes[id as usize] {
-            return Ok(std::rc::Rc::clone(wishes));
+            return Ok(Rc::clone(wishes));
         }
         let record = self.record(id);
         let mut groups = Vec::new();
@@ -187,8 +196,8 @@ impl<'a> Universe<'a> {
         enemies.retain(|enemy| self.package(*enemy).name != own);
         enemies.sort_unstable();
         enemies.dedup();
-        let wishes = std::rc::Rc::new(Wishes { groups, enemies });
-        self.wishes[id as usize] = Some(std::rc::Rc::clone(&wishes));
+        let wishes = Rc::new(Wishes { groups, enemies });
+        self.wishes[id as usize] = Some(Rc::clone(&wishes));
         Ok(wishes)
     }
 

@@ -4,11 +4,12 @@
 //! marked first; then each is followed depth first, Pre-Depends before Depends before Recommends. A group of
 //! alternatives that something marked satisfies is passed over; else its alternatives are tried in order, and inside
 //! one the real package before those that provide it, then essential before protected before others, then by priority,
-//! then the one that the index names last. What cannot be installed is given up, and the next alternative tried.
+//! then the one that the indexes speak of last. What cannot be installed is given up, and the next alternative tried.
 //!
 //! The answer may be no solution: that is for [`super::prove`] to find and mend.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use crate::source::debian::solve::SolveError;
 use crate::source::debian::solve::universe::{GroupId, Kind, NameId, PackageId, Universe};
@@ -30,7 +31,7 @@ pub(super) struct Walk<'u, 'a> {
     preferred: &'u [&'a str],
     states: Vec<State>,
     /// Per name the version that is to be taken, where it is not the candidate.
-    pinned: std::collections::BTreeMap<NameId, PackageId>,
+    pinned: BTreeMap<NameId, PackageId>,
     marked: Vec<PackageId>,
 }
 
@@ -40,7 +41,7 @@ const DEPTH_LIMIT: usize = 3000;
 impl<'u, 'a> Walk<'u, 'a> {
     pub(super) fn new(universe: &'u mut Universe<'a>, recommends: bool, preferred: &'u [&'a str]) -> Self {
         let states = vec![State::default(); universe.packages.len()];
-        let pinned = std::collections::BTreeMap::new();
+        let pinned = BTreeMap::new();
         Self { universe, recommends, preferred, states, pinned, marked: Vec::new() }
     }
 
@@ -213,7 +214,10 @@ pub(super) fn compare(universe: &Universe<'_>, target: Option<NameId>, left: Pac
         let real = Some(universe.package(id).name) == target;
         (!real, !record.essential(), !record.protected(), priority(record.priority()))
     };
-    rank(left).cmp(&rank(right)).then_with(|| right.cmp(&left))
+    rank(left).cmp(&rank(right)).then_with(|| {
+        let (left, right) = (universe.package(left).name, universe.package(right).name);
+        if left == right { Ordering::Equal } else { universe.first_mention(right).cmp(&universe.first_mention(left)) }
+    })
 }
 
 /// The place of a priority; what is no known word is `extra` to apt.

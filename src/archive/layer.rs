@@ -1,0 +1,176 @@
+//! Applying a layer with its whiteouts (OCI image spec, layer.md, "Representing Changes").
+
+use std::collections::BTreeSet;
+
+use super::{ArchiveError, Duplicates, Item, What};
+use crate::tree::{Origin, Tree, TreePath};
+
+/// Puts the entries of one layer onto the tree of those below it.
+///
+/// A file `.wh.NAME` removes `NAME`, and `.wh..wh..opq` all that its directory holds, as far as it came from the layers
+/// below: what this layer brings stays, in whichever order it comes. Other names that start with `.wh..wh.` are notes
+/// of old tools and are passed over.
+///
+/// Parents are followed through symbolic links inside the tree, as engines do; an entry at the place of a link replaces
+/// it.
+pub struct LayerApplier<'a> {
+    tree: &'a mut Tree,
+    duplicates: Duplicates,
+    archive: Origin,
+    /// What this layer brings.
+    named: BTreeSet<TreePath>,
+    /// That, and the directories it is in.
+    upper: BTreeSet<TreePath>,
+}
+
+impl<'a> LayerApplier<'a> {
+    /// Starts on one layer, which errors call `archive`.
+    pub fn new(tree: &'a mut Tree, duplicates: Duplicates, archive: Origin) -> Self {
+        Self { tree, duplicates, archive, named: BTreeSet::new(), upper: BTreeSet::new() }
+    }
+
+    /// Applies one entry.
+    pub fn put(&mut self, item: Item) -> Result<(), ArchiveError> {
+        let path = self.place(&item.path)?;
+        if let Some(hidden) = path.name().strip_prefix(b".wh.") {
+            return self.whiteout(&path, hidden);
+        }
+        let directory = matches!(&item.what, What::Inode(inode) if inode.is_directory());
+        let again = directory && self.tree.is_directory(&path);
+        if self.duplicates == Duplicates::Refuse && !again && self.named.contains(&path) {
+            return Err(ArchiveError::Duplicate { archive: self.archive.clone(), path });
+        }
+        self.named.insert(path.clone());
+        let mut above = Some(path.clone());
+        while let Some(path) = above.filter(|path| !self.upper.contains(path)) {
+            above = path.parent();
+            self.upper.insert(path);
+        }
+        match item.what {
+            What::Inode(inode) => self.tree.insert_with_parents(path, inode).map(drop),
+            What::HardLink(target) => {
+                let target = self.place(&target)?;
+                self.tree.link(path, &target)
+            }
+        }
+        .map_err(|source| ArchiveError::Tree { archive: self.archive.clone(), source })
+    }
+
+    fn place(&self, path: &TreePath) -> Result<TreePath, ArchiveError> {
+        if path.parent().is_none_or(|parent| self.tree.is_directory(&parent)) {
+            return Ok(path.clone());
+        }
+        let place = self.tree.resolve_parents(path);
+        place.map_err(|source| ArchiveError::Resolve { archive: self.archive.clone(), source })
+    }
+
+    fn whiteout(&mut self, path: &TreePath, hidden: &[u8]) -> Result<(), ArchiveError> {
+        let wrong = || ArchiveError::Whiteout { archive: self.archive.clone(), path: path.clone() };
+        let parent = path.parent().expect("the root has no name");
+        match hidden {
+            b"" | b"." | b".." => Err(wrong()),
+            b".wh..opq" => {
+                self.clear_lower(&parent);
+                Ok(())
+            }
+            note if note.starts_with(b".wh.") => Ok(()),
+            name => {
+                let removed = parent.join(name).map_err(|_| wrong())?;
+                if self.upper.contains(&removed) {
+                    self.clear_lower(&removed);
+                    return Ok(());
+                }
+                let removed = self.tree.remove(&removed);
+                removed.map(drop).map_err(|source| ArchiveError::Tree { archive: self.archive.clone(), source })
+            }
+        }
+    }
+
+    /// Removes what is below `path` and came from other layers, deepest first.
+    fn clear_lower(&mut self, path: &TreePath) {
+        let below = self.tree.below(path).map(|entry| entry.path);
+        let lower: Vec<TreePath> = below.filter(|path| !self.upper.contains(*path)).cloned().collect();
+        for path in lower.iter().rev() {
+            self.tree.remove(path).expect("what is below another path is not the root");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Content, Inode};
+
+    enum Made {
+        Directory(&'static str),
+        File(&'static str),
+        Symlink(&'static str, &'static str),
+        HardLink(&'static str, &'static str),
+    }
+    use Made::{Directory, File, HardLink, Symlink};
+
+    fn item(made: Made) -> Item {
+        let origin = Origin::Import("test".into());
+        let (path, what) = match made {
+            Directory(path) => (path, What::Inode(Inode::directory(0o755, origin))),
+            File(path) => (path, What::Inode(Inode::file(0o644, Content::empty(), origin))),
+            Symlink(path, target) => (path, What::Inode(Inode::symlink(target, origin))),
+            HardLink(path, target) => (path, What::HardLink(TreePath::literal(target))),
+        };
+        Item { path: TreePath::literal(path), what }
+    }
+
+    fn layers<const N: usize>(layers: [Vec<Made>; N]) -> Result<String, ArchiveError> {
+        let mut tree = Tree::new();
+        for layer in layers {
+            let mut applier = LayerApplier::new(&mut tree, Duplicates::Refuse, Origin::Import("test".into()));
+            layer.into_iter().try_for_each(|made| applier.put(item(made)))?;
+        }
+        Ok(tree.entries().skip(1).map(|entry| entry.path.to_string()).collect::<Vec<_>>().join(" "))
+    }
+
+    fn lower() -> Vec<Made> {
+        vec![Directory("a"), File("a/x"), File("a/y"), Directory("a/d"), File("a/d/z"), Symlink("s", "a")]
+    }
+
+    #[test]
+    fn whiteouts_remove_what_is_below() {
+        assert_eq!(layers([lower(), vec![File("a/.wh.x"), File(".wh.s")]]).unwrap(), "/a /a/d /a/d/z /a/y");
+        assert_eq!(layers([lower(), vec![File(".wh.a")]]).unwrap(), "/s");
+        assert_eq!(layers([lower(), vec![File(".wh.none"), File(".wh..wh.plnk")]]).unwrap().split(' ').count(), 6);
+        assert_eq!(layers([lower(), vec![File(".wh..wh..opq")]]).unwrap(), "");
+    }
+
+    #[test]
+    fn what_the_layer_brings_stays_in_any_order() {
+        for order in [true, false] {
+            let mut upper = vec![File("a/new"), File("a/.wh..wh..opq")];
+            let mut over = vec![File("a/d/new"), File(".wh.a")];
+            if order {
+                upper.reverse();
+                over.reverse();
+            }
+            assert_eq!(layers([lower(), upper]).unwrap(), "/a /a/new /s");
+            assert_eq!(layers([lower(), over]).unwrap(), "/a /a/d /a/d/new /s");
+        }
+    }
+
+    #[test]
+    fn links_are_followed_inside_for_parents_only() {
+        assert_eq!(layers([lower(), vec![File("s/w"), File("s/.wh.x")]]).unwrap(), "/a /a/d /a/d/z /a/w /a/y /s");
+        let replaced = layers([lower(), vec![Directory("s"), File("s/w")]]).unwrap();
+        assert_eq!(replaced, "/a /a/d /a/d/z /a/x /a/y /s /s/w");
+        assert_eq!(layers([lower(), vec![HardLink("h", "s/x")]]).unwrap().split(' ').count(), 7);
+        let outside = layers([vec![Symlink("out", "/../..")], vec![File("out/etc"), File("out/.wh.x")]]).unwrap();
+        assert_eq!(outside, "/etc /out");
+    }
+
+    #[test]
+    fn whiteouts_of_nothing_are_refused() {
+        for name in [".wh.", ".wh..", ".wh...", "a/.wh.."] {
+            assert!(matches!(layers([lower(), vec![File(name)]]), Err(ArchiveError::Whiteout { .. })), "{name}");
+        }
+        assert!(matches!(layers([vec![File("x"), File("x")]]), Err(ArchiveError::Duplicate { .. })));
+        assert!(layers([vec![File("x")], vec![File("x")]]).is_ok());
+    }
+}

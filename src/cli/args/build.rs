@@ -1,0 +1,140 @@
+//! `rootsmith build` and `rootsmith lock`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use crate::cli::args::NetworkArgs;
+use crate::platform::Platform;
+
+/// Build the image of a recipe.
+///
+/// The recipe's request is resolved to a lock beside it, unless there is one that fits. The same lock gives the same
+/// digest on every machine, which is the last line of the standard output.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rootsmith build trixie.toml -o oci:out/trixie
+  rootsmith build trixie.toml -o docker-daemon:trixie:latest -o oci-archive:trixie.tar
+  rootsmith build trixie.toml --variant debug --platform linux/arm64 -o docker://registry.example/base:debug
+  rootsmith build trixie.toml --frozen -o rootfs-tar:trixie.tar
+
+Outputs:
+  oci:DIR[:TAG]              an OCI image layout; other tags in it stay
+  oci-archive:FILE           a tar of one that docker, podman, skopeo and containerd load
+  docker-archive:FILE        the same for `docker load`
+  docker-daemon:REF          the Docker engine of this machine
+  containers-storage:REF     the storage of podman, buildah and CRI-O
+  docker://REF               a registry
+  rootfs-tar:FILE            the root filesystem alone, as a tar
+  rootfs-dir:DIR             the same, as a folder")]
+pub struct BuildArgs {
+    /// The recipe
+    #[arg(value_name = "RECIPE")]
+    pub recipe: PathBuf,
+    /// Where the image goes; may be repeated for one build
+    ///
+    /// `TRANSPORT:PLACE`, with the names that skopeo uses.
+    #[arg(short, long = "output", value_name = "OUTPUT")]
+    pub outputs: Vec<String>,
+    /// A tag in place of the recipe's; may be repeated
+    #[arg(short, long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// A variant of the recipe: [variant.NAME]
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// A platform in place of the recipe's, as linux/arm64; may be repeated
+    #[arg(long = "platform", value_name = "PLATFORM")]
+    pub platforms: Vec<Platform>,
+    /// Which inputs may change, and from where they come.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// A secret for the recipe's commands: id=NAME,src=FILE; may be repeated
+    ///
+    /// Commands that ask for it find it at /run/secrets/NAME. It is never in the image, the lock or a log.
+    #[arg(long = "secret", value_name = "SECRET")]
+    pub secrets: Vec<Secret>,
+    /// How many threads work; the image does not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Go on with other platforms and outputs after an error with one
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Print one JSON object in place of the digest
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Resolve a recipe to exact inputs.
+///
+/// The lock is a file beside the recipe: every input by digest. A lock that fits the recipe stays as it is, unless
+/// --update is given.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rootsmith lock trixie.toml                     write trixie.lock, where there is none that fits
+  rootsmith lock --update trixie.toml            take the newest of everything, and say what changed
+  rootsmith lock --update=openssl trixie.toml    take the newest of one package
+  rootsmith lock --check trixie.toml             exit with 1 where newer inputs exist")]
+pub struct LockArgs {
+    /// The recipe
+    #[arg(value_name = "RECIPE")]
+    pub recipe: PathBuf,
+    /// Take newer inputs: of everything, or of the packages named
+    #[arg(long, value_name = "NAME,...", num_args = 0..=1, require_equals = true, default_missing_value = "",
+          value_delimiter = ',', conflicts_with_all = ["check", "locked", "frozen"])]
+    pub update: Option<Vec<String>>,
+    /// Change nothing; exit with 1 where newer inputs exist
+    #[arg(long)]
+    pub check: bool,
+    /// A variant of the recipe: [variant.NAME]
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// A platform in place of the recipe's, as linux/arm64; may be repeated
+    #[arg(long = "platform", value_name = "PLATFORM")]
+    pub platforms: Vec<Platform>,
+    /// Which inputs may change, and from where they come.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl LockArgs {
+    /// The packages to update by name: `None` for no update, an empty list for all.
+    pub fn updated_packages(&self) -> Option<Vec<&str>> {
+        let names = self.update.as_ref()?;
+        Some(names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect())
+    }
+}
+
+/// A secret from a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// Its name in the recipe.
+    pub id: String,
+    /// The file that holds it.
+    pub source: PathBuf,
+}
+
+/// A text that describes no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected `id=NAME,src=FILE`, where NAME is of letters, digits, `-`, `_` and `.`")]
+pub struct ParseSecretError;
+
+impl FromStr for Secret {
+    type Err = ParseSecretError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (id, source) =
+            text.strip_prefix("id=").and_then(|rest| rest.split_once(",src=")).ok_or(ParseSecretError)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if id.is_empty() || id.starts_with('.') || !id.chars().all(is_plain) || source.is_empty() {
+            return Err(ParseSecretError);
+        }
+        Ok(Self { id: id.to_owned(), source: PathBuf::from(source) })
+    }
+}

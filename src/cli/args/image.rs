@@ -1,0 +1,68 @@
+//! `rootsmith inspect` and `rootsmith init`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Show what is in an image.
+///
+/// Its configuration, its layers, its packages and its largest paths.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rootsmith inspect oci:out/trixie
+  rootsmith inspect oci-archive:trixie.tar --json | jq .packages
+  rootsmith inspect docker://docker.io/library/debian:trixie --platform linux/arm64 --paths 50")]
+pub struct InspectArgs {
+    /// The image, as `build` names outputs: oci:DIR[:TAG], oci-archive:FILE, docker://REF
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// The platform, where the image has several
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<crate::platform::Platform>,
+    /// How many of the largest paths to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub paths: usize,
+    /// Use no network
+    #[arg(long)]
+    pub offline: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Write a recipe to begin with.
+///
+/// What is not given by a flag is asked for on a terminal, and takes its default elsewhere.
+#[derive(Clone, Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  rootsmith init
+  rootsmith init base.toml --suite trixie --package ca-certificates --user app
+  rootsmith init --suite bookworm --variant apt --yes")]
+pub struct InitArgs {
+    /// The file to write; the default is NAME.toml
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The image's name; the default is the suite's
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The suite, as trixie
+    #[arg(long)]
+    pub suite: Option<String>,
+    /// Which packages to begin with: essential, apt, minbase, standard or custom
+    #[arg(long)]
+    pub variant: Option<String>,
+    /// A further package; may be repeated
+    #[arg(long = "package", value_name = "NAME")]
+    pub packages: Vec<String>,
+    /// A user that the image runs as
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Ask nothing: take the defaults
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub force: bool,
+}

@@ -1,0 +1,185 @@
+//! What can be typed.
+
+mod build;
+mod image;
+mod store;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use build::{BuildArgs, LockArgs, Secret};
+pub use image::{InitArgs, InspectArgs};
+pub use store::{GcArgs, StoreArgs, StoreCommand};
+
+/// Forge reproducible container base images from recipes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rootsmith",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_long_help = "\
+Examples:
+  rootsmith build trixie.toml -o oci:out/trixie       build an image into an OCI layout
+  rootsmith lock --check trixie.toml                  say whether newer packages exist
+  rootsmith doctor                                    say what this machine can do
+
+Exit codes:
+  0    done
+  1    the answer is no: findings, a mismatch, a difference
+  2    what was typed or written: a flag, a recipe, a stale lock
+  3    this machine: a missing program, a full disk, no network
+  4    somebody else's: a mirror, a registry
+  70   a bug in rootsmith
+  130  ended by Ctrl-C
+
+Environment:
+  ROOTSMITH_STORE                    where the store is (see --store)
+  ROOTSMITH_LOG                      what is logged: warn, info, debug, trace, or a filter
+  SOURCE_DATE_EPOCH                  the image's timestamp, in seconds since 1970
+  http_proxy, https_proxy, no_proxy  as for curl; apt's own proxies come first
+  NO_COLOR                           no colours"
+)]
+pub struct Cli {
+    /// What applies everywhere.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What applies everywhere.
+#[derive(Clone, Debug, Default, Args)]
+pub struct GlobalArgs {
+    /// The folder of the store
+    ///
+    /// Downloads and results are kept there by digest, for every later run. The default is ROOTSMITH_STORE, else
+    /// `rootsmith` in XDG_CACHE_HOME or ~/.cache.
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub store: Option<PathBuf>,
+    /// How progress is shown
+    ///
+    /// `auto` shows bars on a terminal and a line for each phase elsewhere. `json` prints one object a line. It goes to
+    /// the standard error, as does everything but the answer.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW", help_heading = "Global options")]
+    pub progress: Progress,
+    /// Whether to use colours
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
+    pub color: Color,
+    /// Say more: -v what is done, -vv in detail, -vvv everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub verbose: u8,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// Bars on a terminal, lines elsewhere.
+    #[default]
+    Auto,
+    /// Bars.
+    Bars,
+    /// A line for each phase.
+    Lines,
+    /// A JSON object a line.
+    Json,
+    /// Nothing.
+    None,
+}
+
+/// Whether to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look after the store: what is in it, what is damaged, what may go
+    Store(StoreArgs),
+    /// Say what each source and output needs, and what this machine has
+    #[command(after_long_help = "Examples:\n  rootsmith doctor\n  rootsmith doctor --json | jq .doors")]
+    Doctor(DoctorArgs),
+    /// Print a completion script for a shell
+    #[command(
+        after_long_help = "Examples:\n  rootsmith completions bash > ~/.local/share/bash-completion/completions/rootsmith\n  \
+                           rootsmith completions zsh > ~/.zfunc/_rootsmith"
+    )]
+    Completions(CompletionsArgs),
+    /// Explain an error by its code
+    #[command(after_long_help = "Examples:\n  rootsmith explain http::mismatch\n  rootsmith explain")]
+    Explain(ExplainArgs),
+}
+
+/// Which inputs may change, and from where they come.
+#[derive(Clone, Debug, Default, Args)]
+pub struct NetworkArgs {
+    /// Use the lock as it is: an error where it does not fit the recipe
+    #[arg(long, help_heading = "Inputs")]
+    pub locked: bool,
+    /// Use no network: everything must be in the store
+    #[arg(long, help_heading = "Inputs")]
+    pub offline: bool,
+    /// Both --locked and --offline
+    #[arg(long, help_heading = "Inputs")]
+    pub frozen: bool,
+    /// A mirror to ask before the others; may be repeated
+    ///
+    /// An address of http, https or file, or a folder. It stands for the main repository of the recipe's distribution.
+    /// It is not written into the lock or the image: what counts is the digest.
+    #[arg(long = "mirror", value_name = "URL", help_heading = "Inputs")]
+    pub mirrors: Vec<String>,
+    /// A file of certificates (PEM) trusted for downloads beside the system's; may be repeated
+    #[arg(long = "ca-file", value_name = "FILE", help_heading = "Inputs")]
+    pub certificates: Vec<PathBuf>,
+}
+
+impl NetworkArgs {
+    /// Whether the network is off.
+    pub fn is_offline(&self) -> bool {
+        self.offline || self.frozen
+    }
+
+    /// Whether the lock must not change.
+    pub fn is_locked(&self) -> bool {
+        self.locked || self.frozen
+    }
+}
+
+/// `rootsmith doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rootsmith completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `rootsmith explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The code, as an error shows it; without one, all codes are listed
+    pub code: Option<String>,
+}
+
+/// `rootsmith schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! The long texts of errors, by their codes.
+
+use std::fmt::Write;
+
+use crate::error::Error;
+
+/// The text for `code`, or the list of all codes where there is none.
+pub fn explain(code: Option<&str>) -> Result<String, Error> {
+    let Some(code) = code else {
+        let mut text = String::new();
+        for (code, about, _) in TEXTS {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{code:<20} {about}");
+        }
+        return Ok(text);
+    };
+    if let Some((code, about, text)) = TEXTS.iter().find(|(known, ..)| *known == code) {
+        return Ok(format!("{code}: {about}\n\n{text}\n"));
+    }
+    let nearest = TEXTS.iter().map(|(known, ..)| (strsim::jaro_winkler(known, code), known));
+    let nearest = nearest.filter(|(alike, _)| *alike > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+    Err(Error::Usage {
+        message: format!("there is no error with the code `{code}`"),
+        help: match nearest {
+            Some((_, known)) => format!("did you mean `{known}`? `rootsmith explain` lists all"),
+            None => "`rootsmith explain` lists all".to_owned(),
+        },
+    })
+}
+
+/// Code, a few words, the text.
+const TEXTS: &[(&str, &str, &str)] = &[
+    (
+        "http::absent",
+        "the server does not have the file (404 or 410)",
+        "Mirrors drop old versions of a package when a new one comes, and some mirrors lack suites or architectures. The \
+         other mirrors are asked; where none has the file, a locked package may still be in the distribution's dated \
+         archive. Otherwise take the newer version: `rootsmith lock --update=NAME RECIPE`.",
+    ),
+    (
+        "http::address",
+        "a text that is no address to fetch from",
+        "Inputs are fetched from addresses of http, https and file, and from absolute paths. A path with a space or \
+         another special character is written plainly in a path, and percent-encoded in an address of file.",
+    ),
+    (
+        "http::cancelled",
+        "another download went wrong first",
+        "Downloads run side by side, and the first error ends them all. That one is shown; this one only says that a \
+         download was ended early.",
+    ),
+    (
+        "http::certificates",
+        "a file of certificates cannot be used",
+        "A file of --ca-file holds one or more certificates in PEM form: blocks from `-----BEGIN CERTIFICATE-----` to \
+         `-----END CERTIFICATE-----`. A file in DER form is turned into one by `openssl x509 -inform der -in F -out G`.",
+    ),
+    (
+        "http::exhausted",
+        "no mirror gave the file",
+        "Every mirror was asked, those with passing trouble (no answer, a broken connection, 5xx) several times with \
+         growing pauses. The reason of each is shown below the error.",
+    ),
+    (
+        "http::file",
+        "a local file cannot be read",
+        "A folder of this machine is used as a mirror, and a file in it is there but may not be read, or is no file.",
+    ),
+    (
+        "http::interrupted",
+        "the connection broke",
+        "A download ended before its end, again and again. What has arrived is kept in the store, and the next run goes \
+         on from there. Proxies that cut off long connections are a common cause.",
+    ),
+    (
+        "http::mismatch",
+        "a file has the wrong bytes",
+        "Every input is compared with the digest that a signed index, or the lock, gives for it. Wrong bytes are thrown \
+         away. A mirror in the middle of an update heals by itself; a proxy that answers with a page of its own, or \
+         somebody who changes files on the way, does not. Where the lock is wrong because a vendor replaced a file under \
+         its old name, `rootsmith lock --update=NAME RECIPE` takes the new one, after a look at why.",
+    ),
+    (
+        "http::no_candidate",
+        "there is nowhere to fetch a file from",
+        "No mirror is known for a repository of the lock: it is not one of the known distributions, and neither the \
+         recipe nor a flag names an address.",
+    ),
+    (
+        "http::no_network",
+        "this machine has no working network",
+        "Names could not be looked up, or there is no route. In a container without a network, build with --offline from \
+         a store that has everything. Behind a proxy, set http_proxy and https_proxy; apt's own settings are used, too.",
+    ),
+    (
+        "http::offline",
+        "something is not in the store, and the network is off",
+        "--offline and --frozen turn the network off. Build once without them, with the same lock and the same store, \
+         and everything is there.",
+    ),
+    (
+        "http::prepare",
+        "downloads could not be prepared",
+        "The program could not start its threads or read the machine's certificates. A limit on processes or open files \
+         (`ulimit -a`) is a common cause.",
+    ),
+    (
+        "http::proxy",
+        "the proxy wants a login",
+        "Put it into the address: http_proxy=http://USER:PASSWORD@HOST:PORT. Characters like @ are percent-encoded (%40). \
+         It is not shown in messages.",
+    ),
+    (
+        "http::redirect",
+        "a redirect that is not followed",
+        "Redirects in a circle, more than ten, from https to http, and to anything but http and https are not followed. \
+         A sign-in page of a network is a common cause.",
+    ),
+    (
+        "http::refused",
+        "the server wants a login",
+        "Logins are read from /etc/apt/auth.conf and /etc/apt/auth.conf.d/*.conf, in the form `machine HOST/PATH login \
+         USER password PASSWORD`. Without a scheme before HOST they are sent over https only.",
+    ),
+    (
+        "http::slow",
+        "a server sends too slowly",
+        "A transfer must bring at least 1 KiB a second over half a minute. Slower servers are left for the next mirror.",
+    ),
+    (
+        "http::status",
+        "a server has a problem",
+        "The server answered with a status that is neither success nor one with a message of its own here. 429 and 5xx are \
+         asked again after the pause that the server asks for, up to a minute.",
+    ),
+    (
+        "http::too_long",
+        "a file is longer than it may be",
+        "The size is known from a signed index or the lock, or is bounded for documents. A download is cut off at the \
+         first byte beyond it.",
+    ),
+    (
+        "http::unknown_host",
+        "there is no server of that name",
+        "The name in the address could not be looked up, though a name server answered. It is misspelt, or known only \
+         within another network.",
+    ),
+    (
+        "http::unreachable",
+        "a server does not answer",
+        "No connection could be made: nothing listens there, or something on the way drops it.",
+    ),
+    (
+        "http::untrusted",
+        "a server's certificate is not trusted",
+        "The machine's own authorities are trusted, and Mozilla's where the machine has none. For an authority of your \
+         own, or a proxy that opens connections, give its certificate with --ca-file FILE.",
+    ),
+    (
+        "lock::format",
+        "a lock is of another version",
+        "The format of a lock says which behaviour made its image. It changes when the same inputs would give other \
+         bytes. An older rootsmith builds an older lock; `rootsmith lock --update RECIPE` moves to the new format.",
+    ),
+    (
+        "lock::inconsistent",
+        "the parts of a lock contradict each other",
+        "A package is there twice, or comes from a repository that is not listed. Editing by hand and merging two \
+         branches do that. Take one side, or write the lock anew.",
+    ),
+    ("lock::io", "a lock cannot be read or written", "The lock is beside the recipe, with the extension `lock`."),
+    ("lock::not_text", "a lock is not text", "The file has bytes that are not UTF-8: it is damaged, or another file."),
+    (
+        "lock::syntax",
+        "a lock cannot be read",
+        "A lock is TOML in UTF-8 with lines that end in a line feed alone; git with core.autocrlf changes that, which \
+         `*.lock -text` in .gitattributes prevents. The place is shown.",
+    ),
+    (
+        "store::full",
+        "the store's file system is full",
+        "Space, inodes or a quota are used up. `rootsmith store gc` removes what has not been used for 30 days, `rootsmith \
+         store gc --all` everything. Nothing is broken by it: the store is a cache.",
+    ),
+    (
+        "store::held",
+        "another process holds a download",
+        "Two builds that need the same file download it once. The other one has neither finished nor come further for a \
+         while: it is stopped, or hangs.",
+    ),
+    ("store::in_use", "the store is in use", "Tidying waits until nobody uses the store. `--wait` waits for that."),
+    (
+        "store::io",
+        "the store's file system answered with an error",
+        "The system's words are below the error. The store must be on a file system with ordinary files and renames.",
+    ),
+    (
+        "store::mismatch",
+        "a blob has other bytes than expected",
+        "The bytes do not fit the digest that they were announced with. They were thrown away.",
+    ),
+    (
+        "store::read_only",
+        "the store may not be written to",
+        "It is on a read-only file system, or belongs to another user: a build as root leaves files of root. A store that \
+         has everything also serves when it may only be read.",
+    ),
+    ("usage", "what was typed makes no sense", "`rootsmith help COMMAND` shows what a command takes."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_text() {
+        let sources =
+            [include_str!("../http/error.rs"), include_str!("../lock/error.rs"), include_str!("../store/error.rs")];
+        let mut codes: Vec<&str> = sources
+            .iter()
+            .flat_map(|source| source.split("code(").skip(1))
+            .filter_map(|rest| rest.split(')').next())
+            .collect();
+        codes.push("usage");
+        codes.sort_unstable();
+        let texts: Vec<&str> = TEXTS.iter().map(|(code, ..)| *code).collect();
+        assert_eq!(texts, codes);
+    }
+
+    #[test]
+    fn near_codes_are_offered() {
+        assert!(explain(Some("http::slow")).unwrap().contains("half a minute"));
+        assert!(explain(None).unwrap().lines().count() > 20);
+        let error = miette::Report::new(explain(Some("http::mismtch")).unwrap_err());
+        assert!(error.help().unwrap().to_string().contains("`http::mismatch`"));
+        assert!(explain(Some("completely different")).is_err());
+    }
+}

@@ -1,0 +1,124 @@
+//! How this machine reaches the network: the environment's proxies, and what apt is told.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cli::args::NetworkArgs;
+use crate::cli::environment::Environment;
+use crate::error::Error;
+use crate::http::{
+    AptProxies, Credential, HostMirror, HttpOptions, Proxies, mirrors_in_deb822, mirrors_in_list, parse_netrc,
+};
+
+/// The options for downloads on this machine.
+pub fn http_options(arguments: &NetworkArgs, environment: &Environment) -> Result<HttpOptions, Error> {
+    Ok(HttpOptions {
+        proxies: proxies(environment, Path::new("/")),
+        certificates: arguments.certificates.iter().map(|path| environment.folder.join(path)).collect(),
+        credentials: credentials(Path::new("/"))?,
+        offline: arguments.is_offline(),
+        ..HttpOptions::default()
+    })
+}
+
+/// The mirrors that were named by flags; folders are made absolute.
+pub fn mirrors(arguments: &NetworkArgs, environment: &Environment) -> Vec<String> {
+    let absolute = |mirror: &String| match mirror.contains(':') {
+        true => mirror.clone(),
+        false => environment.folder.join(mirror).display().to_string(),
+    };
+    arguments.mirrors.iter().map(absolute).collect()
+}
+
+/// The proxies of the environment and of apt's configuration below `root`.
+pub fn proxies(environment: &Environment, root: &Path) -> Proxies {
+    let all = &environment.all_proxy;
+    Proxies {
+        http: environment.http_proxy.clone().or_else(|| all.clone()),
+        https: environment.https_proxy.clone().or_else(|| all.clone()),
+        no_proxy: environment.no_proxy.clone().unwrap_or_default(),
+        apt: AptProxies::parse(&apt_texts(root, "apt.conf").concat()),
+    }
+}
+
+/// The mirrors that apt of this machine uses, in the order of its files.
+pub fn host_mirrors(root: &Path) -> Vec<HostMirror> {
+    let folder = root.join("etc/apt");
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    let mut mirrors = mirrors_in_list(&read(&folder.join("sources.list")));
+    for path in files_in(&folder.join("sources.list.d")) {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("list") => mirrors.extend(mirrors_in_list(&read(&path))),
+            Some("sources") => mirrors.extend(mirrors_in_deb822(&read(&path))),
+            _ => {}
+        }
+    }
+    mirrors
+}
+
+/// apt's logins, where this user may read them.
+fn credentials(root: &Path) -> Result<Vec<Credential>, Error> {
+    let mut credentials = Vec::new();
+    for text in apt_texts(root, "auth.conf") {
+        credentials.extend(parse_netrc(&text).map_err(|error| Error::Usage {
+            message: format!("cannot use the logins in /etc/apt/auth.conf or auth.conf.d: {error}"),
+            help: "see apt_auth.conf(5)".to_owned(),
+        })?);
+    }
+    Ok(credentials)
+}
+
+/// The texts of `<name>.d/*` in their order, then of `<name>`, as apt reads them. What cannot be read is not there.
+fn apt_texts(root: &Path, name: &str) -> Vec<String> {
+    let folder = root.join("etc/apt");
+    let mut paths = files_in(&folder.join(format!("{name}.d")));
+    // Files of other extensions are leftovers of editors and package managers.
+    paths.retain(|path| path.extension().is_none_or(|extension| extension == "conf"));
+    paths.push(folder.join(name));
+    paths.iter().filter_map(|path| fs::read_to_string(path).ok()).map(|text| text + "\n").collect()
+}
+
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apt_is_read_in_its_order() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("etc/apt/apt.conf.d");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("20late"), "Acquire::http::Proxy \"http://late\";").unwrap();
+        fs::write(folder.join("10early"), "Acquire::http::Proxy \"http://early\";").unwrap();
+        fs::write(folder.join("90backup.dpkg-old"), "Acquire::http::Proxy \"http://old\";").unwrap();
+        let found = proxies(&Environment::default(), root.path()).apt;
+        assert_eq!(found, AptProxies::parse("Acquire::http::Proxy \"http://late\";"));
+    }
+
+    #[test]
+    fn folders_among_the_mirrors_are_absolute() {
+        let environment = Environment { folder: "/folder".into(), ..Environment::default() };
+        let named = ["http://a.example", "file:/x", "/srv", "mirror"].map(str::to_owned).to_vec();
+        let arguments = NetworkArgs { mirrors: named, ..NetworkArgs::default() };
+        assert_eq!(mirrors(&arguments, &environment), ["http://a.example", "file:/x", "/srv", "/folder/mirror"]);
+    }
+
+    #[test]
+    fn mirrors_of_both_forms_are_found() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("etc/apt/sources.list.d");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("b.sources"), "Types: deb\nURIs: http://b.example\nSuites: x\n").unwrap();
+        fs::write(folder.join("a.list"), "deb http://a.example x main").unwrap();
+        fs::write(folder.join("c.list.save"), "deb http://c.example x main").unwrap();
+        let urls: Vec<String> = host_mirrors(root.path()).into_iter().map(|mirror| mirror.url).collect();
+        assert_eq!(urls, ["http://a.example", "http://b.example"]);
+        assert_eq!(host_mirrors(&root.path().join("nowhere")), []);
+    }
+}

@@ -1,0 +1,33 @@
+//! Ctrl-C and its like.
+
+use std::io;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::interrupt;
+
+/// How long undoing may take, so that the program ends within a second.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// Ends the program when it is told to: what is written down in [`interrupt`] is undone, `last` is called, and the exit
+/// code is 128 and the signal's number, 130 for Ctrl-C.
+pub fn watch(last: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let Some(signal) = signals.forever().next() else { return };
+        let (done, is_done) = mpsc::channel();
+        let undo = std::thread::Builder::new().name("undo".to_owned()).spawn(move || {
+            interrupt::run_all();
+            last();
+            let _ = done.send(());
+        });
+        if undo.is_ok() {
+            let _ = is_done.recv_timeout(PATIENCE);
+        }
+        std::process::exit(128 + signal);
+    })?;
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! `oci:DIR[:TAG]`: an OCI image layout (OCI image spec, image-layout.md).
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use oci_spec::image::{Descriptor, MediaType};
+use serde_json::{Value, json};
+
+use super::beside::{Beside, sync_folder};
+use super::error::failed;
+use super::{Blob, BlobContent, DestError, Destination};
+use crate::image::Artifact;
+use crate::oci::{self, Reference, canonical_json};
+
+/// A folder of blobs with an `index.json` that names images by tag.
+///
+/// An image replaces those that had its tags; other entries stay as they are. Blobs that no entry needs any more stay
+/// too, as umoci and skopeo leave them (`umoci gc` removes them): another process may be about to name them. Blobs
+/// come by `copy_file_range`, which shares their storage with the store where the file system can.
+pub struct Layout {
+    folder: PathBuf,
+    names: Vec<Reference>,
+}
+
+/// Largest `index.json` in bytes that is read.
+const LARGEST_INDEX: u64 = 4 << 20;
+
+impl Layout {
+    /// Opens the layout in `folder`, or makes one where there is nothing or an empty folder. The image will have the
+    /// tags of `names`.
+    pub fn open(folder: &Path, names: &[Reference]) -> Result<Self, DestError> {
+        let marker = folder.join("oci-layout");
+        let is_empty = match fs::read_dir(folder) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(failed("open the OCI layout", folder)(error)),
+        };
+        let blobs = folder.join("blobs/sha256");
+        if is_empty {
+            fs::create_dir_all(&blobs).map_err(failed("make the folder", &blobs))?;
+            put(folder, &marker, oci::OCI_LAYOUT)?;
+        } else {
+            check_marker(folder, &marker)?;
+            fs::create_dir_all(&blobs).map_err(failed("make the folder", &blobs))?;
+        }
+        Ok(Self { folder: folder.to_owned(), names: names.to_vec() })
+    }
+
+    fn blob_path(&self, blob: &Blob) -> PathBuf {
+        self.folder.join("blobs/sha256").join(blob.digest.hex())
+    }
+
+    fn put(&self, blob: &Blob) -> Result<(), DestError> {
+        let path = self.blob_path(blob);
+        match &blob.content {
+            BlobContent::Bytes(bytes) => put(&self.folder, &path, bytes),
+            BlobContent::File(source) => {
+                let mut source_file = File::open(source).map_err(failed("read", source))?;
+                let mut beside = Beside::new_in(&self.folder, &path)?;
+                io::copy(&mut source_file, beside.file()).map_err(failed("write", &path))?;
+                beside.keep()
+            }
+        }
+    }
+}
+
+impl Destination for Layout {
+    fn has(&mut self, blob: &Blob) -> Result<bool, DestError> {
+        // A blob of the right size under its name was renamed there when it was complete.
+        Ok(fs::metadata(self.blob_path(blob)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == blob.size))
+    }
+
+    fn put_blob(&mut self, blob: &Blob, advance: &dyn Fn(u64)) -> Result<(), DestError> {
+        self.put(blob)?;
+        advance(blob.size);
+        Ok(())
+    }
+
+    fn put_manifest(&mut self, manifest: &Blob) -> Result<(), DestError> {
+        self.put(manifest)
+    }
+
+    fn finish(self: Box<Self>, artifact: &Artifact, _: &dyn Fn(u64)) -> Result<(), DestError> {
+        let index_path = self.folder.join("index.json");
+        // The lock is on the folder, so that it leaves no file in the layout; it ends with the file handle.
+        let lock = File::open(&self.folder).map_err(failed("lock", &self.folder))?;
+        lock.lock().map_err(failed("lock", &self.folder))?;
+        sync_folder(&self.folder.join("blobs/sha256"))?;
+        let index = match read_index(&self.folder, &index_path)? {
+            Some(index) => index,
+            None => json!({ "schemaVersion": 2, "mediaType": MediaType::ImageIndex, "manifests": [] }),
+        };
+        let index = with_entries(index, &entries(artifact, &self.names)).map_err(|problem| self.broken(problem))?;
+        put(&self.folder, &index_path, &canonical_json(&index))
+    }
+}
+
+impl Layout {
+    fn broken(&self, problem: &str) -> DestError {
+        DestError::Layout { path: self.folder.clone(), problem: problem.to_owned() }
+    }
+}
+
+/// The entries of `index.json` for an image: one for each name, or one without a name.
+pub(super) fn entries(artifact: &Artifact, names: &[Reference]) -> Vec<Descriptor> {
+    let named = |name: &Reference| {
+        let mut descriptor = artifact.descriptor();
+        let mut annotations = descriptor.annotations().clone().unwrap_or_default();
+        annotations.insert(oci::REF_NAME.to_owned(), name.tag().to_owned());
+        annotations.insert(oci::CONTAINERD_NAME.to_owned(), name.to_string());
+        descriptor.set_annotations(Some(annotations));
+        descriptor
+    };
+    if names.is_empty() { vec![artifact.descriptor()] } else { names.iter().map(named).collect() }
+}
+
+/// Adds `entries` to an `index.json`, in place of those with the same tags. What others wrote stays word for word.
+fn with_entries(mut index: Value, entries: &[Descriptor]) -> Result<Value, &'static str> {
+    const NO_LIST: &str = "its `index.json` has no list of manifests";
+    let object = index.as_object_mut().ok_or(NO_LIST)?;
+    let manifests = object.get_mut("manifests").and_then(Value::as_array_mut).ok_or(NO_LIST)?;
+    for entry in entries {
+        let entry = serde_json::to_value(entry).expect("a descriptor has texts as keys");
+        let tag = tag_of(&entry);
+        manifests.retain(|other| tag_of(other) != tag || (tag.is_none() && other["digest"] != entry["digest"]));
+        manifests.push(entry);
+    }
+    Ok(index)
+}
+
+fn tag_of(entry: &Value) -> Option<String> {
+    entry.get("annotations")?.get(oci::REF_NAME)?.as_str().map(str::to_owned)
+}
+
+fn check_marker(folder: &Path, marker: &Path) -> Result<(), DestError> {
+    let text = match read_small(marker) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(DestError::Occupied { path: folder.to_owned(), instead: "not an OCI layout" });
+        }
+        Err(error) => return Err(failed("read", marker)(error)),
+    };
+    let version = serde_json::from_slice::<Value>(&text).ok();
+    let version = version.as_ref().and_then(|value| value.get("imageLayoutVersion")).and_then(Value::as_str);
+    if version != Some("1.0.0") {
+        let problem = "its `oci-layout` does not say version 1.0.0".to_owned();
+        return Err(DestError::Layout { path: folder.to_owned(), problem });
+    }
+    Ok(())
+}
+
+fn read_index(folder: &Path, path: &Path) -> Result<Option<Value>, DestError> {
+    let text = match read_small(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("read", path)(error)),
+    };
+    let problem = |error| format!("its `index.json` is not JSON: {error}");
+    let index = serde_json::from_slice(&text);
+    index.map(Some).map_err(|error| DestError::Layout { path: folder.to_owned(), problem: problem(error) })
+}
+
+fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_file() || metadata.len() > LARGEST_INDEX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a file of at most 4 MiB"));
+    }
+    fs::read(path)
+}
+
+fn put(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), DestError> {
+    let mut beside = Beside::new_in(folder, path)?;
+    beside.write_all(bytes).map_err(failed("write", path))?;
+    beside.keep()
+}

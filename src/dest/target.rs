@@ -1,0 +1,220 @@
+//! What `-o` says.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::oci::{ParseReferenceError, Reference};
+
+/// Where one output goes: `transport:place`, with the transport names of containers/image where it has them.
+///
+/// A target without a name or tag of its own takes those of the recipe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `oci:DIR[:TAG]`
+    Oci {
+        /// The layout.
+        folder: PathBuf,
+        /// The tag in it.
+        tag: Option<String>,
+    },
+    /// `oci-archive:FILE[:REF]` and `docker-archive:FILE[:REF]`: one format that both kinds of engine read.
+    Archive {
+        /// The file.
+        file: PathBuf,
+        /// What the image is called.
+        name: Option<Reference>,
+    },
+    /// `docker-daemon:[REF]`
+    DockerDaemon {
+        /// What the image is called.
+        name: Option<Reference>,
+    },
+    /// `containers-storage:[REF]`
+    ContainersStorage {
+        /// What the image is called.
+        name: Option<Reference>,
+    },
+    /// `docker://REF`
+    Registry {
+        /// What the image is called.
+        name: Reference,
+    },
+    /// `rootfs-tar:FILE`
+    RootfsTar {
+        /// The file.
+        file: PathBuf,
+    },
+    /// `rootfs-dir:DIR`
+    RootfsDirectory {
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+/// A text that says no output.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+pub enum ParseTargetError {
+    /// No transport, or an unknown one.
+    #[error("`{text}` does not say where to write")]
+    #[diagnostic(help("{help}"))]
+    Transport {
+        /// The text.
+        text: String,
+        /// What to write instead.
+        help: String,
+    },
+    /// A transport without a place.
+    #[error("`{text}` says no {missing}")]
+    #[diagnostic(help("for example `{example}`"))]
+    Place {
+        /// The text.
+        text: String,
+        /// What is missing: `file`.
+        missing: &'static str,
+        /// What a whole one looks like.
+        example: &'static str,
+    },
+    /// A name that images cannot have.
+    #[error("`{text}` cannot be written to")]
+    Name {
+        /// The text.
+        text: String,
+        /// What is wrong with the name.
+        source: ParseReferenceError,
+    },
+}
+
+/// Transports and how each is used.
+const TRANSPORTS: [(&str, &str); 8] = [
+    ("oci", "oci:DIR:TAG"),
+    ("oci-archive", "oci-archive:FILE.tar"),
+    ("docker-archive", "docker-archive:FILE.tar"),
+    ("docker-daemon", "docker-daemon:NAME:TAG"),
+    ("containers-storage", "containers-storage:NAME:TAG"),
+    ("docker", "docker://REGISTRY/NAME:TAG"),
+    ("rootfs-tar", "rootfs-tar:FILE.tar.gz"),
+    ("rootfs-dir", "rootfs-dir:DIR"),
+];
+
+impl Target {
+    /// The names that the image gets here: the target's own, else those of the recipe. A tag alone is put on the
+    /// recipe's first name. Fails where the tag is none.
+    pub fn names(&self, recipe: &[Reference]) -> Result<Vec<Reference>, ParseReferenceError> {
+        let own = match self {
+            Self::Oci { tag: Some(tag), .. } => match recipe.first() {
+                Some(name) => Some(name.with_tag(tag)?),
+                None => Some(format!("rootfs:{tag}").parse()?),
+            },
+            Self::Archive { name, .. } | Self::DockerDaemon { name } | Self::ContainersStorage { name } => name.clone(),
+            Self::Registry { name } => Some(name.clone()),
+            Self::Oci { tag: None, .. } | Self::RootfsTar { .. } | Self::RootfsDirectory { .. } => None,
+        };
+        Ok(own.map_or_else(|| recipe.to_vec(), |name| vec![name]))
+    }
+}
+
+impl FromStr for Target {
+    type Err = ParseTargetError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || ParseTargetError::Transport { text: text.to_owned(), help: help(text) };
+        let (transport, place) = text.split_once(':').ok_or_else(unknown)?;
+        let (_, example) = TRANSPORTS.into_iter().find(|(name, _)| *name == transport).ok_or_else(unknown)?;
+        let missing = |missing| ParseTargetError::Place { text: text.to_owned(), missing, example };
+        let path = |place: &str, what| match place {
+            "" => Err(missing(what)),
+            place => Ok(Path::new(place).to_owned()),
+        };
+        let reference = |name: &str| {
+            name.parse::<Reference>().map_err(|source| ParseTargetError::Name { text: text.to_owned(), source })
+        };
+        let optional = |name: Option<&str>| name.filter(|name| !name.is_empty()).map(reference).transpose();
+        let (before, after) = place.split_once(':').map_or((place, None), |(before, after)| (before, Some(after)));
+        Ok(match transport {
+            "oci" => {
+                let tag = after.filter(|tag| !tag.is_empty());
+                // The tag alone is checked on a name that is right.
+                tag.map(|tag| reference(&format!("x:{tag}"))).transpose()?;
+                Self::Oci { folder: path(before, "folder")?, tag: tag.map(str::to_owned) }
+            }
+            "oci-archive" | "docker-archive" => Self::Archive { file: path(before, "file")?, name: optional(after)? },
+            "docker-daemon" => Self::DockerDaemon { name: optional(Some(place))? },
+            "containers-storage" => Self::ContainersStorage { name: optional(Some(place))? },
+            "docker" => {
+                let name = place.strip_prefix("//").filter(|name| !name.is_empty());
+                Self::Registry { name: reference(name.ok_or_else(|| missing("registry"))?)? }
+            }
+            "rootfs-tar" => Self::RootfsTar { file: path(place, "file")? },
+            _ => Self::RootfsDirectory { folder: path(place, "folder")? },
+        })
+    }
+}
+
+fn help(text: &str) -> String {
+    let transport = text.split(':').next().unwrap_or_default();
+    let near = TRANSPORTS.iter().min_by_key(|(name, _)| strsim::damerau_levenshtein(name, transport));
+    let near = near.filter(|(name, _)| strsim::damerau_levenshtein(name, transport) <= 3 && text.contains(':'));
+    match near {
+        Some((_, example)) => format!("did you mean `{example}`?"),
+        None => format!("one of {}", TRANSPORTS.map(|(_, example)| format!("`{example}`")).join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(text: &str) -> Target {
+        text.parse().unwrap()
+    }
+
+    fn name(text: &str) -> Reference {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn every_transport() {
+        let tag = |tag: &str| Some(tag.to_owned());
+        assert_eq!(target("oci:out"), Target::Oci { folder: "out".into(), tag: None });
+        assert_eq!(target("oci:./a/out:v1"), Target::Oci { folder: "./a/out".into(), tag: tag("v1") });
+        assert_eq!(target("oci-archive:x.tar"), Target::Archive { file: "x.tar".into(), name: None });
+        assert_eq!(
+            target("docker-archive:x.tar:localhost:5000/a:1"),
+            Target::Archive { file: "x.tar".into(), name: Some(name("localhost:5000/a:1")) }
+        );
+        assert_eq!(target("docker-daemon:"), Target::DockerDaemon { name: None });
+        assert_eq!(target("docker-daemon:a:1"), Target::DockerDaemon { name: Some(name("a:1")) });
+        assert_eq!(target("containers-storage:a"), Target::ContainersStorage { name: Some(name("a")) });
+        assert_eq!(target("docker://ghcr.io/a/b:1"), Target::Registry { name: name("ghcr.io/a/b:1") });
+        assert_eq!(target("rootfs-tar:a:b.tar"), Target::RootfsTar { file: "a:b.tar".into() });
+        assert_eq!(target("rootfs-dir:/srv/r"), Target::RootfsDirectory { folder: "/srv/r".into() });
+    }
+
+    #[test]
+    fn mistakes_are_met_with_what_was_meant() {
+        let help = |text: &str| match text.parse::<Target>() {
+            Err(ParseTargetError::Transport { help, .. }) => help,
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(help("docker-archiv:x.tar"), "did you mean `docker-archive:FILE.tar`?");
+        assert_eq!(help("rootfs-dri:x"), "did you mean `rootfs-dir:DIR`?");
+        assert!(help("out.tar").starts_with("one of `oci:DIR:TAG`, "));
+        for text in ["oci:", "oci::tag", "oci-archive:", "docker:x", "docker://", "rootfs-tar:", "rootfs-dir:"] {
+            assert!(matches!(text.parse::<Target>(), Err(ParseTargetError::Place { .. })), "{text}");
+        }
+        for text in ["oci:x:a b", "oci:x:a:b", "docker-daemon:A", "docker://x.y/a@sha256:0"] {
+            assert!(matches!(text.parse::<Target>(), Err(ParseTargetError::Name { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_come_from_the_target_or_the_recipe() {
+        let recipe = [name("base:latest"), name("base:13")];
+        let names = |text: &str, recipe: &[Reference]| target(text).names(recipe).unwrap();
+        assert_eq!(names("oci:out", &recipe), recipe);
+        assert_eq!(names("oci:out:v1", &recipe), [name("base:v1")]);
+        assert_eq!(names("oci:out:v1", &[]), [name("rootfs:v1")]);
+        assert_eq!(names("docker-daemon:other", &recipe), [name("other")]);
+        assert_eq!(names("docker-archive:x.tar", &recipe), recipe);
+    }
+}

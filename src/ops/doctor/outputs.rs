@@ -1,0 +1,75 @@
+//! What recipes can begin with here, and where images can go.
+
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use nix::unistd::AccessFlags;
+
+use crate::ops::doctor::machine::{Machine, find_program};
+use crate::ops::doctor::{Check, DoctorOptions, State};
+
+/// The Debian source: its packages' scripts need the sandbox.
+pub(super) fn debian(doors: &[Check]) -> Check {
+    let name = "debian, ubuntu";
+    let door = |state: State| doors.iter().find(|door| door.state == state);
+    match (door(State::Ok), door(State::Limited)) {
+        (Some(door), _) => Check::ok(name, format!("by the door `{}`; no other program is needed", door.name)),
+        (None, Some(door)) => Check::ok(name, format!("perhaps, by the door `{}`", door.name)).limited(),
+        (None, None) => {
+            let ways_out = doors.iter().flat_map(|door| door.ways_out.clone()).collect();
+            Check::missing(name, "packages have scripts, and there is no way into the sandbox", ways_out)
+        }
+    }
+}
+
+/// Every kind of output.
+pub(super) fn outputs(machine: &Machine, options: &DoctorOptions) -> Vec<Check> {
+    let mut checks = vec![
+        Check::ok("oci, oci-archive", "no other program is needed"),
+        Check::ok("docker-archive", "no other program is needed"),
+        Check::ok("rootfs-tar", "no other program is needed"),
+    ];
+    checks.push(match machine.uid {
+        0 => Check::ok("rootfs-dir", "with owners and devices"),
+        _ => Check::ok("rootfs-dir", "without root, owners and devices cannot be made").limited(),
+    });
+    checks.push(docker(machine, options));
+    checks.push(containers_storage(options));
+    checks
+}
+
+fn docker(machine: &Machine, options: &DoctorOptions) -> Check {
+    let name = "docker-daemon";
+    let by_archive = "docker load -i FILE, after `-o docker-archive:FILE`".to_owned();
+    let socket = match options.docker_host.as_deref() {
+        None => options.root.join("var/run/docker.sock"),
+        Some(host) => match host.strip_prefix("unix://") {
+            Some(path) => Path::new(path).to_owned(),
+            None => return Check::ok(name, format!("DOCKER_HOST is {host}, which was not asked")).limited(),
+        },
+    };
+    let is_socket = std::fs::metadata(&socket).is_ok_and(|found| found.file_type().is_socket());
+    if !is_socket {
+        return Check::missing(name, format!("there is no socket at {}", socket.display()), vec![by_archive]);
+    }
+    if nix::unistd::access(&socket, AccessFlags::R_OK | AccessFlags::W_OK).is_err() {
+        let join = format!("sudo usermod -aG docker {}, then log in again", machine.user_name());
+        return Check::missing(name, format!("you may not use {}", socket.display()), vec![join, by_archive]);
+    }
+    Check::ok(name, format!("at {}", socket.display()))
+}
+
+fn containers_storage(options: &DoctorOptions) -> Check {
+    let name = "containers-storage";
+    match ["podman", "skopeo"].iter().find_map(|program| find_program(&options.path, program)) {
+        Some(program) => Check::ok(name, format!("by {}", program.display())),
+        None => Check::missing(
+            name,
+            "neither podman nor skopeo is in PATH",
+            vec![
+                "sudo apt-get install podman".to_owned(),
+                "podman load -i FILE, after `-o oci-archive:FILE`".to_owned(),
+            ],
+        ),
+    }
+}
