@@ -63,9 +63,7 @@ pub enum Error {
     Dest(#[from] DestError),
     /// The name of an image.
     #[error(transparent)]
-    #[diagnostic(help(
-        "names look like `registry.example.com/team/base:13`; `-t` gives one, `[image] tags` gives tags"
-    ))]
+    #[diagnostic(help("names look like `registry.example.com/team/base:13`; `-t` gives one, `[image] tags` gives tags"))]
     Reference(#[from] ParseReferenceError),
     /// A port of `[image]`.
     #[error(transparent)]

@@ -160,8 +160,7 @@ impl Archive {
 /// A vendor's archive in the lock: its host, and a part of the digest of its URL.
 fn vendor_id(url: &str) -> String {
     let host = url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default();
-    let host: String =
-        host.chars().filter(|character| character.is_ascii_alphanumeric() || "-.".contains(*character)).collect();
+    let host: String = host.chars().filter(|character| character.is_ascii_alphanumeric() || "-.".contains(*character)).collect();
     format!("{}-{}", if host.is_empty() { "local" } else { &host }, &Digest::of(url.as_bytes()).hex()[..8])
 }
 

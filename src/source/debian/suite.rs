@@ -122,13 +122,10 @@ impl Wanted {
     /// The Release is the one that was asked for, and not too old. A mirror could send another suite's, signed as well.
     fn check(&self, release: &Release) -> Result<(), ResolveError> {
         let plain = |name: &str| name.trim_end_matches("/updates").to_owned();
-        let names: Vec<String> =
-            [&release.suite, &release.codename].into_iter().flatten().map(|name| plain(name)).collect();
+        let names: Vec<String> = [&release.suite, &release.codename].into_iter().flatten().map(|name| plain(name)).collect();
         let asked = plain(&self.suite);
         // stable-security calls itself so, whatever the folder is called.
-        let same = names.iter().any(|name| {
-            *name == asked || asked.starts_with(&format!("{name}-")) || name.starts_with(&format!("{asked}-"))
-        });
+        let same = names.iter().any(|name| *name == asked || asked.starts_with(&format!("{name}-")) || name.starts_with(&format!("{asked}-")));
         if !same && !names.is_empty() {
             return Err(ResolveError::OtherSuite { asked, found: names.join(", ") });
         }
@@ -159,8 +156,7 @@ impl Wanted {
             what: format!("the package index {}/{}", self.suite, file.path),
             candidates: paths
                 .flat_map(|path| {
-                    let at =
-                        |address: &String| format!("{}/dists/{}/{path}", address.trim_end_matches('/'), self.suite);
+                    let at = |address: &String| format!("{}/dists/{}/{path}", address.trim_end_matches('/'), self.suite);
                     self.addresses.iter().map(at).collect::<Vec<_>>()
                 })
                 .collect(),

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::{Drops, InstallError};
 use super::deb822::Paragraph;
 use super::package_file::{ControlMember, DebFile};
-use super::{Drops, InstallError};
 use crate::archive::{self, Item, Limits, What};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
@@ -53,7 +53,11 @@ impl Unpacked {
 
 /// Unpacks the .deb `package`, leaving out paths for which `drops` says yes. The uncompressed data archive is kept in the
 /// store, and the next time it is taken from there.
-pub(super) fn unpack(package: &Blob, store: &Store, drops: Drops<'_>) -> Result<Unpacked, InstallError> {
+pub(super) fn unpack(
+    package: &Blob,
+    store: &Store,
+    drops: Drops<'_>,
+) -> Result<Unpacked, InstallError> {
     let mut deb = DebFile::read(&package.path)?;
     let control = deb.control();
     let field = |name| control.field(name).map(|value| value.raw().to_owned()).unwrap_or_default();

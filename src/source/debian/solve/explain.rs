@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use resolvo::Requirement;
 use resolvo::conflict::{ConflictCause, ConflictEdge, ConflictGraph, ConflictNode};
+use resolvo::Requirement;
 
 use crate::source::debian::relation::Relation;
 use crate::source::debian::solve::prove::{Of, Provider, package};

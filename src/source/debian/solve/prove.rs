@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use resolvo::{
-    Candidates, Condition, ConditionId, DenseIndex, Dependencies, DependencyProvider, HintDependenciesAvailable,
+    Candidates, Condition, ConditionId, Dependencies, DependencyProvider, DenseIndex, HintDependenciesAvailable,
     Interner, KnownDependencies, Problem, Requirement, SolvableId, Solver, SolverCache, StringId,
     UnsolvableOrCancelled, VersionSetId, VersionSetUnionId,
 };
