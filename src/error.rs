@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::archive::ArchiveError;
-use crate::dest::DestError;
+use crate::dest::{DestError, ParseTargetError};
 use crate::http::HttpError;
 use crate::image::{ImageError, ParsePortError};
 use crate::lock::LockError;
@@ -61,6 +61,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Dest(#[from] DestError),
+    /// What `-o` says.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Target(#[from] ParseTargetError),
     /// The name of an image.
     #[error(transparent)]
     #[diagnostic(help("names look like `registry.example.com/team/base:13`; `-t` gives one, `[image] tags` gives tags"))]

@@ -3,8 +3,10 @@
 //! The standard output carries the answer and nothing else; progress, notes and errors go to the standard error.
 
 pub mod args;
+mod build;
 pub mod environment;
 mod explain;
+mod init;
 pub mod network;
 mod progress;
 mod show;
@@ -121,6 +123,10 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, session: &Session) -> Result<Answer, Error> {
     match command {
+        Command::Build(arguments) => build::build(&arguments, session),
+        Command::Lock(arguments) => build::lock(&arguments, session),
+        Command::Init(arguments) => init::init(&arguments, session),
+        Command::Schema(_) => Ok(Answer::new(crate::recipe::schema())),
         Command::Store(arguments) => store::run(&arguments.command, session),
         Command::Doctor(arguments) => {
             let diagnosis = crate::ops::doctor::doctor(&doctor_options(session)?);

@@ -5,15 +5,17 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::context::Context;
-use crate::dest::{self, Target};
+use crate::dest::Target;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::image::{self, Image};
+use crate::image::{self, Artifact, Image};
 use crate::lock::{Lock, Pin};
 use crate::ops::config;
 use crate::ops::lock::{self, LockOptions};
+use crate::ops::publish::{self, Finished};
 use crate::ops::run;
+use crate::oci::Reference;
 use crate::pass::{self, Outcome};
 use crate::recipe::{self, PathRules, Recipe};
 use crate::report::{Phase, Unit};
@@ -34,6 +36,8 @@ pub struct BuildOptions {
     pub targets: Vec<Target>,
     /// Threads that compress.
     pub threads: NonZeroUsize,
+    /// The socket of the Docker engine, for `docker-daemon:`.
+    pub docker_socket: PathBuf,
     /// Secrets by id, for `[[run]]`.
     pub secrets: BTreeMap<String, Vec<u8>>,
 }
@@ -42,23 +46,21 @@ pub struct BuildOptions {
 #[derive(Clone, Debug)]
 pub struct Built {
     /// The image.
-    pub image: Image,
-    /// Its names, the first one before all others.
-    pub names: Vec<String>,
+    pub artifact: Artifact,
+    /// Its names.
+    pub names: Vec<Reference>,
     /// The one timestamp in it.
     pub epoch: Epoch,
     /// What the source made: `81 packages of debian trixie`.
     pub source: String,
     /// What each pass did, by its name.
     pub passes: Vec<(&'static str, Outcome)>,
-    /// Where it was written, in words.
-    pub written: Vec<String>,
 }
 
 impl Built {
     /// The image's digest.
     pub fn digest(&self) -> Digest {
-        self.image.digest()
+        self.artifact.digest()
     }
 }
 
@@ -72,10 +74,17 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
     let mut rootfs = fetch(&recipe, &lock, &options.lock, context)?;
     run::steps(&recipe, &mut rootfs, &options.secrets, context)?;
     let passes = apply_passes(&recipe, &mut rootfs, context)?;
-    let image = pack(&recipe, &rootfs, options.threads, context)?;
     let names = config::names(&recipe, &options.tags, rootfs.epoch)?;
-    let written = publish(&image, &rootfs, &names, options, context)?;
-    Ok(Built { image, names, epoch: rootfs.epoch, source: rootfs.summary, passes, written })
+    let artifact = Artifact::Image(Box::new(pack(&recipe, &rootfs, options.threads, context)?));
+    let finished = Finished {
+        artifact: &artifact,
+        tree: &rootfs.tree,
+        names: &names,
+        docker_socket: options.docker_socket.clone(),
+        threads: options.threads,
+    };
+    publish::publish(&finished, &options.targets, context)?;
+    Ok(Built { artifact, names, epoch: rootfs.epoch, source: rootfs.summary, passes })
 }
 
 fn fetch(recipe: &Recipe, lock: &Lock, options: &LockOptions, context: &Context) -> Result<Rootfs, Error> {
@@ -118,21 +127,4 @@ fn pack(recipe: &Recipe, rootfs: &Rootfs, threads: NonZeroUsize, context: &Conte
     reporter.end(Phase::Pack, &format!("{before:.1} MB to {after:.1} MB"));
     let settings = config::image(recipe, &rootfs.tree)?;
     Ok(Image::assemble(recipe.platforms[0], rootfs.epoch, &settings, vec![layer])?)
-}
-
-fn publish(
-    image: &Image,
-    rootfs: &Rootfs,
-    names: &[String],
-    options: &BuildOptions,
-    context: &Context,
-) -> Result<Vec<String>, Error> {
-    context.reporter.begin(Phase::Publish, Some(options.targets.len() as u64), Unit::Items);
-    let mut written = Vec::new();
-    for target in &options.targets {
-        written.push(dest::publish(target, image, &rootfs.tree, names)?);
-        context.reporter.advance(Phase::Publish, 1);
-    }
-    context.reporter.end(Phase::Publish, &written.join(", "));
-    Ok(written)
 }

@@ -24,17 +24,14 @@ pub(super) fn compression(recipe: &Recipe) -> Compression {
 
 /// The names of the image: those of the command line, else the recipe's name with its tags. A name of the command line
 /// that starts with `:` is only a tag.
-pub(super) fn names(recipe: &Recipe, tags: &[String], epoch: Epoch) -> Result<Vec<String>, Error> {
+pub(super) fn names(recipe: &Recipe, tags: &[String], epoch: Epoch) -> Result<Vec<Reference>, Error> {
     let full = |tag: &String| format!("{}:{tag}", recipe.name);
     let names: Vec<String> = if tags.is_empty() {
         recipe.tags(epoch)?.iter().map(full).collect()
     } else {
         tags.iter().map(|tag| tag.strip_prefix(':').map_or(tag.clone(), |tag| full(&tag.to_owned()))).collect()
     };
-    for name in &names {
-        name.parse::<Reference>()?;
-    }
-    Ok(names)
+    Ok(names.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
 }
 
 /// What the image says about running it.

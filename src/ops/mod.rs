@@ -5,5 +5,6 @@ mod config;
 pub mod doctor;
 pub mod init;
 pub mod lock;
+mod publish;
 mod run;
 pub mod store;

@@ -15,6 +15,7 @@
 //! Programs that use this library call [`become_worker_if_asked`] first thing in `main`.
 
 mod filter;
+mod host;
 mod identity;
 mod session;
 mod stage;
@@ -26,6 +27,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+pub use host::run_host_program;
 pub use session::{Ended, Session};
 pub use wire::Step;
 pub use worker::become_worker_if_asked;

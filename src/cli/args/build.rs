@@ -7,7 +7,6 @@ use std::str::FromStr;
 use clap::Args;
 
 use crate::cli::args::NetworkArgs;
-use crate::platform::Platform;
 
 /// Build the image of a recipe.
 ///
@@ -18,7 +17,6 @@ use crate::platform::Platform;
 Examples:
   rootsmith build trixie.toml -o oci:out/trixie
   rootsmith build trixie.toml -o docker-daemon:trixie:latest -o oci-archive:trixie.tar
-  rootsmith build trixie.toml --variant debug --platform linux/arm64 -o docker://registry.example/base:debug
   rootsmith build trixie.toml --frozen -o rootfs-tar:trixie.tar
 
 Outputs:
@@ -27,7 +25,6 @@ Outputs:
   docker-archive:FILE        the same for `docker load`
   docker-daemon:REF          the Docker engine of this machine
   containers-storage:REF     the storage of podman, buildah and CRI-O
-  docker://REF               a registry
   rootfs-tar:FILE            the root filesystem alone, as a tar
   rootfs-dir:DIR             the same, as a folder")]
 pub struct BuildArgs {
@@ -39,15 +36,12 @@ pub struct BuildArgs {
     /// `TRANSPORT:PLACE`, with the names that skopeo uses.
     #[arg(short, long = "output", value_name = "OUTPUT")]
     pub outputs: Vec<String>,
-    /// A tag in place of the recipe's; may be repeated
-    #[arg(short, long = "tag", value_name = "TAG")]
+    /// A name in place of the recipe's, or `:TAG` for a tag alone; may be repeated
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
     pub tags: Vec<String>,
     /// A variant of the recipe: [variant.NAME]
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
-    /// A platform in place of the recipe's, as linux/arm64; may be repeated
-    #[arg(long = "platform", value_name = "PLATFORM")]
-    pub platforms: Vec<Platform>,
     /// Which inputs may change, and from where they come.
     #[command(flatten)]
     pub network: NetworkArgs,
@@ -59,9 +53,6 @@ pub struct BuildArgs {
     /// How many threads work; the image does not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
-    /// Go on with other platforms and outputs after an error with one
-    #[arg(long)]
-    pub keep_going: bool,
     /// Print one JSON object in place of the digest
     #[arg(long)]
     pub json: bool,
@@ -92,9 +83,6 @@ pub struct LockArgs {
     /// A variant of the recipe: [variant.NAME]
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
-    /// A platform in place of the recipe's, as linux/arm64; may be repeated
-    #[arg(long = "platform", value_name = "PLATFORM")]
-    pub platforms: Vec<Platform>,
     /// Which inputs may change, and from where they come.
     #[command(flatten)]
     pub network: NetworkArgs,

@@ -39,7 +39,7 @@ pub struct InspectArgs {
 Examples:
   rootsmith init
   rootsmith init base.toml --suite trixie --package ca-certificates --user app
-  rootsmith init --suite bookworm --variant apt --yes")]
+  rootsmith init --suite bookworm --slim --yes")]
 pub struct InitArgs {
     /// The file to write; the default is NAME.toml
     #[arg(value_name = "FILE")]
@@ -50,15 +50,15 @@ pub struct InitArgs {
     /// The suite, as trixie
     #[arg(long)]
     pub suite: Option<String>,
-    /// Which packages to begin with: essential, apt, minbase, standard or custom
-    #[arg(long)]
-    pub variant: Option<String>,
     /// A further package; may be repeated
     #[arg(long = "package", value_name = "NAME")]
     pub packages: Vec<String>,
-    /// A user that the image runs as
-    #[arg(long, value_name = "NAME")]
+    /// A user that the image runs as: NAME or NAME:NUMBER, or root
+    #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+    /// Leave out documentation, manual pages and translations
+    #[arg(long)]
+    pub slim: bool,
     /// Ask nothing: take the defaults
     #[arg(short, long)]
     pub yes: bool,

@@ -104,6 +104,15 @@ pub enum Color {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Build the image of a recipe
+    Build(Box<BuildArgs>),
+    /// Resolve a recipe to exact inputs, in a lock beside it
+    Lock(Box<LockArgs>),
+    /// Write a recipe to begin with
+    Init(InitArgs),
+    /// Print the JSON schema of recipes, for editors
+    #[command(after_long_help = "Examples:\n  rootsmith schema > rootsmith.schema.json")]
+    Schema(SchemaArgs),
     /// Look after the store: what is in it, what is damaged, what may go
     Store(StoreArgs),
     /// Say what each source and output needs, and what this machine has
@@ -134,7 +143,8 @@ pub struct NetworkArgs {
     pub frozen: bool,
     /// A mirror to ask before the others; may be repeated
     ///
-    /// An address of http, https or file, or a folder. It stands for the main repository of the recipe's distribution.
+    /// An address of http, https or file, or a folder. It stands for the main repository of the recipe's distribution;
+    /// `debian-security=URL` is one of another repository, by its name in the lock.
     /// It is not written into the lock or the image: what counts is the digest.
     #[arg(long = "mirror", value_name = "URL", help_heading = "Inputs")]
     pub mirrors: Vec<String>,

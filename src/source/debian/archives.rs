@@ -128,6 +128,34 @@ pub fn mirrors(request: &DebianRequest, settings: &MirrorSettings) -> Mirrors {
     mirrors
 }
 
+/// Suites of Debian that a machine's apt may name, and of Ubuntu.
+const DEBIAN_SUITES: [&str; 12] = [
+    "buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid", "oldoldstable", "oldstable", "stable", "testing",
+    "unstable",
+];
+const UBUNTU_SUITES: [&str; 6] = ["focal", "jammy", "noble", "plucky", "questing", "resolute"];
+
+/// The official archives among the apt sources of a machine, given as addresses and suites: ids and addresses.
+pub fn on_host<'a>(sources: impl Iterator<Item = (&'a str, &'a [String])>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (url, suites) in sources {
+        for suite in suites {
+            let (name, kind) = suite.split_once(['-', '/']).unwrap_or((suite, ""));
+            let id = match kind {
+                "security" if DEBIAN_SUITES.contains(&name) => "debian-security",
+                "" | "updates" | "backports" if DEBIAN_SUITES.contains(&name) => "debian",
+                _ if UBUNTU_SUITES.contains(&name) => "ubuntu",
+                _ => continue,
+            };
+            let entry = (id.to_owned(), url.to_owned());
+            if !found.contains(&entry) {
+                found.push(entry);
+            }
+        }
+    }
+    found
+}
+
 /// Adds the dated archives to the mirrors of a pin: they still have what all mirrors have dropped.
 pub fn add_dated(pin: &DebianPin, mirrors: &mut Mirrors) {
     for repository in &pin.repositories {

@@ -1,0 +1,138 @@
+//! `rootsmith build` and `rootsmith lock`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::thread;
+
+use super::args::{BuildArgs, LockArgs, NetworkArgs};
+use super::{Answer, Session, network};
+use crate::dest::{DockerDaemon, Target};
+use crate::epoch::Epoch;
+use crate::error::Error;
+use crate::ops::build::{self, BuildOptions, Built};
+use crate::ops::lock::{self, LockOptions, UpdateOptions};
+use crate::source::debian::archives::{self, MirrorSettings};
+
+/// Builds, shows the summary, and answers with the digest.
+pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, Error> {
+    let targets = arguments.outputs.iter().map(|text| text.parse::<Target>()).collect::<Result<_, _>>()?;
+    let options = BuildOptions {
+        recipe: arguments.recipe.clone(),
+        variant: arguments.variant.clone(),
+        lock: lock_options(&arguments.network, session),
+        tags: arguments.tags.clone(),
+        targets,
+        threads: arguments.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+        docker_socket: docker_socket(session)?,
+        secrets: secrets(arguments)?,
+    };
+    let context = session.context(&arguments.network)?;
+    let built = build::build(&options, &context)?;
+    for line in summary(&built).lines() {
+        context.reporter.note(line);
+    }
+    if arguments.json {
+        return Ok(Answer::json(&serde_json::json!({
+            "schema": "rootsmith/build/1",
+            "digest": built.digest().to_string(),
+            "names": built.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "created": built.epoch.rfc3339(),
+            "passes": built.passes.iter().map(|(name, outcome)| {
+                (*name, outcome.counts.iter().copied().collect::<BTreeMap<_, _>>())
+            }).collect::<BTreeMap<_, _>>(),
+        })));
+    }
+    Ok(Answer::new(format!("{}\n", built.digest())))
+}
+
+/// Locks, and answers with what changed.
+pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Error> {
+    let names = arguments.updated_packages();
+    let options = UpdateOptions {
+        recipe: arguments.recipe.clone(),
+        variant: arguments.variant.clone(),
+        lock: lock_options(&arguments.network, session),
+        check: arguments.check,
+        update: names.map(|names| names.into_iter().map(str::to_owned).collect()),
+    };
+    let context = session.context(&arguments.network)?;
+    let updated = lock::update(&options, &context)?;
+    let changes: Vec<String> = updated.changes.iter().map(ToString::to_string).collect();
+    let (file, written) = (updated.path.display().to_string(), updated.written);
+    let answer = if arguments.json {
+        Answer::json(&serde_json::json!({
+            "schema": "rootsmith/lock/1", "file": file, "written": written, "changes": changes,
+        }))
+    } else {
+        let lines: String = changes.iter().map(|change| format!("{change}\n")).collect();
+        let end = match (arguments.check, written) {
+            (true, _) if changes.is_empty() => "nothing newer".to_owned(),
+            (true, _) => format!("{} changes; `rootsmith lock --update` takes them", changes.len()),
+            (false, true) => format!("{file} written"),
+            (false, false) => format!("{file} is up to date"),
+        };
+        context.reporter.note(&end);
+        Answer::new(lines)
+    };
+    Ok(if arguments.check && !changes.is_empty() { answer.no() } else { answer })
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one place that looks at the clock; no image holds what it says")]
+fn lock_options(arguments: &NetworkArgs, session: &Session) -> LockOptions {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let chosen = network::mirrors(arguments, &session.environment).into_iter().map(|mirror| match named(&mirror) {
+        Some((id, url)) => (id.to_owned(), url.to_owned()),
+        None => (String::new(), mirror),
+    });
+    let host = network::host_mirrors(Path::new("/"));
+    LockOptions {
+        locked: arguments.is_locked(),
+        mirrors: MirrorSettings {
+            chosen: chosen.collect(),
+            host: archives::on_host(host.iter().map(|mirror| (mirror.url.as_str(), mirror.suites.as_slice()))),
+        },
+        now: Epoch::from_seconds(i64::try_from(now.as_secs()).unwrap_or(i64::MAX)),
+    }
+}
+
+/// `ID=URL`, a mirror of an archive other than the main one.
+fn named(mirror: &str) -> Option<(&str, &str)> {
+    let (id, url) = mirror.split_once('=')?;
+    let plain = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
+    (plain && !id.is_empty()).then_some((id, url))
+}
+
+fn docker_socket(session: &Session) -> Result<std::path::PathBuf, Error> {
+    match session.environment.docker_host.as_deref() {
+        None | Some("") => Ok(DockerDaemon::SOCKET.into()),
+        Some(host) => host.strip_prefix("unix://").map(Into::into).ok_or_else(|| Error::Usage {
+            message: format!("cannot reach the Docker engine at `{host}`"),
+            help: "DOCKER_HOST must be `unix://` and a path; or write `-o docker-archive:FILE` and load that".to_owned(),
+        }),
+    }
+}
+
+fn secrets(arguments: &BuildArgs) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let read = |secret: &super::args::Secret| match std::fs::read(&secret.source) {
+        Ok(bytes) => Ok((secret.id.clone(), bytes)),
+        Err(error) => Err(Error::Usage {
+            message: format!("cannot read the secret `{}`: {}: {error}", secret.id, secret.source.display()),
+            help: "`--secret id=NAME,src=FILE` names a file that you may read".to_owned(),
+        }),
+    };
+    arguments.secrets.iter().map(read).collect()
+}
+
+/// What a person wants to know of a finished image.
+fn summary(built: &Built) -> String {
+    let mut text = String::new();
+    for (name, outcome) in built.passes.iter().filter(|(_, outcome)| !outcome.summary.is_empty()) {
+        let _ = writeln!(text, "{name}: {}", outcome.summary);
+    }
+    let size: u64 = built.artifact.images().iter().map(|image| image.size()).sum();
+    let names: Vec<String> = built.names.iter().map(|name| name.familiar()).collect();
+    let _ = writeln!(text, "{}: {}, {:.1} MB, created {}", names.join(", "), built.source, size as f64 / 1e6, built.epoch);
+    text
+}

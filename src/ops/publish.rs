@@ -1,0 +1,78 @@
+//! Writing a finished image to where it goes.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::archive::SpecialFiles;
+use crate::context::Context;
+use crate::dest::{
+    self, ArchiveFile, ContainersStorage, DestError, Destination, DockerDaemon, Layout, Target, write_rootfs_directory,
+    write_rootfs_tar,
+};
+use crate::error::Error;
+use crate::image::Artifact;
+use crate::oci::Reference;
+use crate::report::{Phase, Unit};
+use crate::sandbox;
+use crate::tree::Tree;
+
+/// A finished image and what belongs to it.
+pub(super) struct Finished<'a> {
+    /// The image.
+    pub(super) artifact: &'a Artifact,
+    /// Its root filesystem, for targets that take only that.
+    pub(super) tree: &'a Tree,
+    /// What it is called, unless a target says otherwise.
+    pub(super) names: &'a [Reference],
+    /// The socket of the Docker engine.
+    pub(super) docker_socket: PathBuf,
+    /// Threads that compress.
+    pub(super) threads: NonZeroUsize,
+}
+
+/// Writes the image to all `targets`, one after the other.
+pub(super) fn publish(finished: &Finished<'_>, targets: &[Target], context: &Context) -> Result<(), Error> {
+    if targets.is_empty() {
+        context.reporter.note("nothing was written: `-o oci:DIR` and the like say where the image goes");
+        return Ok(());
+    }
+    context.reporter.begin(Phase::Publish, None, Unit::Bytes);
+    for target in targets {
+        one(finished, target, context)?;
+    }
+    let count = targets.len();
+    context.reporter.end(Phase::Publish, &format!("{count} output{}", if count == 1 { "" } else { "s" }));
+    Ok(())
+}
+
+fn one(finished: &Finished<'_>, target: &Target, context: &Context) -> Result<(), Error> {
+    let advance = |bytes| context.reporter.advance(Phase::Publish, bytes);
+    let names = target.names(finished.names)?;
+    let destination: Box<dyn Destination> = match target {
+        Target::Oci { folder, .. } => Box::new(Layout::open(folder, &names)?),
+        Target::Archive { file, .. } => Box::new(ArchiveFile::create(file, &names)?),
+        Target::DockerDaemon { .. } => Box::new(DockerDaemon::new(&finished.docker_socket, &names)?),
+        Target::ContainersStorage { .. } => {
+            Box::new(ContainersStorage::new(&context.store.temporary(), &names, &sandbox::run_host_program)?)
+        }
+        Target::Registry { name } => {
+            return Err(Error::Usage {
+                message: format!("cannot push `{name}`: this version does not talk to registries"),
+                help: "write `-o oci:DIR`, and push that: `skopeo copy oci:DIR docker://REF`".to_owned(),
+            });
+        }
+        Target::RootfsTar { file } => {
+            write_rootfs_tar(finished.tree, file, SpecialFiles::Keep, finished.threads)?;
+            return Ok(());
+        }
+        Target::RootfsDirectory { folder } => {
+            let written = write_rootfs_directory(finished.tree, folder, SpecialFiles::Keep)?;
+            if written.owners_left_out {
+                context.reporter.warn("all files of the folder belong to you: only root can give them their owners");
+            }
+            return Ok(());
+        }
+    };
+    Ok::<(), DestError>(dest::publish(finished.artifact, destination, &advance)?)?;
+    Ok(())
+}
