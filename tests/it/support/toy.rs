@@ -1,7 +1,7 @@
 //! A small distribution for tests: a base system of a few packages whose maintainer scripts really run.
 //!
-//! Its shell is the host's static busybox, whose bytes differ from machine to machine; recipes whose digest must not
-//! differ prune it. Everything else is written here: dpkg, for one, is a script.
+//! Its shell is the host's static busybox, whose bytes differ from machine to machine; the golden recipe removes it at
+//! last. Everything else is written here: dpkg, for one, is a script.
 
 use std::fs;
 use std::path::Path;
