@@ -18,7 +18,12 @@ const APPLETS: [&str; 24] = [
 
 /// Writes the archive into `folder`.
 pub fn write(folder: &Path) {
-    let suite = Suite { origin: "Golden", suite: "golden", codename: "golden", date: "Sun, 15 Jun 2025 15:06:40 UTC" };
+    write_as("golden", folder);
+}
+
+/// Writes the archive into `folder`, as the suite of another name.
+pub fn write_as(suite: &'static str, folder: &Path) {
+    let suite = Suite { origin: "Golden", suite, codename: suite, date: "Sun, 15 Jun 2025 15:06:40 UTC" };
     archive::write(folder, &suite, &packages());
 }
 
