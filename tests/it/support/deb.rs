@@ -206,33 +206,51 @@ fn tar(entries: &[Entry]) -> Vec<u8> {
         header.set_uid(entry.owner.0);
         header.set_gid(entry.owner.1);
         header.set_size(0);
-        let path = format!("./{}", entry.path);
-        match &entry.node {
+        let mut path = format!("./{}", entry.path);
+        let mut target = String::new();
+        let mut bytes: &[u8] = &[];
+        header.set_entry_type(match &entry.node {
             Node::Directory => {
-                header.set_entry_type(tar::EntryType::Directory);
-                let path = format!("{}/", path.trim_end_matches('/'));
-                builder.append_data(&mut header, path, std::io::empty()).unwrap();
+                path = format!("{}/", path.trim_end_matches('/'));
+                tar::EntryType::Directory
             }
-            Node::File(bytes) => {
-                header.set_entry_type(tar::EntryType::Regular);
-                header.set_size(bytes.len() as u64);
-                builder.append_data(&mut header, path, bytes.as_slice()).unwrap();
+            Node::File(content) => {
+                bytes = content;
+                tar::EntryType::Regular
             }
-            Node::Symlink(target) => {
-                header.set_entry_type(tar::EntryType::Symlink);
-                builder.append_link(&mut header, path, target).unwrap();
+            Node::Symlink(to) => {
+                target.clone_from(to);
+                tar::EntryType::Symlink
             }
-            Node::HardLink(target) => {
-                header.set_entry_type(tar::EntryType::Link);
-                builder.append_link(&mut header, path, format!("./{target}")).unwrap();
+            Node::HardLink(to) => {
+                target = format!("./{to}");
+                tar::EntryType::Link
             }
-            Node::Fifo => {
-                header.set_entry_type(tar::EntryType::Fifo);
-                builder.append_data(&mut header, path, std::io::empty()).unwrap();
+            Node::Fifo => tar::EntryType::Fifo,
+        });
+        header.set_size(bytes.len() as u64);
+        for (letter, text, field) in [('L', &path, 0..100), ('K', &target, 157..257)] {
+            if text.len() > field.len() {
+                append_long(&mut builder, letter, text);
             }
+            let text = &text.as_bytes()[..text.len().min(field.len())];
+            header.as_mut_bytes()[field][..text.len()].copy_from_slice(text);
         }
+        header.set_cksum();
+        builder.append(&header, bytes).unwrap();
     }
     builder.into_inner().unwrap()
+}
+
+/// A name that is too long for the header it goes before. `tar`'s own way of writing them drops the `./`.
+fn append_long(builder: &mut tar::Builder<Vec<u8>>, letter: char, text: &str) {
+    let mut header = tar::Header::new_gnu();
+    header.as_mut_bytes()[..13].copy_from_slice(b"././@LongLink");
+    header.set_entry_type(tar::EntryType::new(letter as u8));
+    header.set_mode(0o644);
+    header.set_size(text.len() as u64 + 1);
+    header.set_cksum();
+    builder.append(&header, [text.as_bytes(), b"\0"].concat().as_slice()).unwrap();
 }
 
 /// A member of an ar archive (ar(5)).

@@ -1,7 +1,7 @@
 //! A small distribution for tests: a base system of a few packages whose maintainer scripts really run.
 //!
-//! Its shell is the host's static busybox, whose bytes differ from machine to machine; recipes whose digest must not
-//! differ prune it. Everything else is written here: dpkg, for one, is a script.
+//! Its shell is the host's static busybox, whose bytes differ from machine to machine; the golden recipe removes it at
+//! last. Everything else is written here: dpkg, for one, is a script.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,12 @@ const APPLETS: [&str; 24] = [
 
 /// Writes the archive into `folder`.
 pub fn write(folder: &Path) {
-    let suite = Suite { origin: "Golden", suite: "golden", codename: "golden", date: "Sun, 15 Jun 2025 15:06:40 UTC" };
+    write_as("golden", folder);
+}
+
+/// Writes the archive into `folder`, as the suite of another name.
+pub fn write_as(suite: &'static str, folder: &Path) {
+    let suite = Suite { origin: "Golden", suite, codename: suite, date: "Sun, 15 Jun 2025 15:06:40 UTC" };
     archive::write(folder, &suite, &packages());
 }
 
