@@ -167,7 +167,7 @@ fn of_store(error: &StoreError) -> Blame {
 fn of_resolve(error: &ResolveError) -> Blame {
     match error {
         ResolveError::Http(error) => of_http(error),
-        ResolveError::Solve(_) | ResolveError::Keyring { .. } | ResolveError::NoKeys { .. } => Blame::Input,
+        ResolveError::Solve(_) | ResolveError::Keyring { .. } | ResolveError::BadKeyring { .. } | ResolveError::NoKeys { .. } => Blame::Input,
         ResolveError::NoSuite { .. } | ResolveError::Packages(_) | ResolveError::NotChosen { .. } => Blame::Input,
         _ => Blame::Upstream,
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::deb822::Deb822Error;
 use super::index::IndexError;
-use super::openpgp::OpenPgpError;
+use super::openpgp::{KeyringError, SignatureError};
 use super::package_file::PackageFileError;
 use super::relation::RelationError;
 use super::release::ReleaseError;
@@ -154,13 +154,17 @@ pub enum ResolveError {
         addresses: Vec<String>,
     },
     /// The signature of a suite is not one to trust.
-    #[error("cannot trust the suite `{suite}`")]
-    Untrusted {
-        /// The suite.
-        suite: String,
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Signature(#[from] SignatureError),
+    /// A file of keys holds something else.
+    #[error("cannot use the keyring `{}`", path.display())]
+    BadKeyring {
+        /// The file.
+        path: PathBuf,
         /// Why not.
         #[diagnostic_source]
-        source: OpenPgpError,
+        source: KeyringError,
     },
     /// A suite has no signature at all.
     #[error("the suite `{suite}` is not signed: there is {address}, but neither InRelease nor Release.gpg")]

@@ -128,6 +128,18 @@ pub fn verify_clearsigned(what: &str, bytes: &[u8], keyring: &Keyring, now: Epoc
     Ok(Verified { text: text.replace("\r\n", "\n"), signers })
 }
 
+/// The text of a clearsigned message, whoever signed it.
+pub fn cleartext(what: &str, bytes: &[u8]) -> Result<String, SignatureError> {
+    let malformed = |source: Box<dyn std::error::Error + Send + Sync>| SignatureError::NotClearsigned {
+        what: what.to_owned(),
+        source,
+    };
+    let input = std::str::from_utf8(bytes).map_err(|error| malformed(error.into()))?;
+    let (message, _) =
+        CleartextSignedMessage::from_string(input.trim_ascii_end()).map_err(|error| malformed(error.into()))?;
+    Ok(message.signed_text().replace("\r\n", "\n"))
+}
+
 /// Verifies a text (`Release`) by the signatures beside it (`Release.gpg`, armoured or binary). `now` and `what` are as
 /// in [`verify_clearsigned`].
 pub fn verify_detached(
