@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use crate::archive::Limits;
 use crate::digest::{DiffId, Digest};
-use crate::image::{self, Choice, OpenError, Opened};
+use crate::error::Error;
+use crate::image::{self, Choice, Opened};
 use crate::inventory::{self, InventoryError, OsRelease};
 use crate::package::Package;
 use crate::store::Store;
@@ -111,38 +112,13 @@ pub struct FileCounts {
     pub setuid_or_setgid: u64,
 }
 
-/// Why an image cannot be inspected.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum InspectError {
-    /// It cannot be opened.
-    #[error("cannot inspect `{path}`")]
-    Open {
-        /// What was to be inspected.
-        path: String,
-        /// Why not.
-        #[source]
-        #[diagnostic_source]
-        source: OpenError,
-    },
-    /// Its package databases cannot be read.
-    #[error("cannot list the packages of `{path}`")]
-    Inventory {
-        /// What was to be inspected.
-        path: String,
-        /// Why not.
-        #[source]
-        #[diagnostic_source]
-        source: InventoryError,
-    },
-}
-
 /// Looks into the OCI layout, image archive or root filesystem tar at `path`. Uncompressed layers are kept in the store's
 /// temporary folder meanwhile.
-pub fn inspect(path: &Path, options: &InspectOptions, store: &Store) -> Result<Inspection, InspectError> {
+pub fn inspect(path: &Path, options: &InspectOptions, store: &Store) -> Result<Inspection, Error> {
     let name = || path.display().to_string();
     let opened = image::open(path, &options.choice, &options.limits, &store.temporary())
-        .map_err(|source| InspectError::Open { path: name(), source })?;
-    inspection(&opened).map_err(|source| InspectError::Inventory { path: name(), source })
+        .map_err(|source| Error::Open { path: name(), source })?;
+    inspection(&opened).map_err(|source| Error::Inventory { path: name(), source })
 }
 
 fn inspection(opened: &Opened) -> Result<Inspection, InventoryError> {

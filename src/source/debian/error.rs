@@ -168,7 +168,9 @@ pub enum ResolveError {
     },
     /// A suite has no signature at all.
     #[error("the suite `{suite}` is not signed: there is {address}, but neither InRelease nor Release.gpg")]
-    #[diagnostic(help("`trust = \"unsigned\"` in its [[from.debian.repository]] accepts that, and the image will say so"))]
+    #[diagnostic(help(
+        "`trust = \"unsigned\"` in its [[from.debian.repository]] accepts that, and the image will say so"
+    ))]
     Unsigned {
         /// The suite.
         suite: String,
@@ -200,7 +202,9 @@ pub enum ResolveError {
     },
     /// A mirror gives another suite.
     #[error("the archive gives the suite `{found}` where `{asked}` was asked for")]
-    #[diagnostic(help("the mirror is wrongly set up, or somebody wants you to install something else: use another one"))]
+    #[diagnostic(help(
+        "the mirror is wrongly set up, or somebody wants you to install something else: use another one"
+    ))]
     OtherSuite {
         /// What was asked for.
         asked: String,

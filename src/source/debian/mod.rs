@@ -20,8 +20,7 @@ pub mod archives;
 mod database;
 mod error;
 mod fetch;
-#[doc(hidden)]
-pub mod install;
+mod install;
 mod keep;
 mod lay;
 mod order;

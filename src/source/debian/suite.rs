@@ -12,7 +12,7 @@ use crate::archive::{self, Limits};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::http::Job;
+use crate::http::{Job, address_in};
 use crate::recipe::Trust;
 use crate::report::Phase;
 
@@ -91,7 +91,7 @@ impl Wanted {
         address: &str,
         context: &Context,
     ) -> Result<Option<(Release, Digest, Option<String>)>, ResolveError> {
-        let at = |name: &str| format!("{}/dists/{}/{name}", address.trim_end_matches('/'), self.suite);
+        let at = |name: &str| address_in(address, &format!("dists/{}/{name}", self.suite));
         let fetch = |name: &str| context.http.fetch_optional(&at(name), RELEASE_LIMIT);
         let what = |name: &str| crate::http::without_secrets(&at(name));
         let verified = if let Some(signed) = fetch("InRelease")? {
@@ -139,7 +139,9 @@ impl Wanted {
         names.dedup();
         let asked = plain(&self.suite);
         // stable-security calls itself so, whatever the folder is called.
-        let same = names.iter().any(|name| *name == asked || asked.starts_with(&format!("{name}-")) || name.starts_with(&format!("{asked}-")));
+        let same = names.iter().any(|name| {
+            *name == asked || asked.starts_with(&format!("{name}-")) || name.starts_with(&format!("{asked}-"))
+        });
         if !same && !names.is_empty() {
             return Err(ResolveError::OtherSuite { asked, found: names.join(", ") });
         }
@@ -168,7 +170,7 @@ impl Wanted {
             what: format!("the package index {}/{}", self.suite, file.path),
             candidates: paths
                 .flat_map(|path| {
-                    let at = |address: &String| format!("{}/dists/{}/{path}", address.trim_end_matches('/'), self.suite);
+                    let at = |address: &String| address_in(address, &format!("dists/{}/{path}", self.suite));
                     self.addresses.iter().map(at).collect::<Vec<_>>()
                 })
                 .collect(),

@@ -13,6 +13,7 @@ mod explain;
 mod mention;
 mod order;
 mod prove;
+mod provider;
 mod reach;
 mod universe;
 mod walk;
