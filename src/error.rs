@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use crate::archive::ArchiveError;
 use crate::dest::{DestError, ParseTargetError};
 use crate::http::HttpError;
-use crate::image::{ImageError, ParsePortError};
+use crate::image::{ImageError, OpenError, ParsePortError};
+use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::oci::ParseReferenceError;
 use crate::pass::PassError;
@@ -61,13 +62,35 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Dest(#[from] DestError),
+    /// An image that cannot be opened.
+    #[error("cannot inspect `{path}`")]
+    Open {
+        /// What was to be inspected.
+        path: String,
+        /// Why not.
+        #[source]
+        #[diagnostic_source]
+        source: OpenError,
+    },
+    /// Package databases that cannot be read.
+    #[error("cannot list the packages of `{path}`")]
+    Inventory {
+        /// What was to be inspected.
+        path: String,
+        /// Why not.
+        #[source]
+        #[diagnostic_source]
+        source: InventoryError,
+    },
     /// What `-o` says.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Target(#[from] ParseTargetError),
     /// The name of an image.
     #[error(transparent)]
-    #[diagnostic(help("names look like `registry.example.com/team/base:13`; `-t` gives one, `[image] tags` gives tags"))]
+    #[diagnostic(help(
+        "names look like `registry.example.com/team/base:13`; `-t` gives one, `[image] tags` gives tags"
+    ))]
     Reference(#[from] ParseReferenceError),
     /// A port of `[image]`.
     #[error(transparent)]
@@ -167,7 +190,10 @@ fn of_store(error: &StoreError) -> Blame {
 fn of_resolve(error: &ResolveError) -> Blame {
     match error {
         ResolveError::Http(error) => of_http(error),
-        ResolveError::Solve(_) | ResolveError::Keyring { .. } | ResolveError::NoKeys { .. } => Blame::Input,
+        ResolveError::Solve(_)
+        | ResolveError::Keyring { .. }
+        | ResolveError::BadKeyring { .. }
+        | ResolveError::NoKeys { .. } => Blame::Input,
         ResolveError::NoSuite { .. } | ResolveError::Packages(_) | ResolveError::NotChosen { .. } => Blame::Input,
         _ => Blame::Upstream,
     }

@@ -54,10 +54,15 @@ pub fn decompress<'a>(reader: impl Read + Send + 'a, limits: &Limits) -> io::Res
     Ok(Box::new(Bounded { inner: output, name: format.name(), taken, given: 0, limits: limits.clone() }))
 }
 
+/// Whether bytes that start so (six are enough) are compressed in a way that [`decompress`] knows.
+pub fn is_compressed(start: &[u8]) -> bool {
+    format(start) != Format::Plain
+}
+
 fn format(start: &[u8]) -> Format {
     match start {
         [0x1f, 0x8b, ..] => Format::Gzip,
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => Format::Xz,
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Format::Xz,
         // A frame, or a frame to be skipped (RFC 8878, sections 3.1.1 and 3.1.2).
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Format::Zstd,
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => Format::Bzip2,

@@ -12,11 +12,12 @@ mod header;
 mod layer;
 mod pax;
 mod read;
+mod sparse;
 mod write;
 
 pub use apply::{Applier, Apply, Duplicates};
 pub use compress::{Compressed, Compression, Compressor, ParseCompressionError};
-pub use decompress::decompress;
+pub use decompress::{decompress, is_compressed};
 pub use error::ArchiveError;
 pub use layer::LayerApplier;
 pub use read::{Item, Limits, What, read_tar, read_tar_file};

@@ -13,6 +13,7 @@ use tar::Header;
 use super::ArchiveError;
 use super::extended::{Extended, Pax};
 use super::header::{self, BLOCK};
+use super::sparse::{PaxSparse, SparseMap};
 use crate::tree::{Content, Inode, Meta, Node, Origin, PathError, TreePath};
 
 /// One entry of an archive.
@@ -44,7 +45,7 @@ pub struct Limits {
     pub header: u64,
     /// Bytes of one extended attribute.
     pub xattr: u64,
-    /// Bytes of one file with holes, which is held in memory.
+    /// Bytes of all files with holes together: they are held in memory.
     pub sparse: u64,
     /// How many times larger than its compressed form an archive may be, once it exceeds 100 MB.
     pub ratio: u64,
@@ -74,7 +75,7 @@ pub fn read_tar<E: From<ArchiveError>>(
     each: impl FnMut(Item) -> Result<(), E>,
 ) -> Result<(), E> {
     let input = Stream(BufReader::with_capacity(1 << 17, input));
-    Reader { input, offset: 0, entries: 0, blob, origin, limits }.read(each)
+    Reader { input, offset: 0, entries: 0, sparse: 0, blob, origin, limits }.read(each)
 }
 
 /// As [`read_tar`] for a tar that is a file already: contents are skipped, not read.
@@ -86,7 +87,7 @@ pub fn read_tar_file<E: From<ArchiveError>>(
 ) -> Result<(), E> {
     let file = File::open(blob).map_err(|source| ArchiveError::Read { archive: origin.clone(), source })?;
     let input = Seekable(BufReader::with_capacity(1 << 13, file));
-    Reader { input, offset: 0, entries: 0, blob, origin, limits }.read(each)
+    Reader { input, offset: 0, entries: 0, sparse: 0, blob, origin, limits }.read(each)
 }
 
 /// Bytes that can be passed over.
@@ -105,6 +106,8 @@ struct Reader<'a, I> {
     /// Bytes passed.
     offset: u64,
     entries: u64,
+    /// Bytes of files with holes so far.
+    sparse: u64,
     blob: &'a Arc<Path>,
     origin: &'a Origin,
     limits: &'a Limits,
@@ -154,13 +157,22 @@ impl<I: Input> Reader<'_, I> {
 
     fn entry(&mut self, header: &Header, extended: &Extended) -> Result<Item, Problem> {
         let old = header.as_old();
-        let name = extended.path(header)?;
+        let sparse = extended.pax.as_ref().filter(|pax| !pax.sparse.is_empty());
+        let sparse = sparse.map(|pax| PaxSparse::parse(&pax.sparse)).transpose()?;
+        let name = match sparse.as_ref().and_then(|sparse| sparse.name) {
+            Some(name) => name.to_vec(),
+            None => extended.path(header)?,
+        };
         let path = TreePath::new(unpadded(&name)).map_err(Problem::Path)?;
         let size = extended.size(header)?;
         let node = match old.linkflag[0] {
             // Before POSIX, a directory was a file whose name ends with a slash.
             0 if name.ends_with(b"/") => Node::Directory,
-            0 | b'0' | b'7' => Node::File(self.content(size)?),
+            0 | b'0' | b'7' => Node::File(match sparse {
+                None => self.content(size)?,
+                Some(sparse) => self.pax_sparse_content(sparse, size)?,
+            }),
+            b'S' => Node::File(self.old_sparse_content(header, size)?),
             b'1' => {
                 no_content(size)?;
                 let target = extended.target(header)?;
@@ -202,6 +214,33 @@ impl<I: Input> Reader<'_, I> {
         let content = Content::Slice { path: Arc::clone(self.blob), offset: self.offset, size };
         self.skip(padded(size)?)?;
         Ok(content)
+    }
+
+    fn old_sparse_content(&mut self, header: &Header, size: u64) -> Result<Content, Problem> {
+        let (mut map, mut goes_on) = SparseMap::of_header(header)?;
+        let last = self.offset.saturating_add(self.limits.header);
+        while goes_on {
+            if self.offset > last {
+                return Err("a map of its holes that is too long".into());
+            }
+            goes_on = map.extend(&self.bytes(BLOCK)?)?;
+        }
+        self.reserve_sparse(map.size.max(size))?;
+        let stored = self.bytes(size)?;
+        Ok(Content::bytes(map.expand(&stored)?))
+    }
+
+    fn pax_sparse_content(&mut self, sparse: PaxSparse<'_>, size: u64) -> Result<Content, Problem> {
+        let PaxSparse { mut map, map_in_content, .. } = sparse;
+        self.reserve_sparse(map.size.max(size))?;
+        let stored = self.bytes(size)?;
+        let start = if map_in_content { map.extend_from_content(&stored)? } else { 0 };
+        Ok(Content::bytes(map.expand(&stored[start..])?))
+    }
+
+    fn reserve_sparse(&mut self, size: u64) -> Result<(), ArchiveError> {
+        self.sparse = self.sparse.saturating_add(size);
+        self.limit(self.sparse, self.limits.sparse, "bytes in files with holes")
     }
 
     fn long_name(&mut self, header: &Header) -> Result<Vec<u8>, Problem> {

@@ -109,7 +109,8 @@ fn docker_socket(session: &Session) -> Result<std::path::PathBuf, Error> {
         None | Some("") => Ok(DockerDaemon::SOCKET.into()),
         Some(host) => host.strip_prefix("unix://").map(Into::into).ok_or_else(|| Error::Usage {
             message: format!("cannot reach the Docker engine at `{host}`"),
-            help: "DOCKER_HOST must be `unix://` and a path; or write `-o docker-archive:FILE` and load that".to_owned(),
+            help: "DOCKER_HOST must be `unix://` and a path; or write `-o docker-archive:FILE` and load that"
+                .to_owned(),
         }),
     }
 }
@@ -133,6 +134,7 @@ fn summary(built: &Built) -> String {
     }
     let size: u64 = built.artifact.images().iter().map(|image| image.size()).sum();
     let names: Vec<String> = built.names.iter().map(|name| name.familiar()).collect();
-    let _ = writeln!(text, "{}: {}, {:.1} MB, created {}", names.join(", "), built.source, size as f64 / 1e6, built.epoch);
+    let _ =
+        writeln!(text, "{}: {}, {:.1} MB, created {}", names.join(", "), built.source, size as f64 / 1e6, built.epoch);
     text
 }

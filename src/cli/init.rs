@@ -31,14 +31,19 @@ pub(super) fn init(arguments: &InitArgs, session: &Session) -> Result<Answer, Er
     };
     let mut open = std::fs::OpenOptions::new();
     open.write(true);
-    if arguments.force { open.create(true).truncate(true) } else { open.create_new(true) };
+    if arguments.force {
+        open.create(true).truncate(true)
+    } else {
+        open.create_new(true)
+    };
     open.open(&place).and_then(|mut out| out.write_all(text.as_bytes())).map_err(unwritten)?;
     session.reporter.note(&format!("build it: rootsmith build {0} -o oci:out/{1}", file.display(), options.name));
     Ok(Answer::new(format!("{}\n", file.display())))
 }
 
 fn usage(error: InitError) -> Error {
-    let help = error.help().map_or_else(|| "`rootsmith init --help` lists the flags".to_owned(), |help| help.to_string());
+    let help =
+        error.help().map_or_else(|| "`rootsmith init --help` lists the flags".to_owned(), |help| help.to_string());
     Error::Usage { message: error.to_string(), help }
 }
 

@@ -7,6 +7,7 @@ mod build;
 pub mod environment;
 mod explain;
 mod init;
+mod inspect;
 pub mod network;
 mod progress;
 mod show;
@@ -125,6 +126,7 @@ fn run(command: Command, session: &Session) -> Result<Answer, Error> {
     match command {
         Command::Build(arguments) => build::build(&arguments, session),
         Command::Lock(arguments) => build::lock(&arguments, session),
+        Command::Inspect(arguments) => inspect::inspect(&arguments, session),
         Command::Init(arguments) => init::init(&arguments, session),
         Command::Schema(_) => Ok(Answer::new(crate::recipe::schema())),
         Command::Store(arguments) => store::run(&arguments.command, session),

@@ -75,6 +75,9 @@ pub enum DestError {
     },
     /// The Docker daemon does not take the image.
     #[error("the Docker daemon did not load the image: {message}")]
+    #[diagnostic(help(
+        "if it says `invalid tar header`, it is older than version 23 and needs `compression = \"gzip\"`"
+    ))]
     DaemonRefused {
         /// Its words.
         message: String,

@@ -4,6 +4,7 @@ mod assemble;
 mod config;
 mod index;
 mod layer;
+mod open;
 
 use std::io;
 
@@ -11,6 +12,7 @@ pub use assemble::Image;
 pub use config::{ExposedPort, ImageConfig, ParsePortError};
 pub use index::{Artifact, Index};
 pub use layer::{Layer, pack};
+pub use open::{Choice, OpenError, Opened, OpenedImage, OpenedLayer, open};
 
 use crate::archive::ArchiveError;
 use crate::store::StoreError;

@@ -63,7 +63,8 @@ fn databases_are_looked_for_inside_the_tree_only() {
 
 #[test]
 fn distributions() {
-    let text = "# comment\nPRETTY_NAME=\"Debian \\\"13\\\"\"\nID=debian\nVERSION_ID='13'\nnonsense\nVERSION_CODENAME=\n";
+    let text =
+        "# comment\nPRETTY_NAME=\"Debian \\\"13\\\"\"\nID=debian\nVERSION_ID='13'\nnonsense\nVERSION_CODENAME=\n";
     let found = os_release(&tree(&[("etc/os-release", "-> ../usr/lib/os-release"), ("usr/lib/os-release", text)]));
     let expected = OsRelease {
         id: "debian".to_owned(),

@@ -1,7 +1,5 @@
 //! From a recipe's words to an image's configuration.
 
-use std::collections::BTreeMap;
-
 use crate::archive::Compression;
 use crate::epoch::Epoch;
 use crate::error::Error;

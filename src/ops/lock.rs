@@ -117,7 +117,8 @@ fn extra(recipe: &Recipe) -> Vec<&'static str> {
 /// The digest of all that decides which inputs are chosen. Mirrors do not.
 fn asked(recipe: &Recipe) -> Digest {
     let SourceRequest::Debian(source) = &recipe.source;
-    let DebianRequest { suite, distribution, variant, packages, components, updates, recommends, snapshot, .. } = source;
+    let DebianRequest { suite, distribution, variant, packages, components, updates, recommends, snapshot, .. } =
+        source;
     let packages: Vec<String> = packages.iter().map(ToString::to_string).collect();
     let repositories: Vec<_> = source.repositories.iter().filter(|repository| !repository.suites.is_empty()).collect();
     let platforms: Vec<String> = recipe.platforms.iter().map(ToString::to_string).collect();

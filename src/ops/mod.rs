@@ -4,6 +4,7 @@ pub mod build;
 mod config;
 pub mod doctor;
 pub mod init;
+pub mod inspect;
 pub mod lock;
 mod publish;
 mod run;

@@ -30,8 +30,7 @@ pub(super) fn steps(
     if recipe.runs.is_empty() {
         return Ok(());
     }
-    let steps: Vec<Step> =
-        recipe.runs.iter().map(|run| step(run, rootfs, secrets)).collect::<Result<_, _>>()?;
+    let steps: Vec<Step> = recipe.runs.iter().map(|run| step(run, rootfs, secrets)).collect::<Result<_, _>>()?;
     Files::gather(&recipe.files, recipe.harden.user.clone(), rootfs.epoch)?.apply(&mut rootfs.tree)?;
     let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
     let settings = Settings {

@@ -149,7 +149,7 @@ pub enum PassError {
 /// certificates.
 pub fn list(recipe: &Recipe, epoch: Epoch) -> Result<Vec<Box<dyn Pass>>, PassError> {
     let user = recipe.harden.user.clone();
-    let mut passes: Vec<Box<dyn Pass>> = vec![Box::new(PrunePass::new(&recipe.prune))];
+    let mut passes: Vec<Box<dyn Pass>> = vec![Box::new(PrunePass::new(&recipe.prune, epoch))];
     passes.push(Box::new(Files::gather(&recipe.files, user.clone(), epoch)?));
     passes.push(Box::new(Accounts::new(user, recipe.harden.lock_accounts, epoch)));
     passes.push(Box::new(Certificates::read(&recipe.certificates, epoch)?));

@@ -1,5 +1,6 @@
 //! `prune`: what never is in an image, and what the recipe leaves out.
 
+use crate::epoch::Epoch;
 use crate::recipe::{PathRules, Prune};
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
@@ -8,6 +9,7 @@ use super::{Outcome, Pass, PassError};
 /// Leaves out what `[prune]` says, and the contents of `/proc`, `/sys`, `/dev`, `/run` and `/tmp`.
 pub struct PrunePass {
     rules: PathRules,
+    epoch: Epoch,
 }
 
 const NAME: &str = "prune";
@@ -33,8 +35,8 @@ struct Gone {
 
 impl PrunePass {
     /// The pass for `[prune]`.
-    pub fn new(prune: &Prune) -> Self {
-        Self { rules: PathRules::new(prune) }
+    pub fn new(prune: &Prune, epoch: Epoch) -> Self {
+        Self { rules: PathRules::new(prune), epoch }
     }
 }
 
@@ -82,7 +84,7 @@ impl PrunePass {
             && tree.is_directory(&folder)
         {
             let content = Content::bytes(text.into_bytes());
-            tree.insert(TreePath::literal(DPKG_FILE), Inode::file(0o644, content, Origin::Pass(NAME)))?;
+            tree.insert(TreePath::literal(DPKG_FILE), Inode::file(0o644, content, Origin::Pass(NAME)).at(self.epoch))?;
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ fn recipe(text: &str) -> recipe::Recipe {
 }
 
 fn prune(tree: &mut Tree, rules: &str) -> Outcome {
-    PrunePass::new(&recipe(rules).prune).apply(tree).unwrap()
+    PrunePass::new(&recipe(rules).prune, Epoch::default()).apply(tree).unwrap()
 }
 
 #[test]

@@ -129,6 +129,11 @@ impl Store {
         }
     }
 
+    /// The error of a write into a blob of this store.
+    pub fn cannot(&self, what: &'static str, source: io::Error) -> StoreError {
+        failed(what, &self.temporary(), source)
+    }
+
     /// Stores `bytes`.
     pub fn put(&self, bytes: &[u8]) -> Result<Blob, StoreError> {
         let mut writer = self.begin()?;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Content;
+use crate::epoch::Epoch;
 
 /// A file, directory, link or device, with its metadata and where it came from.
 #[derive(Clone, Debug)]
@@ -96,6 +97,12 @@ impl Inode {
     /// A symbolic link to `target`, 0777, owned by 0:0, of time 0.
     pub fn symlink(target: impl AsRef<[u8]>, origin: Origin) -> Self {
         Self { meta: Meta::new(0o777), node: Node::Symlink(target.as_ref().into()), origin }
+    }
+
+    /// The same with the modification time `epoch`: for what this program makes itself.
+    pub fn at(mut self, epoch: Epoch) -> Self {
+        self.meta.mtime = epoch.seconds();
+        self
     }
 
     /// Whether it is a directory.

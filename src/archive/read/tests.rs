@@ -213,6 +213,86 @@ fn entries_that_lie_are_refused() {
     assert!(items(&archive(&[global("comment", b"commit"), x()])).is_ok());
 }
 
+/// A file of 5000 bytes with `head` at its start and `tail` at 4000.
+fn with_holes() -> Vec<u8> {
+    let mut whole = vec![0; 5000];
+    whole[..4].copy_from_slice(b"head");
+    whole[4000..4004].copy_from_slice(b"tail");
+    whole
+}
+
+fn old_sparse(pieces: &[(u64, u64)], extended: &[(u64, u64)], size: u64) -> Vec<u8> {
+    let mut header = header(b'S', b"holes", 8);
+    let gnu = header.as_gnu_mut().unwrap();
+    for (field, (offset, length)) in gnu.sparse.iter_mut().zip(pieces) {
+        field.set_offset(*offset);
+        field.set_length(*length);
+    }
+    gnu.set_real_size(size);
+    gnu.set_is_extended(!extended.is_empty());
+    header.set_cksum();
+    let mut extension = tar::GnuExtSparseHeader::new();
+    for (field, (offset, length)) in extension.sparse_mut().iter_mut().zip(extended) {
+        field.set_offset(*offset);
+        field.set_length(*length);
+    }
+    let extension = if extended.is_empty() { Vec::new() } else { extension.as_bytes().to_vec() };
+    [header.as_bytes().to_vec(), extension, b"headtail".to_vec(), vec![0; 504]].concat()
+}
+
+#[test]
+fn files_with_holes_are_filled_with_zeros() {
+    let map_in_content = [b"2\n0\n4\n4000\n4\n".to_vec(), vec![0; 499], b"headtail".to_vec()].concat();
+    let forms = [
+        old_sparse(&[(0, 4), (4000, 4), (5000, 0)], &[], 5000),
+        old_sparse(&[(0, 1), (1, 1), (2, 1), (3, 1)], &[(4000, 4), (5000, 0)], 5000),
+        [
+            records(&[
+                ("GNU.sparse.size", b"5000"),
+                ("GNU.sparse.numblocks", b"2"),
+                ("GNU.sparse.offset", b"0"),
+                ("GNU.sparse.numbytes", b"4"),
+                ("GNU.sparse.offset", b"4000"),
+                ("GNU.sparse.numbytes", b"4"),
+            ]),
+            entry(b'0', b"holes", b"headtail"),
+        ]
+        .concat(),
+        [
+            records(&[("GNU.sparse.size", b"5000"), ("GNU.sparse.map", b"0,4,4000,4"), ("GNU.sparse.name", b"holes")]),
+            entry(b'0', b"GNUSparseFile.1/holes", b"headtail"),
+        ]
+        .concat(),
+        [
+            records(&[
+                ("GNU.sparse.major", b"1"),
+                ("GNU.sparse.minor", b"0"),
+                ("GNU.sparse.name", b"holes"),
+                ("GNU.sparse.realsize", b"5000"),
+            ]),
+            entry(b'0', b"GNUSparseFile.1/holes", &map_in_content),
+        ]
+        .concat(),
+    ];
+    for (number, form) in forms.into_iter().enumerate() {
+        let all = items(&archive(&[form, entry(b'0', b"after", b"x")])).unwrap();
+        assert_eq!(all[0].path.as_bytes(), b"holes", "form {number}");
+        assert!(inode(&all[0]).content().unwrap().read().unwrap() == with_holes(), "form {number}");
+        assert_eq!(all[1].path.as_bytes(), b"after", "form {number}");
+    }
+    let huge = items(&archive(&[old_sparse(&[(0, 8)], &[], 1 << 62)]));
+    assert!(matches!(huge, Err(ArchiveError::Limit { what: "bytes in files with holes", .. })));
+    let lying = items(&archive(&[old_sparse(&[(0, 9)], &[], 5000)]));
+    assert!(matches!(lying, Err(ArchiveError::Entry { .. })));
+    let mut endless = header(b'S', b"holes", 0);
+    endless.as_gnu_mut().unwrap().set_is_extended(true);
+    endless.set_cksum();
+    let mut block = vec![0; 512];
+    block[504] = 1;
+    let tar = [endless.as_bytes().to_vec(), block.repeat(2000)].concat();
+    assert!(items(&tar).is_err());
+}
+
 #[test]
 fn quotas() {
     let many: Vec<Vec<u8>> = (0..51).map(|_| entry(b'0', b"x", b"")).collect();
@@ -244,4 +324,33 @@ fn what_is_no_tar_is_refused() {
     assert!(matches!(items(&tar), Err(ArchiveError::Checksum { .. })));
     let twice = [archive(&[entry(b'0', b"x", b"")]), archive(&[entry(b'0', b"y", b"")])].concat();
     assert!(matches!(items(&twice), Err(ArchiveError::TrailingData { offset: 1536, .. })));
+}
+
+#[test]
+fn no_single_byte_makes_the_reader_panic() {
+    let tar = archive(&[
+        old_sparse(&[(0, 1), (1, 1), (2, 1), (3, 1)], &[(4000, 4), (5000, 0)], 5000),
+        records(&[("path", b"long"), ("SCHILY.xattr.user.x", b"1"), ("GNU.sparse.map", b"0,1")]),
+        entry(b'0', b"x", b"1"),
+        entry(b'L', b"l", b"name\0"),
+        link(b'2', b"s", b"target", 0),
+        entry(b'0', b"large", &[7; 600]),
+    ]);
+    let mut refused = 0;
+    for at in 0..tar.len() {
+        for value in [0, b' ', b'0', b'9', 0x80, 0xff] {
+            let mut changed = tar.clone();
+            changed[at] = value;
+            // With a right checksum, so that the field itself is looked at.
+            let start = at / 512 * 512;
+            if changed[start + 257..start + 262] == *b"ustar" {
+                let mut header = Header::new_old();
+                header.as_mut_bytes().copy_from_slice(&changed[start..start + 512]);
+                header.set_cksum();
+                changed[start..start + 512].copy_from_slice(header.as_bytes());
+            }
+            refused += usize::from(items(&changed).is_err());
+        }
+    }
+    assert!(refused > 1000, "{refused}");
 }

@@ -12,20 +12,14 @@ use clap::Args;
 Examples:
   rootsmith inspect oci:out/trixie
   rootsmith inspect oci-archive:trixie.tar --json | jq .packages
-  rootsmith inspect docker://docker.io/library/debian:trixie --platform linux/arm64 --paths 50")]
+  rootsmith inspect rootfs-tar:rootfs.tar.gz")]
 pub struct InspectArgs {
-    /// The image, as `build` names outputs: oci:DIR[:TAG], oci-archive:FILE, docker://REF
+    /// The image, as `build` names outputs: oci:DIR[:TAG], oci-archive:FILE; or a path
     #[arg(value_name = "IMAGE")]
     pub image: String,
     /// The platform, where the image has several
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<crate::platform::Platform>,
-    /// How many of the largest paths to show
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub paths: usize,
-    /// Use no network
-    #[arg(long)]
-    pub offline: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -108,6 +108,8 @@ pub enum Command {
     Build(Box<BuildArgs>),
     /// Resolve a recipe to exact inputs, in a lock beside it
     Lock(Box<LockArgs>),
+    /// Show what is in an image: configuration, layers, packages, largest paths
+    Inspect(InspectArgs),
     /// Write a recipe to begin with
     Init(InitArgs),
     /// Print the JSON schema of recipes, for editors

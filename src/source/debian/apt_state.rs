@@ -1,5 +1,6 @@
 //! What the image's own apt starts with: its sources, and which packages nobody asked for by name.
 
+use crate::epoch::Epoch;
 use crate::lock::{AptSource, DebianPin};
 use crate::tree::{Content, Inode, Origin, Tree, TreeError, TreePath};
 
@@ -7,9 +8,9 @@ use crate::tree::{Content, Inode, Origin, Tree, TreeError, TreePath};
 const EXTENDED_STATES: &str = "var/lib/apt/extended_states";
 
 /// Writes both into `tree`. A system without apt gets no sources.
-pub(super) fn write(pin: &DebianPin, tree: &mut Tree) -> Result<(), TreeError> {
+pub(super) fn write(pin: &DebianPin, tree: &mut Tree, epoch: Epoch) -> Result<(), TreeError> {
     let mut put = |path: String, text: String| {
-        let inode = Inode::file(0o644, Content::bytes(text.into_bytes()), Origin::Pass("debian"));
+        let inode = Inode::file(0o644, Content::bytes(text.into_bytes()), Origin::Pass("debian")).at(epoch);
         let path = TreePath::new(path).expect("names of distributions are plain words");
         tree.insert_with_parents(path, inode).map(drop)
     };

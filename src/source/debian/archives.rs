@@ -130,7 +130,17 @@ pub fn mirrors(request: &DebianRequest, settings: &MirrorSettings) -> Mirrors {
 
 /// Suites of Debian that a machine's apt may name, and of Ubuntu.
 const DEBIAN_SUITES: [&str; 12] = [
-    "buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid", "oldoldstable", "oldstable", "stable", "testing",
+    "buster",
+    "bullseye",
+    "bookworm",
+    "trixie",
+    "forky",
+    "duke",
+    "sid",
+    "oldoldstable",
+    "oldstable",
+    "stable",
+    "testing",
     "unstable",
 ];
 const UBUNTU_SUITES: [&str; 6] = ["focal", "jammy", "noble", "plucky", "questing", "resolute"];
@@ -188,7 +198,8 @@ impl Archive {
 /// A vendor's archive in the lock: its host, and a part of the digest of its URL.
 fn vendor_id(url: &str) -> String {
     let host = url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default();
-    let host: String = host.chars().filter(|character| character.is_ascii_alphanumeric() || "-.".contains(*character)).collect();
+    let host: String =
+        host.chars().filter(|character| character.is_ascii_alphanumeric() || "-.".contains(*character)).collect();
     format!("{}-{}", if host.is_empty() { "local" } else { &host }, &Digest::of(url.as_bytes()).hex()[..8])
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::deb822::Deb822Error;
 use super::index::IndexError;
-use super::openpgp::OpenPgpError;
+use super::openpgp::{KeyringError, SignatureError};
 use super::package_file::PackageFileError;
 use super::relation::RelationError;
 use super::release::ReleaseError;
@@ -154,17 +154,23 @@ pub enum ResolveError {
         addresses: Vec<String>,
     },
     /// The signature of a suite is not one to trust.
-    #[error("cannot trust the suite `{suite}`")]
-    Untrusted {
-        /// The suite.
-        suite: String,
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Signature(#[from] SignatureError),
+    /// A file of keys holds something else.
+    #[error("cannot use the keyring `{}`", path.display())]
+    BadKeyring {
+        /// The file.
+        path: PathBuf,
         /// Why not.
         #[diagnostic_source]
-        source: OpenPgpError,
+        source: KeyringError,
     },
     /// A suite has no signature at all.
     #[error("the suite `{suite}` is not signed: there is {address}, but neither InRelease nor Release.gpg")]
-    #[diagnostic(help("`trust = \"unsigned\"` in its [[from.debian.repository]] accepts that, and the image will say so"))]
+    #[diagnostic(help(
+        "`trust = \"unsigned\"` in its [[from.debian.repository]] accepts that, and the image will say so"
+    ))]
     Unsigned {
         /// The suite.
         suite: String,
@@ -196,7 +202,9 @@ pub enum ResolveError {
     },
     /// A mirror gives another suite.
     #[error("the archive gives the suite `{found}` where `{asked}` was asked for")]
-    #[diagnostic(help("the mirror is wrongly set up, or somebody wants you to install something else: use another one"))]
+    #[diagnostic(help(
+        "the mirror is wrongly set up, or somebody wants you to install something else: use another one"
+    ))]
     OtherSuite {
         /// What was asked for.
         asked: String,

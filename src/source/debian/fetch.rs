@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::apt_state;
-use super::install::{self, Candidate, Surroundings};
-use super::unpack::{self, Unpacked};
+use super::install::{self, Surroundings};
+use super::unpack::{self, Candidate, Unpacked};
 use super::{FetchError, InstallError};
 use crate::archive::What;
 use crate::context::Context;
-use crate::http::Job;
+use crate::http::{Job, address_in};
 use crate::lock::{DebianPin, LockedPackage};
 use crate::report::{Phase, Unit};
 use crate::source::Rootfs;
@@ -40,7 +40,8 @@ pub fn fetch(pin: &DebianPin, mirrors: &Mirrors, drops: Drops<'_>, context: &Con
     context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
     let mut tree = install::install(candidates, &around)?;
     context.reporter.end(Phase::Configure, &format!("{count} packages"));
-    apt_state::write(pin, &mut tree).map_err(|source| InstallError::Misplaced { package: "apt".into(), source })?;
+    apt_state::write(pin, &mut tree, epoch)
+        .map_err(|source| InstallError::Misplaced { package: "apt".into(), source })?;
     Ok(Rootfs { tree, epoch, summary: format!("{count} packages of {} {}", pin.distribution, pin.suite) })
 }
 
@@ -81,7 +82,7 @@ fn job(package: &LockedPackage, mirrors: &Mirrors) -> Job {
     let addresses = mirrors.get(&package.repository).into_iter().flatten();
     Job {
         what: format!("{} {} ({})", package.name, package.version, package.architecture),
-        candidates: addresses.map(|mirror| format!("{}/{}", mirror.trim_end_matches('/'), package.path)).collect(),
+        candidates: addresses.map(|mirror| address_in(mirror, &package.path)).collect(),
         digest: package.sha256,
         size: package.size,
     }

@@ -12,12 +12,12 @@ use super::InstallError;
 use super::database::{self, Interest};
 use super::lay::Layout;
 use super::scripts::{self, StandIns};
-use super::unpack::Unpacked;
+use super::unpack::{Candidate, Unpacked};
 use super::{order, preinst};
 use crate::epoch::Epoch;
 use crate::report::{Phase, Reporter};
 use crate::sandbox::{Sandbox, Session, Settings};
-use crate::store::{Blob, Store};
+use crate::store::Store;
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
 /// Where dpkg keeps its database.
@@ -25,16 +25,6 @@ const DATABASE: &str = "var/lib/dpkg";
 
 /// Where .debs are put for the image's dpkg, for a moment.
 const PARCEL: &str = "var/cache/apt/archives/rootsmith.deb";
-
-/// A package to install.
-pub(super) struct Candidate {
-    /// Its contents.
-    pub(super) unpacked: Unpacked,
-    /// Its .deb.
-    pub(super) file: Blob,
-    /// Whether it belongs to the first stage.
-    pub(super) essential: bool,
-}
 
 /// What installing needs of its surroundings.
 pub(super) struct Surroundings<'a> {
@@ -59,7 +49,7 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     for package in &mut first {
         layout.lay(package)?;
     }
-    write_database(&mut layout, &first, &Existing::default())?;
+    write_database(&mut layout, &first, &Existing::default(), around.epoch)?;
     let stand_ins = StandIns::put(&mut layout.tree);
 
     let settings = Settings { folder: around.store.temporary(), network: false, expected_size: size };
@@ -128,7 +118,7 @@ impl Second<'_> {
             paths.append(&mut self.layout.lay(package)?);
         }
         let existing = Existing::read(self.session, &packages)?;
-        paths.append(&mut write_database(self.layout, &packages, &existing)?);
+        paths.append(&mut write_database(self.layout, &packages, &existing, self.around.epoch)?);
         let wanted = |path: &TreePath| paths.contains(path);
         self.session.put(self.layout.tree.entries().filter(|entry| wanted(entry.path)))?;
         Ok(())
@@ -174,6 +164,7 @@ fn write_database(
     layout: &mut Layout,
     packages: &[Unpacked],
     existing: &Existing,
+    epoch: Epoch,
 ) -> Result<BTreeSet<TreePath>, InstallError> {
     let mut files: BTreeMap<String, (u32, Vec<u8>)> = BTreeMap::new();
     let mut status = existing.status.clone();
@@ -200,7 +191,7 @@ fn write_database(
     let mut written = BTreeSet::new();
     for (name, (mode, bytes)) in files {
         let path = in_database(&name);
-        let inode = Inode::file(mode, Content::bytes(bytes), Origin::Sandbox);
+        let inode = Inode::file(mode, Content::bytes(bytes), Origin::Pass("debian")).at(epoch);
         let misplaced = |source| InstallError::Misplaced { package: "dpkg".to_owned(), source };
         layout.tree.insert_with_parents(path.clone(), inode).map_err(misplaced)?;
         written.insert(path);
@@ -238,8 +229,9 @@ fn skeleton(around: &Surroundings<'_>) -> Result<Tree, InstallError> {
         put(folder, Inode::directory(0o755, origin()))?;
     }
     put("tmp", Inode::directory(0o1777, origin()))?;
-    let mut write =
-        |path: &str, text: String| put(path, Inode::file(0o644, Content::bytes(text.into_bytes()), origin()));
+    let mut write = |path: &str, text: String| {
+        put(path, Inode::file(0o644, Content::bytes(text.into_bytes()), origin()).at(around.epoch))
+    };
     write("var/lib/dpkg/arch", format!("{}\n", around.architecture))?;
     write("var/lib/dpkg/info/format", "1\n".to_owned())?;
     write("etc/fstab", "# UNCONFIGURED FSTAB FOR BASE SYSTEM\n".to_owned())?;
@@ -271,46 +263,4 @@ fn merged(architecture: &str) -> &'static [&'static str] {
 fn installed_size(package: &Unpacked) -> u64 {
     let field = package.paragraph().ok().and_then(|control| control.field("Installed-Size"));
     field.and_then(|value| value.raw().parse::<u64>().ok()).unwrap_or(0) * 1024
-}
-
-#[doc(hidden)]
-#[allow(missing_docs, clippy::all)]
-pub mod trial {
-    use super::*;
-    pub fn main() {
-        let store = Store::open(std::path::Path::new("/tmp/trialstore")).unwrap();
-        let essential = std::fs::read_to_string("/tmp/essential.txt").unwrap();
-        let essential: BTreeSet<&str> = essential.lines().collect();
-        let t = std::time::Instant::now();
-        let mut candidates = Vec::new();
-        for e in std::fs::read_dir("/tmp/apttrixie/var/cache/apt/archives").unwrap() {
-            let p = e.unwrap().path();
-            if p.extension().is_none_or(|x| x != "deb") {
-                continue;
-            }
-            let bytes = std::fs::read(&p).unwrap();
-            let file = store.put(&bytes).unwrap();
-            let unpacked = super::super::unpack::unpack(&file, &store, &|_| false)
-                .unwrap_or_else(|e| panic!("{:?}", miette::Report::new(e)));
-            let essential = essential.contains(unpacked.name.as_str());
-            candidates.push(Candidate { unpacked, file, essential });
-        }
-        eprintln!("unpacked {} {:?}", candidates.len(), t.elapsed());
-        let epoch = candidates.iter().map(|c| c.unpacked.date).max().unwrap();
-        let t = std::time::Instant::now();
-        let around = Surroundings {
-            sandbox: &Sandbox,
-            store: &store,
-            reporter: &crate::report::Silent,
-            epoch,
-            architecture: "amd64",
-            merged_usr: true,
-        };
-        let tree = install(candidates, &around).unwrap_or_else(|e| {
-            eprintln!("{:?}", miette::Report::new(e));
-            panic!()
-        });
-        eprintln!("installed {:?} {} {}", t.elapsed(), tree.len(), epoch);
-        std::fs::write("/tmp/ours.txt", tree.to_text().unwrap()).unwrap();
-    }
 }

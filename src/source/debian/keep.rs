@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::ResolveError;
 use super::index::Record;
 use super::relation::{self, Operator, Relation};
 use super::solve::Solution;
-use super::ResolveError;
 use crate::lock::{DebianPin, LockedPackage};
 
 /// The packages that have to move when those of `names` do: what they depend on, and what is tied to the exact version
@@ -22,7 +22,8 @@ pub(super) fn moving<'a>(solution: &Solution<'a>, names: &[String]) -> Result<BT
         for record in solution.packages.iter().map(|chosen| chosen.record) {
             let relations = relations(record);
             if moving.contains(record.name()) {
-                let needed = |relation: &Relation<'_>| solution.packages.iter().find(|other| meets(other.record, relation));
+                let needed =
+                    |relation: &Relation<'_>| solution.packages.iter().find(|other| meets(other.record, relation));
                 moving.extend(relations.iter().filter_map(needed).map(|chosen| chosen.record.name()));
             } else if relations.iter().any(|relation| is_tied(relation) && moving.contains(relation.name)) {
                 moving.insert(record.name());
@@ -36,9 +37,8 @@ pub(super) fn moving<'a>(solution: &Solution<'a>, names: &[String]) -> Result<BT
 
 /// The entry of the same package in an earlier pin.
 pub(super) fn locked<'p>(pin: &'p DebianPin, record: Record<'_>) -> Option<&'p LockedPackage> {
-    let same = |package: &&LockedPackage| {
-        package.name == record.name() && package.architecture == record.architecture()
-    };
+    let same =
+        |package: &&LockedPackage| package.name == record.name() && package.architecture == record.architecture();
     pin.packages.iter().find(same)
 }
 
@@ -48,7 +48,8 @@ fn relations(record: Record<'_>) -> Vec<Relation<'_>> {
 }
 
 fn meets(record: Record<'_>, relation: &Relation<'_>) -> bool {
-    record.name() == relation.name || relation::singles(record.provides()).flatten().any(|name| name.name == relation.name)
+    record.name() == relation.name
+        || relation::singles(record.provides()).flatten().any(|name| name.name == relation.name)
 }
 
 fn is_tied(relation: &Relation<'_>) -> bool {

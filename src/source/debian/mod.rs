@@ -1,11 +1,14 @@
 //! Debian and Ubuntu, natively.
 //!
 //! What an archive says, and what it means: control files ([`deb822`]), versions ([`version`]), relations
-//! ([`relation`]), the `Release` of a suite ([`release`]), package indexes ([`index`]), the choice of packages
+//! ([`relation`]), signatures ([`openpgp`]) and who makes them ([`distribution`]), the `Release` of a suite ([`release`]),
+//! package indexes ([`index`]), the choice of packages
 //! ([`solve`()](solve::solve)) and `.deb` files ([`package_file`]).
 
 pub mod deb822;
+pub mod distribution;
 pub mod index;
+pub mod openpgp;
 pub mod package_file;
 pub mod relation;
 pub mod release;
@@ -17,11 +20,9 @@ pub mod archives;
 mod database;
 mod error;
 mod fetch;
-#[doc(hidden)]
-pub mod install;
+mod install;
 mod keep;
 mod lay;
-pub mod openpgp;
 mod order;
 mod preinst;
 mod resolve;

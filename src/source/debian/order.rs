@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::InstallError;
-use super::install::Candidate;
+use super::unpack::Candidate;
 use super::{preinst, relation};
 
 /// The packages in batches: those of a batch may be unpacked in any order once the earlier ones are configured as far as

@@ -4,14 +4,15 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use super::ResolveError;
+use super::distribution::Distribution;
 use super::index::{self, Packages};
-use super::openpgp::{self, Keyring};
+use super::openpgp::{self, Keyring, Verified};
 use super::release::Release;
 use crate::archive::{self, Limits};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::http::Job;
+use crate::http::{Job, address_in};
 use crate::recipe::Trust;
 use crate::report::Phase;
 
@@ -90,42 +91,57 @@ impl Wanted {
         address: &str,
         context: &Context,
     ) -> Result<Option<(Release, Digest, Option<String>)>, ResolveError> {
-        let at = |name: &str| format!("{}/dists/{}/{name}", address.trim_end_matches('/'), self.suite);
+        let at = |name: &str| address_in(address, &format!("dists/{}/{name}", self.suite));
         let fetch = |name: &str| context.http.fetch_optional(&at(name), RELEASE_LIMIT);
-        let untrusted = |source| ResolveError::Untrusted { suite: self.suite.clone(), source };
-        let (text, signed_by) = if let Some(signed) = fetch("InRelease")? {
-            if self.trust == Trust::Unsigned {
-                (openpgp::cleartext(&signed).map_err(untrusted)?, None)
-            } else {
-                let verified = self.keyring()?.verify_clearsigned(&signed, self.now).map_err(untrusted)?;
-                (verified.text, Some(verified.fingerprint))
+        let what = |name: &str| crate::http::without_secrets(&at(name));
+        let verified = if let Some(signed) = fetch("InRelease")? {
+            let text = openpgp::cleartext(&what("InRelease"), &signed)?;
+            match self.trust {
+                Trust::Unsigned => Verified { text, signers: Vec::new() },
+                Trust::Signed => {
+                    let now = self.judged_at(&text)?;
+                    openpgp::verify_clearsigned(&what("InRelease"), &signed, &self.keyring()?, now)?
+                }
             }
         } else {
-            let Some(text) = fetch("Release")? else { return Ok(None) };
-            let signed_by = match self.trust {
-                Trust::Unsigned => None,
+            let Some(bytes) = fetch("Release")? else { return Ok(None) };
+            let not_text = |_| ResolveError::NotText { suite: self.suite.clone() };
+            let text = String::from_utf8(bytes).map_err(not_text)?;
+            match self.trust {
+                Trust::Unsigned => Verified { text, signers: Vec::new() },
                 Trust::Signed => {
-                    let signature = fetch("Release.gpg")?
-                        .ok_or_else(|| ResolveError::Unsigned { suite: self.suite.clone(), address: at("Release") })?;
-                    Some(self.keyring()?.verify_detached(&text, &signature, self.now).map_err(untrusted)?)
+                    let unsigned = || ResolveError::Unsigned { suite: self.suite.clone(), address: what("Release") };
+                    let signature = fetch("Release.gpg")?.ok_or_else(unsigned)?;
+                    let (now, keyring) = (self.judged_at(&text)?, self.keyring()?);
+                    openpgp::verify_detached(&what("Release"), text.as_bytes(), &signature, &keyring, now)?
                 }
-            };
-            (text, signed_by)
+            }
         };
-        let digest = Digest::of(&text);
-        let text = String::from_utf8(text).map_err(|_| ResolveError::NotText { suite: self.suite.clone() })?;
-        let release = Release::parse(&text)?;
+        let release = Release::parse(&verified.text)?;
         self.check(&release)?;
-        Ok(Some((release, digest, signed_by)))
+        let digest = Digest::of(verified.text.as_bytes());
+        Ok(Some((release, digest, verified.signers.into_iter().next())))
+    }
+
+    /// The time by which keys have expired or not: now, or for a dated archive its own date.
+    fn judged_at(&self, text: &str) -> Result<Epoch, ResolveError> {
+        match self.now {
+            Some(now) => Ok(now),
+            None => Ok(Release::parse(text)?.date.unwrap_or_default()),
+        }
     }
 
     /// The Release is the one that was asked for, and not too old. A mirror could send another suite's, signed as well.
     fn check(&self, release: &Release) -> Result<(), ResolveError> {
         let plain = |name: &str| name.trim_end_matches("/updates").to_owned();
-        let names: Vec<String> = [&release.suite, &release.codename].into_iter().flatten().map(|name| plain(name)).collect();
+        let mut names: Vec<String> =
+            [&release.suite, &release.codename].into_iter().flatten().map(|name| plain(name)).collect();
+        names.dedup();
         let asked = plain(&self.suite);
         // stable-security calls itself so, whatever the folder is called.
-        let same = names.iter().any(|name| *name == asked || asked.starts_with(&format!("{name}-")) || name.starts_with(&format!("{asked}-")));
+        let same = names.iter().any(|name| {
+            *name == asked || asked.starts_with(&format!("{name}-")) || name.starts_with(&format!("{asked}-"))
+        });
         if !same && !names.is_empty() {
             return Err(ResolveError::OtherSuite { asked, found: names.join(", ") });
         }
@@ -136,16 +152,14 @@ impl Wanted {
     }
 
     fn keyring(&self) -> Result<Keyring, ResolveError> {
-        let untrusted = |source| ResolveError::Untrusted { suite: self.suite.clone(), source };
-        match &self.keyring {
-            Some(path) => {
-                let unread = |source| ResolveError::Keyring { path: path.clone(), source };
-                Keyring::parse(&std::fs::read(path).map_err(unread)?, &path.display().to_string()).map_err(untrusted)
-            }
-            None => Keyring::built_in(&self.distribution).ok_or_else(|| ResolveError::NoKeys {
-                distribution: self.distribution.clone(),
-                suite: self.suite.clone(),
-            }),
+        if let Some(path) = &self.keyring {
+            let bytes = std::fs::read(path).map_err(|source| ResolveError::Keyring { path: path.clone(), source })?;
+            return Keyring::parse(&bytes).map_err(|source| ResolveError::BadKeyring { path: path.clone(), source });
+        }
+        match self.distribution.as_str() {
+            "debian" => Ok(Distribution::Debian.keyring()),
+            "ubuntu" => Ok(Distribution::Ubuntu.keyring()),
+            other => Err(ResolveError::NoKeys { distribution: other.to_owned(), suite: self.suite.clone() }),
         }
     }
 
@@ -156,7 +170,7 @@ impl Wanted {
             what: format!("the package index {}/{}", self.suite, file.path),
             candidates: paths
                 .flat_map(|path| {
-                    let at = |address: &String| format!("{}/dists/{}/{path}", address.trim_end_matches('/'), self.suite);
+                    let at = |address: &String| address_in(address, &format!("dists/{}/{path}", self.suite));
                     self.addresses.iter().map(at).collect::<Vec<_>>()
                 })
                 .collect(),

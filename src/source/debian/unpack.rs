@@ -1,11 +1,11 @@
 //! Unpacking a .deb: its data archive into the store, its entries and control files into memory.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{Read, Write};
 
-use super::{Drops, InstallError};
 use super::deb822::Paragraph;
 use super::package_file::{ControlMember, DebFile};
+use super::{Drops, InstallError};
 use crate::archive::{self, Item, Limits, What};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
@@ -34,6 +34,16 @@ pub(super) struct Unpacked {
     pub(super) date: Epoch,
 }
 
+/// A package to install.
+pub(super) struct Candidate {
+    /// Its contents.
+    pub(super) unpacked: Unpacked,
+    /// Its .deb.
+    pub(super) file: Blob,
+    /// Whether it belongs to the first stage.
+    pub(super) essential: bool,
+}
+
 impl Unpacked {
     /// How dpkg's database calls it: with the architecture where it is `Multi-Arch: same`.
     pub(super) fn database_name(&self) -> String {
@@ -53,11 +63,7 @@ impl Unpacked {
 
 /// Unpacks the .deb `package`, leaving out paths for which `drops` says yes. The uncompressed data archive is kept in the
 /// store, and the next time it is taken from there.
-pub(super) fn unpack(
-    package: &Blob,
-    store: &Store,
-    drops: Drops<'_>,
-) -> Result<Unpacked, InstallError> {
+pub(super) fn unpack(package: &Blob, store: &Store, drops: Drops<'_>) -> Result<Unpacked, InstallError> {
     let mut deb = DebFile::read(&package.path)?;
     let control = deb.control();
     let field = |name| control.field(name).map(|value| value.raw().to_owned()).unwrap_or_default();
@@ -116,7 +122,14 @@ fn data_archive(package: &Blob, deb: &DebFile, name: &str, store: &Store) -> Res
     let damaged = |source| InstallError::Data { package: name.to_owned(), source };
     let mut data = archive::decompress(deb.data().map_err(damaged)?, &Limits::default()).map_err(damaged)?;
     let mut writer = store.begin()?;
-    io::copy(&mut data, &mut writer).map_err(damaged)?;
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        // Reading fails because of the package, writing because of this machine.
+        match data.read(&mut buffer).map_err(damaged)? {
+            0 => break,
+            count => writer.write_all(&buffer[..count]).map_err(|source| store.cannot("write a blob", source))?,
+        }
+    }
     let blob = writer.commit()?;
     store.remember(&key, blob.digest.to_string().as_bytes())?;
     Ok(blob)

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use resolvo::conflict::{ConflictCause, ConflictEdge, ConflictGraph, ConflictNode};
 use resolvo::Requirement;
+use resolvo::conflict::{ConflictCause, ConflictEdge, ConflictGraph, ConflictNode};
 
 use crate::source::debian::relation::Relation;
-use crate::source::debian::solve::prove::{Of, Provider, package};
+use crate::source::debian::solve::provider::{Of, Provider, package};
 use crate::source::debian::solve::universe::{GroupId, PackageId, Universe};
 
 /// Most lines; a conflict that needs more is not understood by reading more.

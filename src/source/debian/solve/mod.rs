@@ -13,6 +13,7 @@ mod explain;
 mod mention;
 mod order;
 mod prove;
+mod provider;
 mod reach;
 mod universe;
 mod walk;
@@ -136,9 +137,8 @@ pub fn solve<'a>(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> R
     let before_apt_marks = stage(&mut universe, &roots, &chosen, |root| {
         root.reason == Reason::Essential || (request.variant == Variant::Apt && root.reason != Reason::Requested)
     })?;
-    let essential_stage = stage(&mut universe, &roots, &chosen, |root| {
-        root.reason == Reason::Essential || root.name == "apt"
-    })?;
+    let essential_stage =
+        stage(&mut universe, &roots, &chosen, |root| root.reason == Reason::Essential || root.name == "apt")?;
     let mut packages: Vec<_> = reached
         .into_iter()
         .map(|(id, reason)| Chosen {

@@ -153,9 +153,10 @@ impl<'u, 'a> Walk<'u, 'a> {
 
     fn possible(&self, group: GroupId) -> bool {
         let group = self.universe.group(group);
-        group.alternatives.iter().any(|alternative| {
-            alternative.packages.iter().any(|id| self.is(*id).marked || self.candidate(*id))
-        })
+        group
+            .alternatives
+            .iter()
+            .any(|alternative| alternative.packages.iter().any(|id| self.is(*id).marked || self.candidate(*id)))
     }
 
     /// Whether a package is the version of its name that would be taken.

@@ -186,7 +186,10 @@ fn find<'a>(universe: &Universe<'a>, wanted: &Wanted) -> Result<Root<'a>, SolveE
             let suite = universe.repositories[universe.package(*id).repository].suite;
             format!("{} ({suite})", universe.record(*id).version())
         });
-        return Err(SolveError::NoSuchVersion { wanted: wanted.to_string(), known: known.collect::<Vec<_>>().join(", ") });
+        return Err(SolveError::NoSuchVersion {
+            wanted: wanted.to_string(),
+            known: known.collect::<Vec<_>>().join(", "),
+        });
     }
     Ok(Root { name: name.text, name_id, versions, reason: Reason::Requested })
 }

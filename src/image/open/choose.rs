@@ -1,0 +1,135 @@
+//! From what is there to the one image that is meant.
+
+use oci_spec::image::{Descriptor, ImageIndex, MediaType};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::error::OpenError;
+use super::members::Members;
+use super::{Choice, Plan, PlannedLayer};
+use crate::oci::{self, OciError, Raw};
+use crate::platform::{Architecture, Platform};
+
+/// How deep indexes may name indexes: more is a circle or a trick.
+const DEEPEST: usize = 4;
+
+/// Finds the image that `choice` means.
+pub fn plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
+    if members.content("oci-layout")?.is_none() {
+        return docker_plan(members, choice);
+    }
+    let index = members.document("index.json", "index.json")?;
+    let index: Raw<ImageIndex> = Raw::parse(&index, "index.json").map_err(|source| OpenError::Document { source })?;
+    let mut descriptor = by_tag(index.document().manifests(), choice)?;
+    for _ in 0..DEEPEST {
+        let what = if is_index(&descriptor) { "image index" } else { "image manifest" };
+        let bytes = members.blob(&descriptor, what)?;
+        let fields: Value = serde_json::from_slice(&bytes)
+            .map_err(|source| OpenError::Document { source: OciError::Document { what, source } })?;
+        if fields.get("manifests").is_some() && fields.get("layers").is_some() {
+            return Err(OpenError::Ambiguous { what });
+        }
+        if !is_index(&descriptor) {
+            let manifest = Raw::parse(&bytes, what).map_err(|source| OpenError::Document { source })?;
+            return Plan::of_manifest(members, &manifest);
+        }
+        let index: Raw<ImageIndex> = Raw::parse(&bytes, what).map_err(|source| OpenError::Document { source })?;
+        descriptor = by_platform(index.document().manifests(), choice)?;
+    }
+    let problem = format!("the image's indexes name each other more than {DEEPEST} deep");
+    Err(OpenError::Choose { problem, there: "nothing else".to_owned() })
+}
+
+fn is_index(descriptor: &Descriptor) -> bool {
+    match descriptor.media_type() {
+        MediaType::ImageIndex => true,
+        MediaType::Other(other) => other == "application/vnd.docker.distribution.manifest.list.v2+json",
+        _ => false,
+    }
+}
+
+fn by_tag(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, OpenError> {
+    let annotation = |entry: &Descriptor, key: &str| entry.annotations().as_ref()?.get(key).cloned();
+    let names = |entry: &Descriptor| {
+        let names = [oci::REF_NAME, oci::CONTAINERD_NAME].into_iter().filter_map(|key| annotation(entry, key));
+        names.collect::<Vec<_>>()
+    };
+    let there = || {
+        let names: Vec<String> = entries.iter().filter_map(|entry| names(entry).first().cloned()).collect();
+        if names.is_empty() { "images without names".to_owned() } else { names.join(", ") }
+    };
+    match &choice.tag {
+        Some(tag) => {
+            let found = entries.iter().find(|entry| names(entry).contains(tag)).cloned();
+            found.ok_or_else(|| OpenError::Choose { problem: format!("there is no image `{tag}`"), there: there() })
+        }
+        // Entries for several platforms under no name, or one name, are what an index would say.
+        None => match entries {
+            [one] => Ok(one.clone()),
+            [] => Err(OpenError::Choose { problem: "there is no image".to_owned(), there: "no entries".to_owned() }),
+            [first, others @ ..] if others.iter().all(|other| names(other) == names(first)) => {
+                by_platform(entries, choice)
+            }
+            [first, others @ ..] if others.iter().all(|other| other.digest() == first.digest()) => Ok(first.clone()),
+            _ => Err(OpenError::Choose { problem: "there are several images: name one".to_owned(), there: there() }),
+        },
+    }
+}
+
+fn by_platform(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, OpenError> {
+    let platform = |entry: &Descriptor| -> Option<Platform> {
+        let platform = entry.platform().as_ref()?;
+        format!("{}/{}", platform.os(), platform.architecture()).parse().ok()
+    };
+    // Attestations have the platform unknown/unknown.
+    let images: Vec<&Descriptor> =
+        entries.iter().filter(|entry| entry.platform().is_none() || platform(entry).is_some()).collect();
+    let wanted = choice.platform.or_else(|| Architecture::host().map(|architecture| Platform { architecture }));
+    let found = match images.as_slice() {
+        [one] if choice.platform.is_none() => Some(*one),
+        several => several.iter().find(|entry| platform(entry).is_some_and(|found| Some(found) == wanted)).copied(),
+    };
+    found.cloned().ok_or_else(|| {
+        let there: Vec<String> = images.iter().filter_map(|entry| platform(entry)).map(|p| p.to_string()).collect();
+        let wanted = wanted.map_or("this machine".to_owned(), |platform| platform.to_string());
+        OpenError::Choose { problem: format!("there is no image for {wanted}"), there: there.join(", ") }
+    })
+}
+
+/// An entry of Docker's `manifest.json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DockerEntry {
+    config: String,
+    layers: Vec<String>,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
+}
+
+fn docker_plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
+    let what = "manifest.json";
+    let bytes = members.document(what, what)?;
+    let entries: Raw<Vec<DockerEntry>> = Raw::parse(&bytes, what).map_err(|source| OpenError::Document { source })?;
+    let entries = entries.document();
+    let tags = |entry: &DockerEntry| entry.repo_tags.clone().unwrap_or_default();
+    let found = match (&choice.tag, entries.as_slice()) {
+        (None, [one]) => Some(one),
+        (None, _) => None,
+        (Some(tag), _) => entries.iter().find(|entry| tags(entry).contains(tag)),
+    };
+    let entry = found.ok_or_else(|| {
+        let there: Vec<String> = entries.iter().flat_map(tags).collect();
+        let problem = choice.tag.as_ref().map_or("there are several images, or none: name one".to_owned(), |tag| {
+            format!("there is no image `{tag}`")
+        });
+        OpenError::Choose { problem, there: there.join(", ") }
+    })?;
+    let config = members.document(&entry.config, "image configuration")?;
+    let config = Raw::parse(&config, "image configuration").map_err(|source| OpenError::Document { source })?;
+    let layer = |name: &String| {
+        let content = members.content(name)?.ok_or_else(|| OpenError::Missing(name.clone()))?;
+        Ok(PlannedLayer { content, descriptor: None })
+    };
+    let layers = entry.layers.iter().map(layer).collect::<Result<_, OpenError>>()?;
+    Ok(Plan { digest: None, config, layers })
+}

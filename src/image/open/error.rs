@@ -1,0 +1,126 @@
+//! Why an image cannot be opened.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::archive::ArchiveError;
+use crate::digest::{DiffId, Digest, ParseDigestError};
+use crate::oci::OciError;
+use crate::tree::{PathError, ResolveError};
+
+/// Why an image cannot be opened.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum OpenError {
+    /// The file system said no.
+    #[error("cannot {what} `{}`", path.display())]
+    Io {
+        /// What was to be done: `open`.
+        what: &'static str,
+        /// To which file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A folder that is no image.
+    #[error("`{}` is not an OCI layout: it has no `oci-layout` and `index.json`", .0.display())]
+    #[diagnostic(help("a folder has to be an OCI image layout; a root filesystem can be read from a tar"))]
+    NotLayout(PathBuf),
+    /// A tar that cannot be read.
+    #[error("cannot unpack the image")]
+    Archive {
+        /// What is wrong with it.
+        #[source]
+        #[diagnostic_source]
+        source: ArchiveError,
+    },
+    /// A layer that cannot be decompressed.
+    #[error("cannot read the layer {diff_id}")]
+    Layer {
+        /// Its diff ID.
+        diff_id: DiffId,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A document that cannot be used.
+    #[error("the image has a document that cannot be used")]
+    Document {
+        /// What is wrong with it.
+        #[source]
+        source: OciError,
+    },
+    /// A document that says two things.
+    #[error("the image's {what} could be read as another document too")]
+    #[diagnostic(help("it has the fields of both a manifest and an index, which is how scanners are fooled"))]
+    Ambiguous {
+        /// What it was read as.
+        what: &'static str,
+    },
+    /// A diff ID that is no SHA-256.
+    #[error("the image configuration names a layer by something else than a SHA-256")]
+    Digest {
+        /// What it says.
+        source: ParseDigestError,
+    },
+    /// Something that is named but not there.
+    #[error("the image has no `{0}`, though it names it")]
+    Missing(String),
+    /// A member name that leads nowhere.
+    #[error("the image names a member that leads nowhere")]
+    Path {
+        /// What is wrong with the name.
+        source: PathError,
+    },
+    /// A member behind links that lead nowhere.
+    #[error("the image names a member that leads nowhere")]
+    Resolve {
+        /// Which links.
+        source: ResolveError,
+    },
+    /// Bytes that are not those that were named.
+    #[error("the image's {what} has the digest {found}, but {expected} was named")]
+    #[diagnostic(help("the image is damaged or was tampered with: fetch it again"))]
+    Mismatch {
+        /// What has other bytes.
+        what: &'static str,
+        /// The digest that was named.
+        expected: Digest,
+        /// The digest of the bytes.
+        found: Digest,
+    },
+    /// A size that is not the one that was named.
+    #[error("the image's {what} has {found} bytes, but {expected} were named")]
+    Size {
+        /// What has another size.
+        what: &'static str,
+        /// The size that was named.
+        expected: u64,
+        /// The size in bytes.
+        found: u64,
+    },
+    /// Manifest and configuration disagree.
+    #[error("the image has {layers} layers, but its configuration names {diff_ids}")]
+    LayerCount {
+        /// In the manifest.
+        layers: usize,
+        /// In the configuration.
+        diff_ids: usize,
+    },
+    /// None or several images are what was asked for.
+    #[error("{problem}")]
+    #[diagnostic(help("there are: {there}"))]
+    Choose {
+        /// What is unclear.
+        problem: String,
+        /// What could be asked for.
+        there: String,
+    },
+}
+
+pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::Io { what, path, source }
+}
+
+pub(super) fn mismatch(what: &'static str, expected: Digest, found: Digest) -> Result<(), OpenError> {
+    if expected == found { Ok(()) } else { Err(OpenError::Mismatch { what, expected, found }) }
+}

@@ -1,0 +1,121 @@
+//! Where the blobs of an image are: in a folder, or in an archive that was read into a tree.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use oci_spec::image::Descriptor;
+use tempfile::NamedTempFile;
+
+use super::error::{OpenError, failed, mismatch};
+use super::uncompressed;
+use crate::archive::{Applier, Apply, ArchiveError, Duplicates, Limits, read_tar_file};
+use crate::digest::Digest;
+use crate::oci::{self, OciError};
+use crate::tree::{Content, Origin, Tree, TreePath};
+
+/// What a path holds.
+pub enum Members {
+    /// An OCI layout.
+    Folder(PathBuf),
+    /// The members of an image archive.
+    Archive(Tree),
+    /// No image documents: a root filesystem.
+    Rootfs(Tree),
+}
+
+/// Largest document in bytes.
+const LARGEST: u64 = 4 << 20;
+
+impl Members {
+    /// Looks at `path`. Temporary files are added to `files`.
+    pub fn open(
+        path: &Path,
+        limits: &Limits,
+        temporary: &Path,
+        files: &mut Vec<NamedTempFile>,
+    ) -> Result<Self, OpenError> {
+        let metadata = fs::metadata(path).map_err(failed("open", path))?;
+        if metadata.is_dir() {
+            let is_layout = path.join("oci-layout").is_file() && path.join("index.json").is_file();
+            return if is_layout {
+                Ok(Self::Folder(path.to_owned()))
+            } else {
+                Err(OpenError::NotLayout(path.to_owned()))
+            };
+        }
+        let (plain, file) = uncompressed(path, limits, temporary)?;
+        files.extend(file);
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let tree = read(&plain, &name, limits).map_err(|source| OpenError::Archive { source })?;
+        let has = |name: &'static str| tree.get(&TreePath::literal(name)).is_some_and(|inode| inode.is_file());
+        let is_image = (has("oci-layout") && has("index.json")) || has("manifest.json");
+        Ok(if is_image { Self::Archive(tree) } else { Self::Rootfs(tree) })
+    }
+
+    /// The content of a member; nothing where there is none of that name.
+    pub fn content(&self, name: &str) -> Result<Option<Content>, OpenError> {
+        let member = TreePath::new(name).map_err(|source| OpenError::Path { source })?;
+        match self {
+            Self::Folder(folder) => {
+                let path = folder.join(member.as_relative());
+                match fs::symlink_metadata(&path) {
+                    Ok(metadata) if metadata.is_file() => {
+                        Ok(Some(Content::Slice { path: Arc::from(path), offset: 0, size: metadata.len() }))
+                    }
+                    Ok(_) => Ok(None),
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(failed("open", &path)(error)),
+                }
+            }
+            // Archives of old Docker versions have links between layers.
+            Self::Archive(tree) | Self::Rootfs(tree) => {
+                let place = tree.resolve(&member).map_err(|source| OpenError::Resolve { source })?;
+                Ok(tree.get(&place).and_then(|inode| inode.content()).cloned())
+            }
+        }
+    }
+
+    /// The bytes of a document, called `what` in errors.
+    pub fn document(&self, name: &str, what: &'static str) -> Result<Vec<u8>, OpenError> {
+        let content = self.content(name)?.ok_or_else(|| OpenError::Missing(name.to_owned()))?;
+        read_document(&content, what)
+    }
+
+    /// The bytes of a document that a descriptor names, checked against it.
+    pub fn blob(&self, descriptor: &Descriptor, what: &'static str) -> Result<Vec<u8>, OpenError> {
+        let bytes = read_document(&self.blob_content(descriptor)?, what)?;
+        let expected = oci::descriptor_digest(descriptor).map_err(|source| OpenError::Document { source })?;
+        mismatch(what, expected, Digest::of(&bytes))?;
+        Ok(bytes)
+    }
+
+    /// The content of a blob of the size that its descriptor names; its digest is not looked at.
+    pub fn blob_content(&self, descriptor: &Descriptor) -> Result<Content, OpenError> {
+        let digest = oci::descriptor_digest(descriptor).map_err(|source| OpenError::Document { source })?;
+        let name = format!("blobs/sha256/{}", digest.hex());
+        let content = self.content(&name)?.ok_or(OpenError::Missing(name))?;
+        if content.size() != descriptor.size() {
+            return Err(OpenError::Size { what: "blob", expected: descriptor.size(), found: content.size() });
+        }
+        Ok(content)
+    }
+}
+
+fn read_document(content: &Content, what: &'static str) -> Result<Vec<u8>, OpenError> {
+    if content.size() > LARGEST {
+        let size = usize::try_from(content.size()).unwrap_or(usize::MAX);
+        return Err(OpenError::Document { source: OciError::TooLarge { what, size } });
+    }
+    content.read().map_err(|source| OpenError::Io { what: "read", path: PathBuf::from(what), source })
+}
+
+fn read(plain: &Arc<Path>, name: &str, limits: &Limits) -> Result<Tree, ArchiveError> {
+    let mut tree = Tree::new();
+    let origin = Origin::Import(Arc::from(name));
+    let apply = Apply { follow_directory_links: true, duplicates: Duplicates::LastWins };
+    let mut applier = Applier::new(&mut tree, apply, origin.clone());
+    read_tar_file(plain, &origin, limits, |item| applier.put(item).map(drop))?;
+    Ok(tree)
+}
