@@ -83,8 +83,7 @@ impl<'u, 'a> Walk<'u, 'a> {
         }
         let wishes = self.universe.wishes(id)?;
         let hopeless = wishes.groups.iter().any(|(kind, group)| *kind != Kind::Recommends && !self.possible(*group));
-        let opposed = state.enemies > 0 || wishes.enemies.iter().any(|enemy| self.is(*enemy).marked);
-        if !state.protected && (hopeless || opposed) {
+        if !state.protected && (hopeless || !self.push_out(&wishes.enemies)? || self.is(id).enemies > 0) {
             self.give_up(id)?;
             return Ok(false);
         }
@@ -184,6 +183,18 @@ impl<'u, 'a> Walk<'u, 'a> {
         solutions
     }
 
+    /// Takes the marks of a package's enemies away, as apt does; false where one is protected.
+    fn push_out(&mut self, enemies: &[PackageId]) -> Result<bool, SolveError> {
+        for enemy in enemies {
+            let state = self.is(*enemy);
+            if state.marked && state.protected {
+                return Ok(false);
+            }
+            self.unmark(*enemy)?;
+        }
+        Ok(true)
+    }
+
     fn mark(&mut self, id: PackageId) -> Result<(), SolveError> {
         if std::mem::replace(&mut self.state(id).marked, true) {
             return Ok(());
@@ -198,6 +209,11 @@ impl<'u, 'a> Walk<'u, 'a> {
 
     fn give_up(&mut self, id: PackageId) -> Result<(), SolveError> {
         self.state(id).given_up = true;
+        self.unmark(id)
+    }
+
+    fn unmark(&mut self, id: PackageId) -> Result<(), SolveError> {
+        self.state(id).followed = false;
         if std::mem::take(&mut self.state(id).marked) {
             for enemy in &self.universe.wishes(id)?.enemies {
                 self.state(*enemy).enemies -= 1;
