@@ -55,8 +55,8 @@ pub(super) fn stanza(package: &Unpacked, control: &Paragraph<'_>, tree: &Tree) -
         push_field(&mut text, "Description", value.raw());
     }
     for (name, value) in control.fields() {
-        let known = |other: &&str| other.eq_ignore_ascii_case(name);
-        if !FIELD_ORDER.iter().any(|other| known(&other)) && !name.eq_ignore_ascii_case("Description") {
+        let known = |other: &str| other.eq_ignore_ascii_case(name);
+        if !FIELD_ORDER.iter().any(|other| known(other)) && !name.eq_ignore_ascii_case("Description") {
             push_field(&mut text, name, value.raw());
         }
     }

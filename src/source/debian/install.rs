@@ -56,10 +56,7 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     let mut session = around.sandbox.start(&settings)?;
     tracing::debug!("the sandbox is {}", session.door());
     session.put(layout.tree.entries())?;
-    for package in first.iter().filter(|package| package.member("preinst").is_some()) {
-        let (name, architecture) = (&package.name, &package.architecture);
-        session.run(&scripts::preinst(&package.database_name(), name, architecture, around.epoch))?;
-    }
+    run_preinsts(&first, &mut session, around)?;
     session.run(&scripts::step(&["dpkg", "--configure", "-a"], around.epoch))?;
     around.reporter.advance(Phase::Configure, first.len() as u64);
 
@@ -69,6 +66,28 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     let mut tree = session.collect(around.store)?;
     stand_ins.take_out(&mut tree);
     Ok(tree)
+}
+
+/// Runs the preinst scripts of packages that are unpacked already, each from where dpkg runs it: debconf looks there for
+/// the package's name.
+fn run_preinsts(packages: &[Unpacked], session: &mut Session, around: &Surroundings<'_>) -> Result<(), InstallError> {
+    let mut ran = false;
+    for package in packages {
+        let Some(script) = package.member("preinst") else { continue };
+        let mut tree = Tree::new();
+        for (name, mode, bytes) in [("control", 0o644, package.control.as_bytes()), ("preinst", 0o755, script)] {
+            let inode = Inode::file(mode, Content::bytes(bytes), Origin::Sandbox);
+            let misplaced = |source| InstallError::Misplaced { package: package.name.clone(), source };
+            tree.insert_with_parents(in_database(&format!("tmp.ci/{name}")), inode).map_err(misplaced)?;
+        }
+        session.put(tree.entries())?;
+        session.run(&scripts::preinst(&package.name, &package.architecture, around.epoch))?;
+        ran = true;
+    }
+    if ran {
+        session.run(&scripts::step(&["rm", "-r", "/var/lib/dpkg/tmp.ci"], around.epoch))?;
+    }
+    Ok(())
 }
 
 /// The second stage.

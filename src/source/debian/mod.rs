@@ -3,8 +3,10 @@
 //! What an archive says, and what it means: control files ([`deb822`]), versions ([`version`]), relations
 //! ([`relation`]), signatures ([`openpgp`]) and who makes them ([`distribution`]), the `Release` of a suite ([`release`]),
 //! package indexes ([`index`]), the choice of packages
-//! ([`solve`()](solve::solve)) and `.deb` files ([`package_file`]).
+//! ([`solve`()](solve::solve)) `.deb` files ([`package_file`]) and apt's own
+//! configuration ([`apt_sources`]).
 
+pub mod apt_sources;
 pub mod deb822;
 pub mod distribution;
 pub mod index;

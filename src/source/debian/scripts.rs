@@ -45,9 +45,8 @@ pub(super) fn step(command: &[&str], time: Epoch) -> Step {
 
 /// A step that runs the preinst of a package which is unpacked already, as dpkg would for a first installation
 /// (deb-preinst(5), and dpkg(1) for the environment).
-pub(super) fn preinst(database_name: &str, name: &str, architecture: &str, time: Epoch) -> Step {
-    let script = format!("/var/lib/dpkg/info/{database_name}.preinst");
-    let mut step = step(&[&script, "install"], time);
+pub(super) fn preinst(name: &str, architecture: &str, time: Epoch) -> Step {
+    let mut step = step(&["/var/lib/dpkg/tmp.ci/preinst", "install"], time);
     let variables = [
         ("DPKG_ADMINDIR", "/var/lib/dpkg"),
         ("DPKG_MAINTSCRIPT_ARCH", architecture),

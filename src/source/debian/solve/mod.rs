@@ -162,3 +162,6 @@ fn stage(
     let roots: Vec<_> = roots.iter().filter(|root| which(root)).flat_map(|root| root.versions.clone()).collect();
     reach::needed(universe, &roots, chosen)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::source::debian::relation::{self, Relation};
 use crate::source::debian::solve::Chosen;
 
-/// The places of `packages` in batches: all that a package of one batch pre-depends on, and what that needs to be
-/// configured, is in an earlier batch. So each batch can be unpacked and then configured as a whole. What is neither in
+/// The places of `packages` in batches: all that a package pre-depends on is in an earlier batch, and all else that it
+/// needs in an earlier one or its own. So each batch can be unpacked and then configured as a whole. What is neither in
 /// `packages` nor provided by them is taken as installed before.
 ///
 /// Inside a batch what is needed comes first. Packages that need each other in a circle share a batch, since no order
@@ -19,22 +19,18 @@ pub fn unpack_order(packages: &[Chosen<'_>]) -> Vec<Vec<usize>> {
         circle.iter().for_each(|package| circle_of[*package] = number);
     }
     // Circles come after those that they need, so one pass is enough.
-    let mut batch_of = vec![0; circles.len()];
-    let mut ready_after = vec![0; circles.len()];
+    let mut batch_of: Vec<usize> = Vec::with_capacity(circles.len());
     let mut batches: Vec<Vec<usize>> = Vec::new();
     for (number, circle) in circles.iter().enumerate() {
-        let others = |needs: &'_ [Vec<usize>]| -> Vec<usize> {
+        let last = |needs: &[Vec<usize>], after: usize| {
             let all = circle.iter().flat_map(|package| needs[*package].iter().map(|need| circle_of[*need]));
-            all.filter(|other| *other != number).collect()
+            all.filter(|other| *other != number).map(|other| batch_of[other] + after).max().unwrap_or(0)
         };
-        let batch = others(&graph.before).into_iter().map(|other| ready_after[other] + 1).max().unwrap_or(0);
-        let needs = others(&graph.needs).into_iter().map(|other| ready_after[other]).max().unwrap_or(0);
-        batch_of[number] = batch;
-        ready_after[number] = batch.max(needs);
+        let batch = last(&graph.before, 1).max(last(&graph.needs, 0));
+        batch_of.push(batch);
         batches.resize_with(batches.len().max(batch + 1), Vec::new);
         batches[batch].extend(circle);
     }
-    batches.retain(|batch| !batch.is_empty());
     batches
 }
 

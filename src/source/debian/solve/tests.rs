@@ -1,0 +1,294 @@
+use miette::Diagnostic;
+
+use super::*;
+
+const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// An index from lines like `name version | Field: value | Field: value`.
+fn index(lines: &str) -> Packages {
+    let mut text = String::new();
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let mut parts = line.split(" | ");
+        let (name, version) = parts.next().unwrap().split_once(' ').unwrap();
+        text += &format!("Package: {name}\nVersion: {version}\nFilename: {name}.deb\nSize: 1\nSHA256: {HEX}\n");
+        let fields: Vec<_> = parts.map(|field| field.replace('~', "|")).collect();
+        if !fields.iter().any(|field| field.starts_with("Architecture")) {
+            text += "Architecture: amd64\n";
+        }
+        text += &format!("{}\n\n", fields.join("\n"));
+    }
+    Packages::parse(text.replace("\n\n\n", "\n\n").into_bytes()).unwrap()
+}
+
+fn repository<'a>(suite: &'a str, packages: &'a Packages) -> Repository<'a> {
+    Repository { suite, aliases: &[], priority: 500, packages }
+}
+
+struct Asked<'a> {
+    variant: Variant,
+    recommends: bool,
+    preferred: &'a [&'a str],
+}
+
+const PLAIN: Asked<'static> = Asked { variant: Variant::Custom, recommends: false, preferred: &PREFERRED };
+
+fn ask(asked: &Asked<'_>, repositories: &[Repository<'_>], wanted: &str) -> Result<Vec<String>, SolveError> {
+    let wanted = wanted.split_whitespace().map(str::parse).collect::<Result<Vec<Wanted>, _>>()?;
+    let request = Request {
+        architecture: "amd64",
+        variant: asked.variant,
+        wanted: &wanted,
+        recommends: asked.recommends,
+        preferred: asked.preferred,
+    };
+    let solution = solve(&request, repositories)?;
+    Ok(solution.packages.iter().map(|chosen| format!("{} {}", chosen.record.name(), chosen.record.version())).collect())
+}
+
+/// The names chosen from one suite, or why there are none.
+fn names(lines: &str, wanted: &str) -> String {
+    let index = index(lines);
+    match ask(&PLAIN, &[repository("trixie", &index)], wanted) {
+        Ok(chosen) => chosen.iter().map(|text| text.split(' ').next().unwrap()).collect::<Vec<_>>().join(" "),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn dependencies_and_the_first_alternative() {
+    assert_eq!(names("a 1 | Depends: b, c\nb 1 | Pre-Depends: d\nc 1\nd 1\ne 1", "a"), "a b c d");
+    assert_eq!(names("a 1 | Depends: b ~ c\nb 1\nc 1", "a"), "a b");
+    assert_eq!(names("a 1 | Depends: missing ~ c\nb 1\nc 1", "a"), "a c");
+    assert_eq!(names("a 1 | Depends: b ~ c\nb 1 | Depends: missing\nc 1", "a"), "a c");
+    assert_eq!(names("a 1 | Depends: b (>= 2) ~ c\nb 1\nc 1", "a"), "a c");
+    // What is wanted anyway satisfies before anything new does, in whichever order it is named.
+    assert_eq!(names("a 1 | Depends: b ~ c\nb 1\nc 1", "a c"), "a c");
+    // A circle is no trouble.
+    assert_eq!(names("a 1 | Depends: b\nb 1 | Depends: a", "b"), "a b");
+    // What came in before a later package made it unneeded stays, as with apt.
+    assert_eq!(names("a 1 | Depends: x ~ y, b\nb 1 | Depends: y\nx 1\ny 1", "a"), "a b x y");
+}
+
+#[test]
+fn names_that_are_provided() {
+    let real = "a 1 | Depends: v\nv 1\np 1 | Provides: v";
+    assert_eq!(names(real, "a"), "a v");
+    assert_eq!(names("a 1 | Depends: v\np 1 | Provides: v", "a"), "a p");
+    assert_eq!(names("a 1 | Depends: v\np 1 | Provides: v\nq 1 | Provides: v | Priority: important", "a"), "a q");
+    assert_eq!(names("a 1 | Depends: v\np 1 | Provides: v | Essential: yes\nq 1 | Provides: v", "a"), "a p");
+    // The one that the index speaks of later, be it only in a relation.
+    assert_eq!(names("a 1 | Depends: v\np 1 | Provides: v\nq 1 | Provides: v", "a"), "a q");
+    assert_eq!(names("a 1 | Depends: v | Suggests: q\np 1 | Provides: v\nq 1 | Provides: v", "a"), "a p");
+    // Versions.
+    let versioned = "a 1 | Depends: v (>= 2)\np 1 | Provides: v (= 1)\nq 1 | Provides: v\nr 1 | Provides: v (= 2)";
+    assert_eq!(names(versioned, "a"), "a r");
+    assert_eq!(names("p 1 | Provides: v", "v"), "p");
+    assert_eq!(
+        names("p 1 | Provides: v\nq 1 | Provides: v", "v"),
+        "`v` is no package, but a name that several packages provide"
+    );
+}
+
+#[test]
+fn conflicts_and_breaks() {
+    assert_eq!(names("a 1 | Depends: b ~ c\nb 1 | Conflicts: x\nc 1\nx 1", "x a"), "a c x");
+    assert_eq!(names("a 1 | Depends: b ~ c\nb 1\nc 1\nx 1 | Breaks: b (<< 2)", "x a"), "a c x");
+    assert_eq!(names("a 1 | Depends: b\nb 2\nx 1 | Breaks: b (<< 2)", "x a"), "a b x");
+    // Against a name that it provides itself a package has nothing.
+    assert_eq!(names("m 1 | Provides: mta | Conflicts: mta\na 1 | Depends: mta", "a"), "a m");
+    assert_eq!(
+        names("m 1 | Provides: mta | Conflicts: mta\nn 1 | Provides: mta", "m n"),
+        "m and n cannot be installed together: m 1 conflicts with n 1"
+    );
+    // apt would find the first way closed only after it has gone it; here another one is found.
+    let late = "a 1 | Depends: b ~ c, d\nb 1\nc 1\nd 1 | Breaks: b";
+    assert_eq!(names(late, "a"), "a c d");
+}
+
+#[test]
+fn an_older_version_where_only_that_fits() {
+    let (new, old) = (index("a 2 | Depends: missing\nb 2\n"), index("a 1\nb 1\n"));
+    let repositories = [repository("new", &new), repository("old", &old)];
+    assert_eq!(ask(&PLAIN, &repositories, "a b").unwrap(), ["a 1", "b 2"]);
+}
+
+#[test]
+fn versions_suites_and_priorities() {
+    let (stable, backports) = (index("a 1 | Depends: b\nb 1"), index("a 2 | Depends: b (>= 2)\nb 2"));
+    let mut repositories = [repository("trixie", &stable), repository("trixie-backports", &backports)];
+    assert_eq!(ask(&PLAIN, &repositories, "a").unwrap(), ["a 2", "b 2"]);
+    repositories[1].priority = 100;
+    repositories[1].aliases = &["stable-backports"];
+    assert_eq!(ask(&PLAIN, &repositories, "a").unwrap(), ["a 1", "b 1"]);
+    for pinned in ["a=2", "a/trixie-backports", "a/stable-backports", "a:amd64=2", "a a=2"] {
+        assert_eq!(ask(&PLAIN, &repositories, pinned).unwrap(), ["a 2", "b 2"], "{pinned}");
+    }
+    let error = |wanted| ask(&PLAIN, &repositories, wanted).unwrap_err();
+    assert_eq!(error("a=3").to_string(), "there is no `a=3`");
+    assert_eq!(error("a=3").help().unwrap().to_string(), "there is 1 (trixie), 2 (trixie-backports)");
+    assert_eq!(error("a/sid").to_string(), "there is no `a/sid`");
+    assert_eq!(error("a=1 a=2").to_string(), "two versions of a are asked for at once");
+    assert!(error("a:arm64").to_string().contains("another architecture than the image, which is for amd64"));
+    repositories[1].priority = -1;
+    assert!(ask(&PLAIN, &repositories, "a=2").is_err());
+}
+
+#[test]
+fn architectures() {
+    assert_eq!(names("a 1 | Depends: b, c:amd64, d:native\nb 1 | Architecture: all\nc 1\nd 1", "a"), "a b c d");
+    assert_eq!(names("a 1 | Depends: b:any\nb 1 | Multi-Arch: allowed", "a"), "a b");
+    assert!(names("a 1 | Depends: b:any\nb 1", "a").contains("cannot be installed"));
+    assert!(names("a 1 | Depends: b:arm64\nb 1", "a").contains("cannot be installed"));
+    assert_eq!(names("a 1 | Architecture: arm64", "a"), "trixie has no package `a`");
+}
+
+const SYSTEM: &str = "
+    apt 3 | Priority: required | Depends: libapt
+    bash 5 | Essential: yes | Priority: required | Depends: libc
+    gawk 1 | Provides: awk
+    init 1 | Essential: yes | Pre-Depends: usrmerge ~ usr-is-merged, awk
+    libapt 3 | Depends: libc
+    libc 2 | Recommends: idn
+    idn 1
+    mawk 1 | Provides: awk | Priority: required
+    nano 1 | Priority: important
+    perl 5
+    tzdata 1 | Priority: required | Depends: debconf
+    debconf 1
+    usr-is-merged 1
+    usrmerge 1 | Depends: perl
+    file 1 | Priority: standard
+    build-essential 12";
+
+#[test]
+fn variants() {
+    let index = index(SYSTEM);
+    let repositories = [repository("trixie", &index)];
+    let of = |variant, wanted| {
+        let chosen = ask(&Asked { variant, ..PLAIN }, &repositories, wanted).unwrap();
+        chosen.iter().map(|text| text.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let essential = "bash init libc mawk usr-is-merged";
+    assert_eq!(of(Variant::Custom, ""), "");
+    assert_eq!(of(Variant::Essential, ""), essential);
+    assert_eq!(of(Variant::Apt, ""), "apt bash init libapt libc mawk usr-is-merged");
+    let minbase = of(Variant::Minbase, "");
+    assert_eq!(minbase, "apt bash debconf init libapt libc mawk tzdata usr-is-merged");
+    assert_eq!(of(Variant::Standard, "").split(' ').count(), minbase.split(' ').count() + 2);
+    assert!(of(Variant::Buildd, "").contains("build-essential"));
+    // The essential packages are chosen first, and what is named does not change that choice.
+    assert_eq!(of(Variant::Essential, "gawk"), "bash gawk init libc mawk usr-is-merged");
+    let apts_choice = Asked { variant: Variant::Essential, preferred: &[], ..PLAIN };
+    assert!(ask(&apts_choice, &repositories, "").unwrap().contains(&"perl 5".to_owned()));
+    let recommends = Asked { recommends: true, ..PLAIN };
+    assert_eq!(ask(&recommends, &repositories, "bash").unwrap(), ["bash 5", "idn 1", "libc 2"]);
+}
+
+#[test]
+fn a_recommendation_that_cannot_be_met_is_left_out() {
+    let index = index("a 1 | Recommends: b, c ~ d, e\nb 1 | Depends: missing\nd 1\ne 1 | Conflicts: a");
+    let asked = Asked { recommends: true, ..PLAIN };
+    assert_eq!(ask(&asked, &[repository("trixie", &index)], "a").unwrap(), ["a 1", "d 1"]);
+}
+
+#[test]
+fn stages_marks_and_reasons() {
+    let index = index(SYSTEM);
+    let repositories = [repository("trixie", &index)];
+    let wanted = ["gawk".parse().unwrap()];
+    let request = Request {
+        architecture: "amd64",
+        variant: Variant::Minbase,
+        wanted: &wanted,
+        recommends: false,
+        preferred: &PREFERRED,
+    };
+    let solution = solve(&request, &repositories).unwrap();
+    let of = |name: &str| solution.packages.iter().find(|chosen| chosen.record.name() == name).unwrap();
+    let flags = |name| (of(name).essential_stage, of(name).automatic);
+    assert_eq!(flags("bash"), (true, false));
+    assert_eq!(flags("libc"), (true, false));
+    assert_eq!(flags("apt"), (true, false));
+    assert_eq!(flags("libapt"), (true, true));
+    assert_eq!(flags("tzdata"), (false, false));
+    assert_eq!(flags("debconf"), (false, true));
+    assert_eq!(flags("gawk"), (false, false));
+    assert_eq!(of("bash").reason, Reason::Essential);
+    assert_eq!(of("tzdata").reason, Reason::Variant(Variant::Minbase));
+    assert_eq!(of("gawk").reason, Reason::Requested);
+    let needed = Reason::NeededBy { package: "apt", relation: "libapt", recommended: false };
+    assert_eq!(of("libapt").reason, needed);
+}
+
+#[test]
+fn what_cannot_be_is_explained() {
+    assert_eq!(
+        names("nginx 1 | Depends: libfoo (>= 2)\nlibfoo 1.9", "nginx"),
+        "nginx cannot be installed: nginx 1 needs libfoo (>= 2), and the newest in trixie is 1.9"
+    );
+    assert_eq!(
+        names("a 1 | Depends: b\nb 1 | Depends: c ~ d (>= 3)\nd 2", "a"),
+        "a cannot be installed: a 1 needs b; b 1 needs c | d (>= 3), and trixie has no c, and the newest in trixie is 2"
+    );
+    assert_eq!(
+        names("a 1 | Depends: x\nb 1 | Depends: y\nx 1 | Conflicts: y\ny 1", "a b"),
+        "a and b cannot be installed together: a 1 needs x; b 1 needs y; x 1 conflicts with y 1"
+    );
+    assert_eq!(
+        names("a 1 | Depends: v (>= 2)\np 1 | Provides: v (= 1)", "a"),
+        "a cannot be installed: a 1 needs v (>= 2), and nothing provides that version of v"
+    );
+}
+
+#[test]
+fn unknown_names_get_a_suggestion() {
+    let index = index("nginx 1\nnginx-core 1\npython3-numpy 1\nzlib1g 1");
+    let help = |wanted| {
+        let error = ask(&PLAIN, &[repository("trixie", &index)], wanted).unwrap_err();
+        assert_eq!(error.to_string(), format!("trixie has no package `{wanted}`"));
+        error.help().unwrap().to_string()
+    };
+    assert_eq!(help("ngnix"), "did you mean nginx?");
+    assert_eq!(help("ngin"), "did you mean nginx or nginx-core?");
+    assert_eq!(help("python-numpy"), "did you mean python3-numpy?");
+    assert!(help("quux").starts_with("look for it at"));
+}
+
+#[test]
+fn texts_that_name_no_package() {
+    for text in ["", "=1", "a=", "a= 1", "a=x", "a/", "a/b/c", "a:", "a:b:c", "a b", "-a", "a;b"] {
+        assert!(matches!(text.parse::<Wanted>(), Err(SolveError::BadWanted { .. })), "{text}");
+    }
+    for text in ["a", "g++", "libc6:amd64", "a=1:2-3", "a:amd64=1", "a/trixie-backports"] {
+        assert_eq!(text.parse::<Wanted>().unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn a_relation_that_cannot_be_read_is_named() {
+    let error = names("a 1 | Depends: b (>= 1\nb 1", "a");
+    assert_eq!(error, "cannot read `Depends` of a");
+}
+
+fn batches(lines: &str, wanted: &str) -> Vec<String> {
+    let index = index(lines);
+    let repositories = [repository("trixie", &index)];
+    let wanted: Vec<Wanted> = wanted.split_whitespace().map(|text| text.parse().unwrap()).collect();
+    let request =
+        Request { architecture: "amd64", variant: Variant::Custom, wanted: &wanted, recommends: false, preferred: &[] };
+    let packages = solve(&request, &repositories).unwrap().packages;
+    let name = |place: &usize| packages[*place].record.name();
+    unpack_order(&packages).iter().map(|batch| batch.iter().map(name).collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn batches_follow_pre_depends() {
+    assert_eq!(batches("a 1 | Depends: b\nb 1 | Depends: a\nc 1", "a c"), ["a b c"]);
+    assert_eq!(batches("a 1 | Pre-Depends: b\nb 1 | Depends: c\nc 1", "a"), ["c b", "a"]);
+    // What b needs to be configured is ready only after its own Pre-Depends are.
+    let chain = "a 1 | Pre-Depends: b\nb 1 | Depends: c\nc 1 | Pre-Depends: d\nd 1\ne 1";
+    assert_eq!(batches(chain, "a e"), ["d e", "c b", "a"]);
+    // A circle through Pre-Depends: together, the one that is needed first in front.
+    assert_eq!(batches("a 1 | Pre-Depends: b\nb 1 | Depends: a", "a"), ["b a"]);
+    assert_eq!(batches("a 1 | Pre-Depends: v\np 1 | Provides: v", "a"), ["p", "a"]);
+}
