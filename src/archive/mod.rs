@@ -16,7 +16,7 @@ mod sparse;
 mod write;
 
 pub use apply::{Applier, Apply, Duplicates};
-pub use compress::{Compressed, Compression, Compressor, ParseCompressionError};
+pub use compress::{Compressed, Compression, Compressor, Effort, ParseCompressionError};
 pub use decompress::{decompress, is_compressed};
 pub use error::ArchiveError;
 pub use layer::LayerApplier;

@@ -34,7 +34,16 @@ impl Fixture {
     }
 
     fn image(&self, text: &str, platform: &str) -> Image {
-        let layer = pack(&tree(text), Compression::Gzip, NonZeroUsize::MIN, &self.store, "test", |_| {}).unwrap();
+        let layer = pack(
+            &tree(text),
+            Compression::Gzip,
+            crate::archive::Effort::Normal,
+            NonZeroUsize::MIN,
+            &self.store,
+            "test",
+            |_| {},
+        )
+        .unwrap();
         let platform = platform.parse().unwrap();
         Image::assemble(platform, Epoch::from_seconds(0), &ImageConfig::default(), vec![layer]).unwrap()
     }

@@ -6,7 +6,7 @@ use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use reqwest::{Response, Version};
 
 use crate::http::HttpError;
-use crate::http::client::innermost;
+use crate::http::error::innermost;
 
 /// The body of an answer. It fails where, over a span of `patience`, less arrives than the minimum rate asks for: a
 /// server that sends one byte a second is as dead as one that sends none.

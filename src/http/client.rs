@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::http::body::Body;
 use crate::http::credentials::{Credential, login_for};
+use crate::http::error::innermost;
 use crate::http::stop::Stop;
 use crate::http::{HttpError, HttpOptions, without_secrets};
 
@@ -229,13 +230,4 @@ fn unreachable(url: String, error: &reqwest::Error) -> HttpError {
     } else {
         HttpError::Unreachable { url, source }
     }
-}
-
-/// The last link of an error's chain.
-pub(super) fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause
 }

@@ -268,3 +268,12 @@ impl HttpError {
         )
     }
 }
+
+/// The last link of an error's chain.
+pub(super) fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use oci_spec::image::Descriptor;
 
 use super::ImageError;
-use crate::archive::{ArchiveError, Compression, Compressor, SpecialFiles, write_tar};
+use crate::archive::{ArchiveError, Compression, Compressor, Effort, SpecialFiles, write_tar};
 use crate::digest::{DiffId, Digest};
 use crate::oci;
 use crate::store::{BlobWriter, Store};
@@ -40,13 +40,15 @@ pub struct Layer {
 pub fn pack(
     tree: &Tree,
     compression: Compression,
+    effort: Effort,
     threads: NonZeroUsize,
     store: &Store,
     created_by: &str,
     advance: impl Fn(u64),
 ) -> Result<Layer, ImageError> {
     let blob = store.begin().map_err(|source| ImageError::Store { source })?;
-    let compressor = Compressor::new(blob, compression, threads).map_err(|source| ImageError::Write { source })?;
+    let compressor =
+        Compressor::new(blob, compression, effort, threads).map_err(|source| ImageError::Write { source })?;
     let watched = Watched { inner: compressor, advance };
     let watched = write_tar(tree, SpecialFiles::Omit, watched).map_err(|error| match error {
         ArchiveError::Write { source } => ImageError::Write { source },

@@ -22,7 +22,16 @@ fn tree() -> Tree {
 }
 
 fn packed(compression: Compression, threads: usize, store: &Store) -> Layer {
-    pack(&tree(), compression, NonZeroUsize::new(threads).unwrap(), store, "rootsmith: layer rootfs", |_| {}).unwrap()
+    pack(
+        &tree(),
+        compression,
+        crate::archive::Effort::Normal,
+        NonZeroUsize::new(threads).unwrap(),
+        store,
+        "rootsmith: layer rootfs",
+        |_| {},
+    )
+    .unwrap()
 }
 
 fn layer(compression: Compression) -> Layer {
@@ -83,7 +92,10 @@ fn progress_counts_uncompressed_bytes() {
     let store = Store::open(folder.path()).unwrap();
     let seen = Cell::new(0);
     let one = NonZeroUsize::MIN;
-    let layer = pack(&tree(), Compression::Gzip, one, &store, "", |bytes| seen.set(seen.get() + bytes)).unwrap();
+    let layer = pack(&tree(), Compression::Gzip, crate::archive::Effort::Normal, one, &store, "", |bytes| {
+        seen.set(seen.get() + bytes)
+    })
+    .unwrap();
     assert_eq!(seen.get(), layer.uncompressed_size);
 }
 
@@ -93,7 +105,7 @@ fn a_layer_that_cannot_be_packed_leaves_nothing() {
     let store = Store::open(folder.path()).unwrap();
     let mut tree = tree();
     tree.insert(TreePath::literal(".wh.x"), Inode::directory(0o755, Origin::Sandbox)).unwrap();
-    let failed = pack(&tree, Compression::Gzip, NonZeroUsize::MIN, &store, "", |_| {});
+    let failed = pack(&tree, Compression::Gzip, crate::archive::Effort::Normal, NonZeroUsize::MIN, &store, "", |_| {});
     assert!(matches!(failed, Err(ImageError::Archive { .. })));
     assert_eq!(std::fs::read_dir(store.temporary()).unwrap().count(), 0);
 }

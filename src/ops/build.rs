@@ -120,9 +120,9 @@ fn pack(recipe: &Recipe, rootfs: &Rootfs, threads: NonZeroUsize, context: &Conte
     let reporter = &*context.reporter;
     let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
     reporter.begin(Phase::Pack, Some(sizes.sum()), Unit::Bytes);
-    let compression = config::compression(recipe);
+    let (compression, effort) = (config::compression(recipe), config::effort(recipe));
     let advance = |bytes| reporter.advance(Phase::Pack, bytes);
-    let layer = image::pack(&rootfs.tree, compression, threads, &context.store, config::CREATED_BY, advance)?;
+    let layer = image::pack(&rootfs.tree, compression, effort, threads, &context.store, config::CREATED_BY, advance)?;
     let (before, after) = (layer.uncompressed_size as f64 / 1e6, layer.size as f64 / 1e6);
     reporter.end(Phase::Pack, &format!("{before:.1} MB to {after:.1} MB"));
     let settings = config::image(recipe, &rootfs.tree)?;

@@ -1,6 +1,6 @@
 //! From a recipe's words to an image's configuration.
 
-use crate::archive::Compression;
+use crate::archive::{Compression, Effort};
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::image::ImageConfig;
@@ -18,6 +18,11 @@ pub(super) fn compression(recipe: &Recipe) -> Compression {
         recipe::Compression::Zstd => Compression::Zstd,
         recipe::Compression::None => Compression::None,
     }
+}
+
+/// How much time goes into making the layer small.
+pub(super) fn effort(recipe: &Recipe) -> Effort {
+    if recipe.layer.best { Effort::Best } else { Effort::Normal }
 }
 
 /// The names of the image: those of the command line, else the recipe's name with its tags. A name of the command line

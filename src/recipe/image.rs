@@ -59,6 +59,8 @@ pub enum Compression {
 /// How the image's layer is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LayerSettings {
+    /// Whether more time goes into making it small.
+    pub best: bool,
     /// How its tar is compressed.
     pub compression: Compression,
 }
@@ -103,11 +105,18 @@ pub(super) static KEYS: Keys = Keys {
 
 pub(super) static LAYER: Keys = Keys {
     name: "[layer]",
-    groups: &[&[Key {
-        name: "compression",
-        shape: Shape::Word(Words { known: &["gzip", "zstd", "none"], later: &[] }),
-        about: "how it is compressed; `gzip` where it is not given",
-    }]],
+    groups: &[&[
+        Key {
+            name: "compression",
+            shape: Shape::Word(Words { known: &["gzip", "zstd", "none"], later: &[] }),
+            about: "how it is compressed; `gzip` where it is not given",
+        },
+        Key {
+            name: "effort",
+            shape: Shape::Word(Words { known: &["normal", "best"], later: &[] }),
+            about: "how much time goes into making it small; `normal` where it is not given",
+        },
+    ]],
     later: &[],
 };
 
@@ -137,8 +146,9 @@ pub(super) fn read_layer(mut fields: Fields<'_>) -> LayerSettings {
         Some("none") => Compression::None,
         _ => Compression::Gzip,
     };
+    let best = fields.string("effort").as_deref() == Some("best");
     fields.finish();
-    LayerSettings { compression }
+    LayerSettings { compression, best }
 }
 
 impl StopSignal {

@@ -128,6 +128,7 @@ volumes = ["/srv/data"]
 author = "Example"
 [layer]
 compression = "zstd"
+effort = "best"
 [variant.debug]
 from.debian.packages = ["strace"]
 "#;

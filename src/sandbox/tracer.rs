@@ -13,12 +13,13 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{CString, c_void};
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{self, ForkResult, Pid};
 
@@ -27,6 +28,8 @@ use super::wire::Step;
 
 /// Bytes of a word.
 const WORD: u64 = 8;
+/// Bytes of the smallest page.
+const PAGE: u64 = 4096;
 
 /// Types of entries in the auxiliary vector (linux/auxvec.h).
 const AT_NULL: u64 = 0;
@@ -196,14 +199,15 @@ fn end(pid: Pid) {
 /// Process Stack").
 fn hide_vdso(pid: Pid) -> nix::Result<()> {
     let stack = Call::of(pid)?.stack();
-    let arguments = word(pid, stack)?;
+    let mut memory = Memory { pid, start: stack, words: Vec::new() };
+    let arguments = memory.word(stack)?;
     let mut at = stack + WORD * (arguments + 2);
-    while word(pid, at)? != 0 {
+    while memory.word(at)? != 0 {
         at += WORD;
     }
     at += WORD;
     loop {
-        match word(pid, at)? {
+        match memory.word(at)? {
             AT_NULL => return Ok(()),
             AT_SYSINFO_EHDR => put_words(pid, at, &[AT_IGNORE])?,
             _ => {}
@@ -222,6 +226,31 @@ fn host_name() -> nix::Result<[u8; 390]> {
         field[..text.len()].copy_from_slice(text.as_bytes());
     }
     Ok(bytes)
+}
+
+/// Memory of a stopped process, read many words at a time.
+struct Memory {
+    pid: Pid,
+    start: u64,
+    words: Vec<u64>,
+}
+
+impl Memory {
+    fn word(&mut self, at: u64) -> nix::Result<u64> {
+        let known = |memory: &Self| memory.words.get(usize::try_from((at - memory.start) / WORD).ok()?).copied();
+        if let Some(word) = known(self) {
+            return Ok(word);
+        }
+        // Up to the end of the page, because the next one may not be there.
+        let mut bytes = vec![0; (PAGE - at % PAGE) as usize];
+        let remote = RemoteIoVec { base: at as usize, len: bytes.len() };
+        let read = process_vm_readv(self.pid, &mut [IoSliceMut::new(&mut bytes)], &[remote]);
+        let whole = bytes[..read.unwrap_or(0)].chunks_exact(8);
+        self.words = whole.map(|word| u64::from_ne_bytes(word.try_into().expect("eight bytes"))).collect();
+        self.start = at;
+        // Kernels may forbid the one call and allow the other.
+        known(self).map_or_else(|| word(self.pid, at), Ok)
+    }
 }
 
 fn word(pid: Pid, at: u64) -> nix::Result<u64> {

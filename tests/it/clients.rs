@@ -10,22 +10,7 @@ use crate::support::engine::Engine;
 use crate::support::require::{Need, mirror, require};
 use crate::support::workspace::{Workspace, binary, finish, mirrors, run};
 
-const RECIPE: &str = "
-name = \"trixie\"
-platforms = [\"linux/amd64\"]
-[from.debian]
-suite = \"trixie\"
-packages = [\"ca-certificates\"]
-[harden]
-user = { name = \"app\", uid = 10001, gid = 10001, home = \"/app\" }
-init = \"tini\"
-setuid = \"strip\"
-[image]
-cmd = [\"bash\"]
-env = { LANG = \"C.UTF-8\" }
-";
-
-/// An image in every form.
+/// The image of the README in every form.
 struct Built {
     workspace: Workspace,
     digest: String,
@@ -33,7 +18,8 @@ struct Built {
 
 fn build() -> Built {
     let workspace = Workspace::new();
-    workspace.write("trixie.toml", RECIPE);
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/trixie.toml");
+    fs::copy(recipe, workspace.path("trixie.toml")).unwrap();
     let outputs = [
         "oci:layout:latest",
         "oci-archive:image.tar",
@@ -149,8 +135,8 @@ fn docker_loads_and_runs_the_image() {
     };
     assert!(said(&[], "cat /etc/os-release").contains("VERSION_CODENAME=trixie"));
     assert_eq!(
-        said(&[], "id -u; id -g; id -un; echo $HOME $LANG; test -w /app && echo writable").trim(),
-        "10001\n10001\napp\n/app C.UTF-8\nwritable"
+        said(&[], "id -u; id -g; id -un; pwd; echo $HOME $LANG; test -w /app && echo writable").trim(),
+        "10001\n10001\napp\n/app\n/app C.UTF-8\nwritable"
     );
     assert_eq!(said(&[], "cat /proc/1/comm").trim(), "tini");
     assert_eq!(said(&[], "find / -xdev -perm /6000 -type f 2>/dev/null || true").trim(), "");

@@ -17,5 +17,6 @@ mod commands;
 mod golden;
 mod noble;
 mod peer;
+mod recipes;
 mod reproducible;
 mod support;

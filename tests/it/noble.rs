@@ -8,12 +8,15 @@ use std::process::Command;
 use rootsmith::http::{Http, HttpOptions};
 
 use crate::support::archive;
+use crate::support::deb::xz;
 use crate::support::layout::Layout;
 use crate::support::require::{Need, mirror, require};
 use crate::support::workspace::{Workspace, mirrors, run};
 
 const RELEASE: &str =
     "DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=24.04\nDISTRIB_CODENAME=noble\nDISTRIB_DESCRIPTION=\"Ubuntu 24.04 LTS\"\n";
+
+const COMPONENTS: [&str; 2] = ["main", "universe"];
 
 #[test]
 fn the_noble_recipe_builds_from_a_local_archive() {
@@ -53,48 +56,63 @@ fn debian_packages(workspace: &Workspace) -> Vec<String> {
     workspace.write("like.toml", recipe);
     workspace.rootsmith(["lock", "like.toml"].map(str::to_owned).into_iter().chain(mirrors())).succeeded();
     let lock = fs::read_to_string(workspace.path("like.lock")).unwrap();
-    let paths = lock.lines().filter_map(|line| line.trim().strip_prefix("path = \"")?.strip_suffix('"'));
+    let paths = lock.split("path = \"").skip(1).filter_map(|rest| rest.split('"').next());
     paths.map(str::to_owned).collect()
 }
 
 fn write_archive(workspace: &Workspace, packages: &[String]) {
     let root = workspace.path("archive");
-    let pool = root.join("pool");
-    fs::create_dir_all(&pool).unwrap();
     let http = Http::new(HttpOptions::default());
     let mirror = mirror().expect("the test has required a mirror");
+    for component in COMPONENTS {
+        fs::create_dir_all(root.join("pool").join(component)).unwrap();
+    }
     for path in packages {
         let bytes = http.fetch_bytes(&format!("{mirror}/debian/{path}"), 64 << 20).unwrap();
         let name = path.rsplit('/').next().unwrap();
-        fs::write(pool.join(name), repacked(&bytes)).unwrap();
+        // As in Ubuntu, tini is no part of main.
+        let component = if name.starts_with("tini_") { "universe" } else { "main" };
+        let deb = root.join("pool").join(component).join(name);
+        fs::write(&deb, repacked(&bytes)).unwrap();
         if name.starts_with("base-files_") {
-            say_it_is_ubuntu(&pool.join(name), &workspace.path("base-files"));
+            say_it_is_ubuntu(&deb, &workspace.path("base-files"));
         }
     }
     for suite in ["noble", "noble-updates", "noble-security"] {
-        let binary = format!("dists/{suite}/main/binary-amd64");
-        fs::create_dir_all(root.join(&binary)).unwrap();
+        write_suite(&root, suite);
+    }
+}
+
+/// All packages are in the main suite; the others are there, and empty.
+fn write_suite(root: &Path, suite: &str) {
+    for component in COMPONENTS {
         let index = match suite {
-            "noble" => run(Command::new("apt-ftparchive").args(["packages", "pool"]).current_dir(&root)),
+            "noble" => {
+                let pool = format!("pool/{component}");
+                run(Command::new("apt-ftparchive").args(["packages", &pool]).current_dir(root))
+            }
             _ => String::new(),
         };
-        fs::write(root.join(&binary).join("Packages"), &index).unwrap();
-        fs::write(root.join(&binary).join("Packages.zst"), zstd::encode_all(index.as_bytes(), 3).unwrap()).unwrap();
-        let option = |name: &str, value: &str| ["-o".to_owned(), format!("APT::FTPArchive::Release::{name}={value}")];
-        let options = [
-            ("Origin", "Ubuntu"),
-            ("Label", "Ubuntu"),
-            ("Suite", suite),
-            ("Codename", "noble"),
-            ("Architectures", "amd64"),
-            ("Components", "main"),
-        ];
-        let release = run(Command::new("apt-ftparchive")
-            .args(options.iter().flat_map(|(name, value)| option(name, value)))
-            .args(["release", &format!("dists/{suite}")])
-            .current_dir(&root));
-        fs::write(root.join(format!("dists/{suite}/InRelease")), archive::sign(&release)).unwrap();
+        let folder = root.join(format!("dists/{suite}/{component}/binary-amd64"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("Packages"), &index).unwrap();
+        fs::write(folder.join("Packages.zst"), zstd::encode_all(index.as_bytes(), 3).unwrap()).unwrap();
+        fs::write(folder.join("Packages.xz"), xz(index.as_bytes())).unwrap();
     }
+    let options = [
+        ("Origin", "Ubuntu"),
+        ("Label", "Ubuntu"),
+        ("Suite", suite),
+        ("Codename", "noble"),
+        ("Architectures", "amd64"),
+        ("Components", "main universe"),
+    ];
+    let mut command = Command::new("apt-ftparchive");
+    for (name, value) in options {
+        command.arg("-o").arg(format!("APT::FTPArchive::Release::{name}={value}"));
+    }
+    let release = run(command.args(["release", &format!("dists/{suite}")]).current_dir(root));
+    fs::write(root.join(format!("dists/{suite}/InRelease")), archive::sign(&release)).unwrap();
 }
 
 /// A .deb with the same contents, compressed by zstd as Ubuntu's are.

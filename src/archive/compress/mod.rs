@@ -31,13 +31,28 @@ pub enum Compression {
     None,
 }
 
+/// How much time goes into making the bytes few.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effort {
+    /// As much as pays off for most images.
+    #[default]
+    Normal,
+    /// All that is possible: for images that are pulled more often than built.
+    Best,
+}
+
 /// A text that names no compression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no compression known here: expected gzip, zstd or none")]
 pub struct ParseCompressionError(pub String);
 
-/// zstd's level: with it layers are smaller than other image builders' zstd, which use 3.
-const ZSTD_LEVEL: i32 = 6;
+/// zstd's level of an effort. With 6 layers are smaller than other image builders' zstd, which use 3.
+fn zstd_level(effort: Effort) -> i32 {
+    match effort {
+        Effort::Normal => 6,
+        Effort::Best => 15,
+    }
+}
 
 /// How many bytes each job of zstd's own threads takes: fixed, so that their number does not change the result.
 const ZSTD_JOB: u32 = 4 << 20;
@@ -98,10 +113,10 @@ enum Encoder<W: Write> {
 
 impl<W: Write> Compressor<W> {
     /// Starts compressing into `output`. Fails where the output does, or where threads cannot be started.
-    pub fn new(output: W, compression: Compression, threads: NonZeroUsize) -> io::Result<Self> {
+    pub fn new(output: W, compression: Compression, effort: Effort, threads: NonZeroUsize) -> io::Result<Self> {
         let encoder = match compression {
-            Compression::Gzip => Encoder::Gzip(ParallelGzip::new(output, threads)?),
-            Compression::Zstd => Encoder::Zstd(zstd_encoder(output, threads)?),
+            Compression::Gzip => Encoder::Gzip(ParallelGzip::new(output, effort, threads)?),
+            Compression::Zstd => Encoder::Zstd(zstd_encoder(output, effort, threads)?),
             Compression::None => Encoder::Plain(output),
         };
         Ok(Self { encoder, block: Vec::with_capacity(BLOCK), hasher: Hasher::start()? })
@@ -153,8 +168,12 @@ impl<W: Write> Write for Compressor<W> {
     }
 }
 
-fn zstd_encoder<W: Write>(output: W, threads: NonZeroUsize) -> io::Result<zstd::stream::write::Encoder<'static, W>> {
-    let mut encoder = zstd::stream::write::Encoder::new(output, ZSTD_LEVEL)?;
+fn zstd_encoder<W: Write>(
+    output: W,
+    effort: Effort,
+    threads: NonZeroUsize,
+) -> io::Result<zstd::stream::write::Encoder<'static, W>> {
+    let mut encoder = zstd::stream::write::Encoder::new(output, zstd_level(effort))?;
     encoder.include_checksum(true)?;
     encoder.multithread(u32::try_from(threads.get()).unwrap_or(u32::MAX))?;
     encoder.set_parameter(CParameter::JobSize(ZSTD_JOB))?;

@@ -20,7 +20,8 @@ fn sample(length: usize) -> Vec<u8> {
 }
 
 fn compressed(bytes: &[u8], compression: Compression, threads: usize, step: usize) -> (Vec<u8>, Digest, u64) {
-    let mut compressor = Compressor::new(Vec::new(), compression, NonZeroUsize::new(threads).unwrap()).unwrap();
+    let mut compressor =
+        Compressor::new(Vec::new(), compression, Effort::Normal, NonZeroUsize::new(threads).unwrap()).unwrap();
     bytes.chunks(step).for_each(|chunk| compressor.write_all(chunk).unwrap());
     let done = compressor.finish().unwrap();
     (done.output, done.digest, done.size)
@@ -75,7 +76,7 @@ fn a_full_disk_is_an_error_not_a_hang() {
         }
     }
     for compression in [Compression::Gzip, Compression::Zstd, Compression::None] {
-        let mut compressor = Compressor::new(Full, compression, NonZeroUsize::new(3).unwrap()).unwrap();
+        let mut compressor = Compressor::new(Full, compression, Effort::Normal, NonZeroUsize::new(3).unwrap()).unwrap();
         let written = compressor.write_all(&sample(20 * BLOCK)).and_then(|()| compressor.finish().map(drop));
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::StorageFull, "{compression}");
     }

@@ -42,14 +42,13 @@ fn updates_do_not_swallow_the_recipe() {
 
 #[test]
 fn a_build_with_everything() {
-    let words = "x build r.toml -o oci:out -o rootfs-tar:x -t 13 --variant debug --platform linux/arm64 --frozen \
-                 --mirror http://a --mirror /b --secret id=auth,src=/x,y --threads 2 --keep-going --json";
+    let words = "x build r.toml -o oci:out -o rootfs-tar:x -t 13 --variant debug --frozen \
+                 --mirror http://a --mirror /b --secret id=auth,src=/x,y --threads 2 --json";
     let Every::Build(arguments) = Every::try_parse_from(words.split_whitespace()).unwrap() else { panic!() };
     assert_eq!(arguments.outputs, ["oci:out", "rootfs-tar:x"]);
     assert_eq!(arguments.network.mirrors, ["http://a", "/b"]);
     assert!(arguments.network.is_offline() && arguments.network.is_locked());
     assert_eq!(arguments.secrets, [Secret { id: "auth".into(), source: "/x,y".into() }]);
-    assert!(Every::try_parse_from(["x", "build", "r.toml", "--platform", "vax"]).is_err());
     assert!(Every::try_parse_from(["x", "build", "r.toml", "--threads", "0"]).is_err());
 }
 

@@ -35,7 +35,8 @@ impl Fixture {
             let mut tree = Tree::new();
             let file = Inode::file(0o644, Content::bytes(text.as_bytes()), Origin::Sandbox);
             tree.insert_with_parents(TreePath::new(format!("etc/{text}")).unwrap(), file).unwrap();
-            pack(&tree, *compression, NonZeroUsize::MIN, &self.store, "test", |_| {}).unwrap()
+            pack(&tree, *compression, crate::archive::Effort::Normal, NonZeroUsize::MIN, &self.store, "test", |_| {})
+                .unwrap()
         };
         let layers = layers.iter().map(layer).collect();
         Image::assemble(platform.parse().unwrap(), Epoch::default(), &ImageConfig::default(), layers).unwrap()

@@ -28,7 +28,9 @@ fn tree() -> Tree {
 fn every_form_of_an_image_gives_the_same_answer() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("store")).unwrap();
-    let layer = pack(&tree(), Compression::Gzip, NonZeroUsize::MIN, &store, "test", |_| {}).unwrap();
+    let layer =
+        pack(&tree(), Compression::Gzip, crate::archive::Effort::Normal, NonZeroUsize::MIN, &store, "test", |_| {})
+            .unwrap();
     let config = ImageConfig {
         user: Some((65532, 65532)),
         entrypoint: vec!["/usr/bin/env".into(), "a b".into()],

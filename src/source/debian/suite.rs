@@ -69,18 +69,19 @@ impl Wanted {
 
     /// The Release of the first address that has the suite.
     fn release(&self, context: &Context) -> Result<(Release, Digest, Option<String>), ResolveError> {
-        let mut last = None;
+        let (mut failure, mut is_absent) = (None, false);
         for address in &self.addresses {
             match self.release_at(address, context) {
                 Ok(Some(found)) => return Ok(found),
-                Ok(None) => {}
+                Ok(None) => is_absent = true,
                 Err(error) => {
                     tracing::debug!("{}: {error}", crate::http::without_secrets(address));
-                    last.get_or_insert(error);
+                    failure.get_or_insert(error);
                 }
             }
         }
-        Err(last.unwrap_or_else(|| ResolveError::NoSuite {
+        // One mirror that answers knows better than others that cannot be reached.
+        Err(failure.filter(|_| !is_absent).unwrap_or_else(|| ResolveError::NoSuite {
             suite: self.suite.clone(),
             addresses: self.addresses.iter().map(|address| crate::http::without_secrets(address)).collect(),
         }))

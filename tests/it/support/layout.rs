@@ -17,7 +17,9 @@ pub struct Layout(PathBuf);
 pub struct Image {
     pub digest: String,
     pub config: Value,
-    /// The only layer, uncompressed.
+    /// Bytes of the only layer as it is stored.
+    pub layer_size: u64,
+    /// The layer, uncompressed.
     pub layer: Vec<u8>,
 }
 
@@ -48,6 +50,7 @@ impl Layout {
         assert_eq!(layers.len(), 1, "a base image has one layer");
         let bytes = self.blob(layers[0]["digest"].as_str().unwrap());
         assert_eq!(layers[0]["size"], bytes.len());
+        let layer_size = bytes.len() as u64;
         let layer = match layers[0]["mediaType"].as_str().unwrap() {
             "application/vnd.oci.image.layer.v1.tar+gzip" => {
                 let mut layer = Vec::new();
@@ -61,7 +64,7 @@ impl Layout {
             }
         };
         assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{}", Digest::of(&layer).hex()));
-        Image { digest, config, layer }
+        Image { digest, config, layer_size, layer }
     }
 
     fn blob(&self, digest: &str) -> Vec<u8> {

@@ -10,17 +10,16 @@ use memchr::memmem::Finder;
 
 use crate::source::debian::index::Record;
 use crate::source::debian::solve::Repository;
-use crate::source::debian::solve::universe::NameId;
 
 /// The repository, record, field and byte where a name is first spoken of.
 pub(super) type Mention = (usize, usize, usize, usize);
 
-/// What has been looked up.
+/// What has been looked up, by the number of the name.
 #[derive(Default)]
-pub(super) struct Mentions(RefCell<BTreeMap<NameId, Mention>>);
+pub(super) struct Mentions(RefCell<BTreeMap<u32, Mention>>);
 
 impl Mentions {
-    pub(super) fn first(&self, repositories: &[Repository<'_>], id: NameId, name: &str) -> Mention {
+    pub(super) fn first(&self, repositories: &[Repository<'_>], id: u32, name: &str) -> Mention {
         *self.0.borrow_mut().entry(id).or_insert_with(|| search(repositories, name))
     }
 }

@@ -83,17 +83,21 @@ impl<'u, 'a> Walk<'u, 'a> {
         }
         let wishes = self.universe.wishes(id)?;
         let hopeless = wishes.groups.iter().any(|(kind, group)| *kind != Kind::Recommends && !self.possible(*group));
-        if !state.protected && (hopeless || !self.push_out(&wishes.enemies)? || self.is(id).enemies > 0) {
+        if !state.protected && hopeless {
             self.give_up(id)?;
+            return Ok(false);
+        }
+        // Not for ever: who opposes it may itself be pushed out later.
+        let free = self.push_out(&wishes.enemies)? && self.is(id).enemies == 0;
+        if !state.protected && !free {
             return Ok(false);
         }
         self.mark(id)?;
         self.state(id).followed = true;
         if state.protected {
             for enemy in &wishes.enemies {
-                if !self.is(*enemy).marked {
-                    self.state(*enemy).given_up = true;
-                }
+                let enemy = self.state(*enemy);
+                enemy.given_up = !enemy.marked;
             }
         }
         // While a package is followed, it is protected: nothing that it needs can push it out again.
@@ -183,16 +187,17 @@ impl<'u, 'a> Walk<'u, 'a> {
         solutions
     }
 
-    /// Takes the marks of a package's enemies away, as apt does; false where one is protected.
+    /// Takes the marks of a package's enemies away, as apt does; false where one is protected and stays.
     fn push_out(&mut self, enemies: &[PackageId]) -> Result<bool, SolveError> {
+        let mut all = true;
         for enemy in enemies {
-            let state = self.is(*enemy);
-            if state.marked && state.protected {
-                return Ok(false);
+            if self.is(*enemy).protected {
+                all &= !self.is(*enemy).marked;
+            } else {
+                self.unmark(*enemy)?;
             }
-            self.unmark(*enemy)?;
         }
-        Ok(true)
+        Ok(all)
     }
 
     fn mark(&mut self, id: PackageId) -> Result<(), SolveError> {
