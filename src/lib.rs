@@ -18,7 +18,7 @@
 //!                                Layer + configuration -> Image -> publish to destinations
 //! ```
 //!
-//! 1. [`recipe::load`] turns TOML into checked types. All mistakes of a recipe are found in one run, each with its place.
+//! 1. [`recipe::load()`] turns TOML into checked types. All mistakes of a recipe are found in one run, each with its place.
 //! 2. A [`source`] resolves what the recipe asks for into a [`lock::Pin`]: every input by digest. Pins are the lock file.
 //! 3. Fetching takes a pin and a list of mirrors, never the recipe, and gives a [`source::Rootfs`].
 //! 4. Code of the image runs behind the [`sandbox`] and nowhere else. What comes out is read back as data; owners, modes
@@ -85,7 +85,7 @@
 //!
 //! ## What they lean on
 //!
-//! Each of these is behind one documented function and can be taken at its word: reading a recipe ([`recipe::load`]),
+//! Each of these is behind one documented function and can be taken at its word: reading a recipe ([`recipe::load()`]),
 //! control files, versions, relations, signatures and the solver (the public modules of [`source::debian`]), a .deb's
 //! files (its `unpack`), dpkg's rules for files that meet (its `lay`), the canonical tar ([`archive::write_tar`]), the
 //! block-parallel compressor ([`archive::Compressor`]), downloads with retries ([`http::Http`]), and documents of an
