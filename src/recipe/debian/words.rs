@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::super::shape::Text;
 use super::super::words::Misfit;
+use crate::epoch::Epoch;
 
 /// A package that the recipe asks for: `name`, `name:architecture`, `name=version` or `name/suite`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,13 @@ impl Snapshot {
     /// The moment as written.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The same as a time.
+    pub fn epoch(&self) -> Epoch {
+        let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", &self.0)
+            .and_then(|time| time.to_zoned(jiff::tz::TimeZone::UTC));
+        Epoch::from_seconds(time.map_or(0, |time| time.timestamp().as_second()))
     }
 }
 

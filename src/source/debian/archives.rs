@@ -7,7 +7,7 @@ use super::suite;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::lock::DebianPin;
-use crate::recipe::{DebianRequest, Distribution, Trust};
+use crate::recipe::{DebianRequest, Distribution, Snapshot, Trust};
 
 /// An archive of packages that a request reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,8 +179,8 @@ pub fn add_dated(pin: &DebianPin, mirrors: &mut Mirrors) {
 }
 
 impl Archive {
-    /// Its suites, to be read at the addresses of `mirrors` and judged by the time `now`.
-    pub(super) fn suites(&self, mirrors: &Mirrors, now: Option<Epoch>) -> Vec<suite::Wanted> {
+    /// Its suites, to be read at the addresses of `mirrors` and judged by the time `now`, or that of the dated archive.
+    pub(super) fn suites(&self, mirrors: &Mirrors, dated: Option<&Snapshot>, now: Epoch) -> Vec<suite::Wanted> {
         let wanted = |suite: &String| suite::Wanted {
             id: self.id.clone(),
             addresses: mirrors.get(&self.id).cloned().unwrap_or_default(),
@@ -189,7 +189,8 @@ impl Archive {
             keyring: self.keyring.clone(),
             distribution: self.distribution.clone(),
             trust: self.trust,
-            now,
+            now: dated.map_or(now, Snapshot::epoch),
+            is_dated: dated.is_some(),
         };
         self.suites.iter().map(wanted).collect()
     }

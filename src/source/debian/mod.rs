@@ -2,11 +2,12 @@
 //!
 //! What an archive says, and what it means: control files ([`deb822`]), versions ([`version`]), relations
 //! ([`relation`]), signatures ([`openpgp`]) and who makes them ([`distribution`]), the `Release` of a suite ([`release`]),
-//! package indexes ([`index`]), the choice of packages
-//! ([`solve`()](solve::solve)) `.deb` files ([`package_file`]) and apt's own
-//! configuration ([`apt_sources`]).
+//! package indexes ([`index`]), the choice of packages ([`solve`()](solve::solve)) and `.deb` files ([`package_file`]).
+//!
+//! [`resolve()`] turns a request into a pin, out of the suites of its [`archives`]; [`fetch()`] makes a root filesystem of
+//! a pin: it downloads and unpacks packages, lays their files and dpkg's database into a tree, and lets the image's own
+//! dpkg configure them in the sandbox.
 
-pub mod apt_sources;
 pub mod deb822;
 pub mod distribution;
 pub mod index;

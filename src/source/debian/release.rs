@@ -237,4 +237,12 @@ mod tests {
         let wrong = Release::parse(&release("").replace("Date: Wed, 18", "Date: Wed, 88")).unwrap_err();
         assert!(matches!(wrong, ReleaseError::BadDate { field: "Date", .. }));
     }
+
+    #[test]
+    fn priorities_of_backports_and_experimental() {
+        let priority = |extra| Release::parse(&release(extra)).unwrap().priority;
+        assert_eq!(priority(""), 500);
+        assert_eq!(priority("NotAutomatic: yes\nButAutomaticUpgrades: yes\n"), 100);
+        assert_eq!(priority("NotAutomatic: yes\n"), 1);
+    }
 }

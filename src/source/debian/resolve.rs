@@ -52,8 +52,8 @@ fn read(
     now: Epoch,
     context: &Context,
 ) -> Result<Vec<Suite>, ResolveError> {
-    let now = request.snapshot.is_none().then_some(now);
-    let wanted: Vec<_> = archives.iter().flat_map(|archive| archive.suites(mirrors, now)).collect();
+    let dated = request.snapshot.as_ref();
+    let wanted: Vec<_> = archives.iter().flat_map(|archive| archive.suites(mirrors, dated, now)).collect();
     context.reporter.begin(Phase::Index, None, Unit::Bytes);
     let suites = thread::scope(|scope| {
         let readers: Vec<_> =

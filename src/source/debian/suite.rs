@@ -36,8 +36,10 @@ pub(super) struct Wanted {
     pub(super) distribution: String,
     /// Whether it has to be signed.
     pub(super) trust: Trust,
-    /// The time by which validity and keys are judged; `None` for a dated archive, which is judged by its own date.
-    pub(super) now: Option<Epoch>,
+    /// The time by which keys have expired or not: now, or for a dated archive its date.
+    pub(super) now: Epoch,
+    /// Whether it is a dated archive, whose `Valid-Until` has passed by nature.
+    pub(super) is_dated: bool,
 }
 
 /// A suite that was read.
@@ -99,10 +101,7 @@ impl Wanted {
             let text = openpgp::cleartext(&what("InRelease"), &signed)?;
             match self.trust {
                 Trust::Unsigned => Verified { text, signers: Vec::new() },
-                Trust::Signed => {
-                    let now = self.judged_at(&text)?;
-                    openpgp::verify_clearsigned(&what("InRelease"), &signed, &self.keyring()?, now)?
-                }
+                Trust::Signed => openpgp::verify_clearsigned(&what("InRelease"), &signed, &self.keyring()?, self.now)?,
             }
         } else {
             let Some(bytes) = fetch("Release")? else { return Ok(None) };
@@ -113,8 +112,8 @@ impl Wanted {
                 Trust::Signed => {
                     let unsigned = || ResolveError::Unsigned { suite: self.suite.clone(), address: what("Release") };
                     let signature = fetch("Release.gpg")?.ok_or_else(unsigned)?;
-                    let (now, keyring) = (self.judged_at(&text)?, self.keyring()?);
-                    openpgp::verify_detached(&what("Release"), text.as_bytes(), &signature, &keyring, now)?
+                    let keyring = self.keyring()?;
+                    openpgp::verify_detached(&what("Release"), text.as_bytes(), &signature, &keyring, self.now)?
                 }
             }
         };
@@ -122,14 +121,6 @@ impl Wanted {
         self.check(&release)?;
         let digest = Digest::of(verified.text.as_bytes());
         Ok(Some((release, digest, verified.signers.into_iter().next())))
-    }
-
-    /// The time by which keys have expired or not: now, or for a dated archive its own date.
-    fn judged_at(&self, text: &str) -> Result<Epoch, ResolveError> {
-        match self.now {
-            Some(now) => Ok(now),
-            None => Ok(Release::parse(text)?.date.unwrap_or_default()),
-        }
     }
 
     /// The Release is the one that was asked for, and not too old. A mirror could send another suite's, signed as well.
@@ -146,10 +137,7 @@ impl Wanted {
         if !same && !names.is_empty() {
             return Err(ResolveError::OtherSuite { asked, found: names.join(", ") });
         }
-        match self.now {
-            Some(now) => Ok(release.check_validity(now)?),
-            None => Ok(()),
-        }
+        if self.is_dated { Ok(()) } else { Ok(release.check_validity(self.now)?) }
     }
 
     fn keyring(&self) -> Result<Keyring, ResolveError> {

@@ -11,7 +11,6 @@
 mod error;
 mod explain;
 mod mention;
-mod order;
 mod prove;
 mod provider;
 mod reach;
@@ -20,7 +19,6 @@ mod walk;
 mod wanted;
 
 pub use error::SolveError;
-pub use order::unpack_order;
 pub use wanted::{Pin, Wanted};
 
 use crate::source::debian::index::{Packages, Record};

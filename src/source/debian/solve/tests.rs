@@ -269,26 +269,3 @@ fn a_relation_that_cannot_be_read_is_named() {
     let error = names("a 1 | Depends: b (>= 1\nb 1", "a");
     assert_eq!(error, "cannot read `Depends` of a");
 }
-
-fn batches(lines: &str, wanted: &str) -> Vec<String> {
-    let index = index(lines);
-    let repositories = [repository("trixie", &index)];
-    let wanted: Vec<Wanted> = wanted.split_whitespace().map(|text| text.parse().unwrap()).collect();
-    let request =
-        Request { architecture: "amd64", variant: Variant::Custom, wanted: &wanted, recommends: false, preferred: &[] };
-    let packages = solve(&request, &repositories).unwrap().packages;
-    let name = |place: &usize| packages[*place].record.name();
-    unpack_order(&packages).iter().map(|batch| batch.iter().map(name).collect::<Vec<_>>().join(" ")).collect()
-}
-
-#[test]
-fn batches_follow_pre_depends() {
-    assert_eq!(batches("a 1 | Depends: b\nb 1 | Depends: a\nc 1", "a c"), ["a b c"]);
-    assert_eq!(batches("a 1 | Pre-Depends: b\nb 1 | Depends: c\nc 1", "a"), ["c b", "a"]);
-    // What b needs to be configured is ready only after its own Pre-Depends are.
-    let chain = "a 1 | Pre-Depends: b\nb 1 | Depends: c\nc 1 | Pre-Depends: d\nd 1\ne 1";
-    assert_eq!(batches(chain, "a e"), ["d e", "c b", "a"]);
-    // A circle through Pre-Depends: together, the one that is needed first in front.
-    assert_eq!(batches("a 1 | Pre-Depends: b\nb 1 | Depends: a", "a"), ["b a"]);
-    assert_eq!(batches("a 1 | Pre-Depends: v\np 1 | Provides: v", "a"), ["p", "a"]);
-}
