@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::archive::{self, Limits};
 use crate::epoch::Epoch;
 use crate::source::debian::deb822::{self, Deb822Error, Paragraph};
 use members::{Member, members};
@@ -207,10 +208,10 @@ fn check_version(file: &mut File, member: &Member) -> Result<(), Problem> {
 fn control_members(file: &mut File, (offset, size): (u64, u64)) -> Result<Vec<ControlMember>, Problem> {
     file.seek(SeekFrom::Start(offset))?;
     let too_large = || Problem::reason(format!("its control part is larger than {CONTROL_LIMIT} bytes"));
-    let mut archive = tar::Archive::new(decompress(file.take(size))?.take(2 * CONTROL_LIMIT));
+    let mut control = tar::Archive::new(archive::decompress(file.take(size), &Limits::default())?.take(2 * CONTROL_LIMIT));
     let mut members: Vec<ControlMember> = Vec::new();
     let mut left = CONTROL_LIMIT;
-    for entry in archive.entries()? {
+    for entry in control.entries()? {
         let mut entry = entry?;
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let name = path.strip_prefix("./").unwrap_or(&path);
@@ -232,20 +233,6 @@ fn control_members(file: &mut File, (offset, size): (u64, u64)) -> Result<Vec<Co
 
 fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/')
-}
-
-/// The uncompressed bytes, by the magic of the first ones.
-fn decompress<'a>(mut reader: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
-    let mut start = Vec::with_capacity(6);
-    reader.by_ref().take(6).read_to_end(&mut start)?;
-    let input = io::BufReader::new(io::Cursor::new(start.clone()).chain(reader));
-    Ok(match start[..] {
-        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(input)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::with_buffer(input)?),
-        [b'B', b'Z', b'h', ..] => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
-        _ => Box::new(input),
-    })
 }
 
 #[cfg(test)]
