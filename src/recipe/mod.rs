@@ -1,6 +1,6 @@
 //! The recipe: what a person wants, as checked values.
 //!
-//! [`load`] reads a recipe, the files that it extends and a variant, and gives either a [`Recipe`] or every mistake in
+//! [`load()`] reads a recipe, the files that it extends and a variant, and gives either a [`Recipe`] or every mistake in
 //! them at once. One table of keys (`shape`) says what may stand where; checking, merging, decoding and the JSON schema
 //! all read it.
 

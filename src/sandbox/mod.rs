@@ -1,7 +1,7 @@
 //! The one door to other programs: a stage, cut off from the host, in which code of the image runs.
 //!
 //! A [`Session`] is a worker process (this same program, started again) that holds a stage: an empty root directory of
-//! its own. A [`Tree`] is put into it, [`Step`]s run in it, and the changed tree is collected from it. Which way the
+//! its own. A [`Tree`](crate::tree::Tree) is put into it, [`Step`]s run in it, and the changed tree is collected from it. Which way the
 //! worker gets its root directory is the [`Door`]; what comes out is the same for all three:
 //!
 //! - [`Door::Namespaces`]: root with CAP_SYS_ADMIN; mount, PID, IPC, UTS and network namespaces.
@@ -10,7 +10,7 @@
 //! - [`Door::Chroot`]: root without CAP_SYS_ADMIN, as in a container of Docker or Kubernetes; a plain chroot, no mounts.
 //!
 //! Programs in the stage see no network, an unmoving clock, one processor, a fixed host and kernel name, and a sync that
-//! does nothing; [`tracer`](self) tells how. They and the stage are gone when the session ends, however it ends.
+//! does nothing; the module `tracer` tells how. They and the stage are gone when the session ends, however it ends.
 //!
 //! Programs that use this library call [`become_worker_if_asked`] first thing in `main`.
 

@@ -1,7 +1,7 @@
 //! Running a program in the stage, under ptrace.
 //!
 //! What scripts of packages write must not depend on the day, the host's name, its kernel or its number of processors.
-//! The [filter](super::filter) stops those calls, and this tracer answers them: the time of day is one fixed moment,
+//! The [filter] stops those calls, and this tracer answers them: the time of day is one fixed moment,
 //! there is one processor, and the host is `localhost`. The C library usually reads the clock without a call, from the
 //! vDSO that the kernel maps into each process; at every exec the tracer takes the vDSO's address out of the new
 //! process's auxiliary vector, so that the C library falls back to calls.

@@ -14,7 +14,7 @@ Examples:
   rootsmith inspect oci-archive:trixie.tar --json | jq .packages
   rootsmith inspect rootfs-tar:rootfs.tar.gz")]
 pub struct InspectArgs {
-    /// The image, as `build` names outputs: oci:DIR[:TAG], oci-archive:FILE; or a path
+    /// The image, as `build` names outputs: `oci:DIR[:TAG]`, `oci-archive:FILE`; or a path
     #[arg(value_name = "IMAGE")]
     pub image: String,
     /// The platform, where the image has several

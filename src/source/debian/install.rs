@@ -68,23 +68,21 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     Ok(tree)
 }
 
-/// Runs the preinst scripts of packages that are unpacked already, each from where dpkg runs it: debconf looks there for
-/// the package's name.
+/// Runs the preinst scripts of packages that are unpacked already, each from where dpkg runs it, with the package's other
+/// control files beside it: debconf reads the package's name and questions there.
 fn run_preinsts(packages: &[Unpacked], session: &mut Session, around: &Surroundings<'_>) -> Result<(), InstallError> {
-    let mut ran = false;
     for package in packages {
-        let Some(script) = package.member("preinst") else { continue };
+        if package.member("preinst").is_none() {
+            continue;
+        }
         let mut tree = Tree::new();
-        for (name, mode, bytes) in [("control", 0o644, package.control.as_bytes()), ("preinst", 0o755, script)] {
-            let inode = Inode::file(mode, Content::bytes(bytes), Origin::Sandbox);
+        for member in &package.members {
+            let inode = Inode::file(member.mode, Content::bytes(member.bytes.as_slice()), Origin::Sandbox);
             let misplaced = |source| InstallError::Misplaced { package: package.name.clone(), source };
-            tree.insert_with_parents(in_database(&format!("tmp.ci/{name}")), inode).map_err(misplaced)?;
+            tree.insert_with_parents(in_database(&format!("tmp.ci/{}", member.name)), inode).map_err(misplaced)?;
         }
         session.put(tree.entries())?;
         session.run(&scripts::preinst(&package.name, &package.architecture, around.epoch))?;
-        ran = true;
-    }
-    if ran {
         session.run(&scripts::step(&["rm", "-r", "/var/lib/dpkg/tmp.ci"], around.epoch))?;
     }
     Ok(())
