@@ -28,7 +28,6 @@ struct Difference(&'static str, What, &'static str, &'static str);
 
 const DIFFERENCES: &[Difference] = &[
     Difference("*", What::Theirs, "dev/*", "an engine makes the devices when a container starts; a layer has none"),
-    Difference("*", What::Theirs, "run/lock", "the contents of /run are never in an image"),
     Difference("*", What::Theirs, "etc/hostname", "copied from the machine that builds; engines mount their own"),
     Difference("*", What::Theirs, "etc/resolv.conf", "copied from the machine that builds; engines mount their own"),
     Difference("*", What::Theirs, "etc/apt/sources.list", "it names the mirror of the build"),
