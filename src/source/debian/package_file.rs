@@ -208,7 +208,8 @@ fn check_version(file: &mut File, member: &Member) -> Result<(), Problem> {
 fn control_members(file: &mut File, (offset, size): (u64, u64)) -> Result<Vec<ControlMember>, Problem> {
     file.seek(SeekFrom::Start(offset))?;
     let too_large = || Problem::reason(format!("its control part is larger than {CONTROL_LIMIT} bytes"));
-    let mut control = tar::Archive::new(archive::decompress(file.take(size), &Limits::default())?.take(2 * CONTROL_LIMIT));
+    let mut control =
+        tar::Archive::new(archive::decompress(file.take(size), &Limits::default())?.take(2 * CONTROL_LIMIT));
     let mut members: Vec<ControlMember> = Vec::new();
     let mut left = CONTROL_LIMIT;
     for entry in control.entries()? {
