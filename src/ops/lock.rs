@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::lock::{self, Change, Lock, Pin};
+use crate::lock::{self, Change, Lock, LockError, Pin};
 use crate::recipe::{self, DebianRequest, Init, Recipe, SourceRequest};
 use crate::source::debian::{self, Mirrors, Resolve, archives::MirrorSettings};
 
@@ -51,7 +51,12 @@ pub struct Updated {
 pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Error> {
     let recipe = recipe::load(&options.recipe, options.variant.as_deref())?;
     let path = path(&recipe, &options.recipe);
-    let old = Lock::read(&path)?;
+    // A lock that cannot be understood is written anew where everything may change.
+    let anew = options.update.as_ref().is_some_and(Vec::is_empty);
+    let old = match Lock::read(&path) {
+        Err(error) if anew && !matches!(error, LockError::Io { .. }) => None,
+        other => other?,
+    };
     let fits = old.as_ref().is_some_and(|lock| lock.request == asked(&recipe));
     if fits && options.update.is_none() && !options.check {
         return Ok(Updated { path, written: false, changes: Vec::new() });
