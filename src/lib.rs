@@ -72,11 +72,11 @@
 //! 3. `cli/build.rs`: flags become `BuildOptions`.
 //! 4. `ops/build.rs`: the whole build on one page: lock, fetch, run steps, passes, pack, publish.
 //! 5. `ops/lock.rs`: the lock beside the recipe, where it fits; else a new one.
-//! 6. `source/debian/resolve.rs`: reads the suites, has packages chosen, and makes the pin.
-//! 7. `source/debian/fetch.rs`: downloads packages and unpacks each as it comes.
-//! 8. `source/debian/install.rs`: two stages: lay files and dpkg's database, run `dpkg --configure -a`.
-//! 9. `sandbox/session.rs`: our side of the stage: put, run, read, collect.
-//! 10. `sandbox/worker.rs`: the other side: the three doors, devices, limits, secrets.
+//! 6. `ops/source/mod.rs`: which family resolves and fetches what.
+//! 7. `source/debian/resolve.rs`: reads the suites, has packages chosen, and makes the pin.
+//! 8. `source/debian/fetch.rs`: downloads packages and unpacks each as it comes.
+//! 9. `source/debian/install.rs`: two stages: lay files and dpkg's database, run `dpkg --configure -a`.
+//! 10. `sandbox/session.rs`: our side of the stage: put, run, read, collect.
 //! 11. `pass/mod.rs`: what a pass is, and the list of them.
 //! 12. `image/layer.rs`: tree to tar to compressed blob, with both digests, in one reading.
 //! 13. `ops/publish.rs`: from `-o` to destinations.
@@ -89,7 +89,7 @@
 //! control files, versions, relations, signatures and the solver (the public modules of [`source::debian`]), a .deb's
 //! files (its `unpack`), dpkg's rules for files that meet (its `lay`), the canonical tar ([`archive::write_tar`]), the
 //! block-parallel compressor ([`archive::Compressor`]), downloads with retries ([`http::Http`]), and documents of an
-//! image ([`image::Image::assemble`]).
+//! image ([`image::Image::assemble`]); behind a session is `sandbox/worker.rs`: the three doors, devices, limits, secrets.
 //!
 //! # What must hold
 //!

@@ -4,7 +4,9 @@
 //! because it holds paths within a repository and digests, and from a full store without a network.
 
 mod changes;
+mod debian;
 mod error;
+mod field;
 mod text;
 
 use std::collections::BTreeSet;
@@ -12,13 +14,13 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 pub use changes::{Change, changes};
+pub use debian::{AptSource, DebianPin, LockedPackage, LockedRepository};
 pub use error::LockError;
 
 use crate::digest::Digest;
-use crate::epoch::Epoch;
 use crate::platform::Platform;
 
 /// The version of the lock's form, and of every behaviour that changes the bytes of an image.
@@ -45,106 +47,17 @@ pub enum Pin {
     Debian(DebianPin),
 }
 
-/// A root filesystem of Debian packages for one platform.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct DebianPin {
-    /// What the packages are for.
-    #[serde(deserialize_with = "platform")]
-    pub platform: Platform,
-    /// `debian`, `ubuntu`, or another name that a recipe gives.
-    pub distribution: String,
-    /// The main suite, by its codename: `trixie`.
-    pub suite: String,
-    /// Where the packages were found.
-    pub repositories: Vec<LockedRepository>,
-    /// What is installed.
-    pub packages: Vec<LockedPackage>,
-    /// What the image's own apt is told of, in the order of its file.
-    #[serde(default)]
-    pub sources: Vec<AptSource>,
-}
-
-/// One suite of one repository as it was when it was resolved.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LockedRepository {
-    /// The repository's short name: `debian`, `debian-security`; what packages and mirrors refer to.
-    pub id: String,
-    /// Its address, for repositories without known mirrors.
-    pub url: Option<String>,
-    /// The suite in it: `trixie-updates`.
-    pub suite: String,
-    /// The components that were read.
-    pub components: Vec<String>,
-    /// The `Date` of its Release file: which dated archive still has what mirrors have dropped.
-    #[serde(deserialize_with = "date")]
-    pub date: Epoch,
-    /// The digest of its Release file's text.
-    pub release: Digest,
-    /// The fingerprint of the key that signed it; `None` where it is unsigned, as the recipe allowed.
-    #[serde(deserialize_with = "signer")]
-    pub signed_by: Option<String>,
-    /// The dated archive that the recipe asks for: `20261101T000000Z`.
-    pub snapshot: Option<String>,
-}
-
-/// One .deb.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LockedPackage {
-    /// The package's name.
-    pub name: String,
-    /// The full version, as its control file has it.
-    pub version: String,
-    /// `all`, or dpkg's name of an architecture.
-    pub architecture: String,
-    /// The `id` of the repository that has it.
-    pub repository: String,
-    /// Where it is in the repository: `pool/main/b/bash/bash_5.2.37-2+b5_amd64.deb`.
-    #[serde(deserialize_with = "archive_path")]
-    pub path: String,
-    /// The size of the .deb in bytes.
-    pub size: u64,
-    /// The digest of the .deb.
-    #[serde(deserialize_with = "hex")]
-    pub sha256: Digest,
-    /// Whether it belongs to the first stage: the essential packages and what they need.
-    #[serde(default)]
-    pub essential: bool,
-    /// Whether nobody asked for it by name (`Auto-Installed` in apt's extended_states).
-    #[serde(default)]
-    pub automatic: bool,
-}
-
-/// One entry of the image's own apt sources (sources.list(5), deb822 form).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct AptSource {
-    /// `deb`, `deb-src`.
-    pub types: Vec<String>,
-    /// The repository's address.
-    pub uri: String,
-    /// Its suites.
-    pub suites: Vec<String>,
-    /// Its components.
-    pub components: Vec<String>,
-    /// The keyring's path in the image.
-    pub signed_by: Option<String>,
-}
-
 impl Lock {
     /// A lock of `pins` for the request with this digest.
     pub fn new(request: Digest, pins: Vec<Pin>) -> Self {
-        let debian = pins.into_iter().map(|Pin::Debian(pin)| pin).collect();
-        let mut lock = Self { _format: FORMAT, request, debian };
+        let mut lock = Self { _format: FORMAT, request, debian: Vec::new() };
+        for pin in pins {
+            match pin {
+                Pin::Debian(pin) => lock.debian.push(pin),
+            }
+        }
         lock.sort();
         lock
-    }
-
-    /// Every pin, those of one kind in the order of their platforms.
-    pub fn pins(&self) -> impl Iterator<Item = Pin> + '_ {
-        self.debian.iter().cloned().map(Pin::Debian)
     }
 
     /// The pin of Debian packages for `platform`.
@@ -209,31 +122,23 @@ impl Lock {
     /// Puts everything whose order means nothing into the one order that is written.
     fn sort(&mut self) {
         self.debian.sort_by_key(|pin| pin.platform.to_string());
-        for pin in &mut self.debian {
-            pin.packages.sort();
-            pin.repositories.sort_by(|a, b| (&a.id, &a.suite).cmp(&(&b.id, &b.suite)));
-        }
+        self.debian.iter_mut().for_each(DebianPin::sort);
     }
 
     /// What a person's editing, or a merge of two locks, can break.
     fn check(&self) -> Result<(), String> {
-        let mut platforms = BTreeSet::new();
-        for pin in &self.debian {
-            if !platforms.insert(pin.platform.to_string()) {
-                return Err(format!("the platform {} is there twice", pin.platform));
-            }
-            let mut packages = BTreeSet::new();
-            for package in &pin.packages {
-                let (name, repository) = (&package.name, &package.repository);
-                if !pin.repositories.iter().any(|known| known.id == *repository) {
-                    return Err(format!("the package `{name}` is from `{repository}`, which is no repository here"));
-                }
-                if !packages.insert((name, &package.architecture)) {
-                    return Err(format!("the package `{name}` is there twice"));
-                }
-            }
-        }
-        Ok(())
+        once_each(self.debian.iter().map(|pin| pin.platform))?;
+        self.debian.iter().try_for_each(DebianPin::check)
+    }
+}
+
+/// Says which platform has two pins of one kind.
+fn once_each(platforms: impl Iterator<Item = Platform>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    let mut platforms = platforms.map(|platform| platform.to_string());
+    match platforms.find(|platform| !seen.insert(platform.clone())) {
+        Some(twice) => Err(format!("the platform {twice} is there twice")),
+        None => Ok(()),
     }
 }
 
@@ -241,42 +146,6 @@ impl Lock {
 #[derive(Deserialize)]
 struct Head {
     format: u32,
-}
-
-fn platform<'de, D: Deserializer<'de>>(value: D) -> Result<Platform, D::Error> {
-    String::deserialize(value)?.parse().map_err(serde::de::Error::custom)
-}
-
-fn hex<'de, D: Deserializer<'de>>(value: D) -> Result<Digest, D::Error> {
-    let text = String::deserialize(value)?;
-    Digest::from_hex(&text).map_err(|_| serde::de::Error::custom(format!("`{text}` is not 64 lower-case hex digits")))
-}
-
-fn date<'de, D: Deserializer<'de>>(value: D) -> Result<Epoch, D::Error> {
-    let date = toml::value::Datetime::deserialize(value)?.to_string();
-    let time: jiff::Timestamp =
-        date.parse().map_err(|_| serde::de::Error::custom(format!("`{date}` is no date with time and zone")))?;
-    Ok(Epoch::from_seconds(time.as_second()))
-}
-
-fn signer<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(value)?;
-    let is_fingerprint = text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match text.as_str() {
-        "unsigned" => Ok(None),
-        _ if is_fingerprint => Ok(Some(text)),
-        _ => Err(serde::de::Error::custom(format!("`{text}` is neither a key's fingerprint nor `unsigned`"))),
-    }
-}
-
-/// A path that leads nowhere but into its repository.
-fn archive_path<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
-    let text = String::deserialize(value)?;
-    let is_plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(|c: char| c.is_control());
-    if text.split('/').all(is_plain) {
-        return Ok(text);
-    }
-    Err(serde::de::Error::custom(format!("`{text}` is no path within a repository")))
 }
 
 #[cfg(test)]

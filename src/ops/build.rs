@@ -9,17 +9,18 @@ use crate::dest::Target;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::image::{self, Artifact, Image};
-use crate::lock::{Lock, Pin};
+use crate::image::{self, Artifact, Image, Index};
+use crate::lock::Lock;
 use crate::oci::Reference;
 use crate::ops::config;
 use crate::ops::lock::{self, LockOptions};
 use crate::ops::publish::{self, Finished};
-use crate::ops::run;
+use crate::ops::{run, source};
 use crate::pass::{self, Outcome};
-use crate::recipe::{self, PathRules, Recipe};
+use crate::platform::Platform;
+use crate::recipe::{self, Recipe};
 use crate::report::{Phase, Unit};
-use crate::source::{Rootfs, debian};
+use crate::source::Rootfs;
 
 /// What to build, and where it goes.
 #[derive(Clone, Debug)]
@@ -71,29 +72,52 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
         context.reporter.warn(&warning.to_string());
     }
     let lock = lock::current(&recipe, &options.recipe, &options.lock, context)?;
-    let mut rootfs = fetch(&recipe, &lock, &options.lock, context)?;
-    run::steps(&recipe, &mut rootfs, &options.secrets, context)?;
-    let passes = apply_passes(&recipe, &mut rootfs, context)?;
-    let names = config::names(&recipe, &options.tags, rootfs.epoch)?;
-    let artifact = Artifact::Image(Box::new(pack(&recipe, &rootfs, options.threads, context)?));
+    let mut forged = Vec::new();
+    for platform in recipe.platforms.iter().copied() {
+        forged.push(forge(&recipe, &lock, platform, options, context)?);
+    }
+    let epoch = forged.iter().map(|forged| forged.rootfs.epoch).max().ok_or(Error::EmptyLock)?;
+    let names = config::names(&recipe, &options.tags, epoch)?;
+    let artifact = match forged.as_slice() {
+        [one] => Artifact::Image(Box::new(one.image.clone())),
+        several => {
+            let images = several.iter().map(|forged| forged.image.clone()).collect();
+            Artifact::Index(Box::new(Index::assemble(images, BTreeMap::new())?))
+        }
+    };
+    let trees: Vec<_> = forged.iter().map(|forged| &forged.rootfs.tree).collect();
     let finished = Finished {
         artifact: &artifact,
-        tree: &rootfs.tree,
+        trees: &trees,
         names: &names,
         docker_socket: options.docker_socket.clone(),
         threads: options.threads,
     };
     publish::publish(&finished, &options.targets, context)?;
-    Ok(Built { artifact, names, epoch: rootfs.epoch, source: rootfs.summary, passes })
+    // All platforms have gone through the same passes; the first speaks for them.
+    let Forged { rootfs, passes, .. } = forged.swap_remove(0);
+    Ok(Built { artifact, names, epoch, source: rootfs.summary, passes })
 }
 
-fn fetch(recipe: &Recipe, lock: &Lock, options: &LockOptions, context: &Context) -> Result<Rootfs, Error> {
-    let pin = lock.pins().next().ok_or(Error::EmptyLock)?;
-    let Pin::Debian(pin) = &pin;
-    let mut mirrors = lock::mirrors(recipe, options);
-    debian::archives::add_dated(pin, &mut mirrors);
-    let rules = PathRules::new(&recipe.prune);
-    Ok(debian::fetch(pin, &mirrors, &|path| rules.drops(path.as_bytes()), context)?)
+/// The image of one platform, and what it was packed from.
+struct Forged {
+    image: Image,
+    rootfs: Rootfs,
+    passes: Vec<(&'static str, Outcome)>,
+}
+
+fn forge(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    options: &BuildOptions,
+    context: &Context,
+) -> Result<Forged, Error> {
+    let mut rootfs = source::fetch(recipe, lock, platform, &options.lock, context)?;
+    run::steps(recipe, &mut rootfs, &options.secrets, context)?;
+    let passes = apply_passes(recipe, &mut rootfs, context)?;
+    let image = pack(recipe, platform, &rootfs, options.threads, context)?;
+    Ok(Forged { image, rootfs, passes })
 }
 
 fn apply_passes(
@@ -116,7 +140,13 @@ fn apply_passes(
     Ok(outcomes)
 }
 
-fn pack(recipe: &Recipe, rootfs: &Rootfs, threads: NonZeroUsize, context: &Context) -> Result<Image, Error> {
+fn pack(
+    recipe: &Recipe,
+    platform: Platform,
+    rootfs: &Rootfs,
+    threads: NonZeroUsize,
+    context: &Context,
+) -> Result<Image, Error> {
     let reporter = &*context.reporter;
     let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
     reporter.begin(Phase::Pack, Some(sizes.sum()), Unit::Bytes);
@@ -126,5 +156,5 @@ fn pack(recipe: &Recipe, rootfs: &Rootfs, threads: NonZeroUsize, context: &Conte
     let (before, after) = (layer.uncompressed_size as f64 / 1e6, layer.size as f64 / 1e6);
     reporter.end(Phase::Pack, &format!("{before:.1} MB to {after:.1} MB"));
     let settings = config::image(recipe, &rootfs.tree)?;
-    Ok(Image::assemble(recipe.platforms[0], rootfs.epoch, &settings, vec![layer])?)
+    Ok(Image::assemble(platform, rootfs.epoch, &settings, vec![layer])?)
 }

@@ -5,6 +5,7 @@ use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::image::ImageConfig;
 use crate::oci::Reference;
+use crate::pass;
 use crate::recipe::{self, Recipe};
 use crate::tree::{Tree, TreePath};
 
@@ -51,7 +52,7 @@ pub(super) fn image(recipe: &Recipe, tree: &Tree) -> Result<ImageConfig, Error> 
     Ok(ImageConfig {
         user: recipe.user().map(|user| numbers(&user, tree)).transpose()?,
         env: settings.environment.clone().into_iter().collect(),
-        entrypoint: recipe.entrypoint(),
+        entrypoint: recipe.entrypoint(pass::init(tree).unwrap_or_default()),
         cmd: settings.cmd.clone(),
         working_dir: settings.workdir.as_ref().map(ToString::to_string),
         labels,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::recipe::{self, Distribution, RecipeErrors, SourceRequest};
+use crate::recipe::{self, DebianRequest, Distribution, RecipeErrors, SourceRequest};
 
 /// What goes into the recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +65,10 @@ pub fn init(options: &InitOptions) -> Result<String, InitError> {
         let loaded = recipe::load_text(Path::new("recipe.toml"), text.clone(), None);
         loaded.map(|recipe| (text, recipe.source)).map_err(|errors| refused(&errors))
     };
-    let (text, SourceRequest::Debian(debian)) = read(&["main"])?;
-    if options.init && debian.distribution == Distribution::Ubuntu {
+    let (text, source) = read(&["main"])?;
+    let is_ubuntu =
+        |source| matches!(source, SourceRequest::Debian(DebianRequest { distribution: Distribution::Ubuntu, .. }));
+    if options.init && is_ubuntu(source) {
         // Ubuntu has tini in universe.
         return Ok(read(&["main", "universe"])?.0);
     }
@@ -203,6 +205,12 @@ fn list(texts: &[impl AsRef<str>]) -> String {
 mod tests {
     use super::*;
 
+    fn debian(source: &SourceRequest) -> &DebianRequest {
+        #[allow(irrefutable_let_patterns, reason = "other sources follow")]
+        let SourceRequest::Debian(debian) = source else { panic!("{source:?}") };
+        debian
+    }
+
     fn load(options: &InitOptions) -> recipe::Recipe {
         recipe::load_text(Path::new("recipe.toml"), init(options).unwrap(), None).unwrap()
     }
@@ -211,21 +219,20 @@ mod tests {
     fn the_recipe_says_what_the_options_do() {
         let recipe = load(&InitOptions::default());
         assert_eq!((recipe.name.as_str(), recipe.user().as_deref()), ("base", Some("10001:10001")));
-        let SourceRequest::Debian(debian) = &recipe.source;
+        let debian = debian(&recipe.source);
         let packages: Vec<_> = debian.packages.iter().map(ToString::to_string).collect();
         assert_eq!(packages, ["ca-certificates", "tini"]);
         assert!(recipe.prune.presets.is_empty() && recipe.harden.lock_accounts);
         let bare = InitOptions { user: None, init: false, slim: true, packages: Vec::new(), ..InitOptions::default() };
         let recipe = load(&bare);
-        assert_eq!((recipe.user(), recipe.entrypoint()), (None, Vec::new()));
+        assert_eq!((recipe.user(), recipe.entrypoint("/usr/bin/tini")), (None, Vec::new()));
         assert_eq!(recipe.prune.presets.len(), 6);
     }
 
     #[test]
     fn tini_of_ubuntu_is_in_universe() {
-        let SourceRequest::Debian(debian) =
-            load(&InitOptions { suite: "noble".to_owned(), ..InitOptions::default() }).source;
-        assert_eq!(debian.components, ["main", "universe"]);
+        let source = load(&InitOptions { suite: "noble".to_owned(), ..InitOptions::default() }).source;
+        assert_eq!(debian(&source).components, ["main", "universe"]);
     }
 
     #[test]

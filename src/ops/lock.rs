@@ -3,23 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
-use crate::digest::Digest;
-use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::lock::{self, Change, Lock, LockError, Pin};
-use crate::recipe::{self, DebianRequest, Init, Recipe, SourceRequest};
-use crate::source::debian::{self, Mirrors, Resolve, archives::MirrorSettings};
+use crate::lock::{self, Change, Lock, LockError};
+use crate::ops::source::{asked, resolve};
+use crate::recipe::{self, Recipe};
 
-/// How a lock is treated.
-#[derive(Clone, Debug)]
-pub struct LockOptions {
-    /// The lock must be there and fit the recipe; it is not changed.
-    pub locked: bool,
-    /// Where archives are reached.
-    pub mirrors: MirrorSettings,
-    /// The time of day: what has expired is judged by it, and nothing else.
-    pub now: Epoch,
-}
+pub use crate::ops::source::LockOptions;
 
 /// What a change of a lock is about.
 #[derive(Clone, Debug)]
@@ -85,68 +74,6 @@ pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, conte
     let lock = resolve(recipe, options, None, context)?;
     lock.write(&path)?;
     Ok(lock)
-}
-
-/// Where the archives of a recipe are reached.
-pub(super) fn mirrors(recipe: &Recipe, options: &LockOptions) -> Mirrors {
-    let SourceRequest::Debian(request) = &recipe.source;
-    debian::archives::mirrors(request, &options.mirrors)
-}
-
-/// Resolves a recipe; of an earlier lock, all but the named packages and what they need is kept.
-fn resolve(
-    recipe: &Recipe,
-    options: &LockOptions,
-    keeping: Option<(&Lock, &[String])>,
-    context: &Context,
-) -> Result<Lock, Error> {
-    let SourceRequest::Debian(request) = &recipe.source;
-    let (mirrors, extra) = (mirrors(recipe, options), extra(recipe));
-    let mut pins = Vec::new();
-    for platform in recipe.platforms.iter().copied() {
-        let keeping = keeping.and_then(|(old, names)| Some((old.debian(platform)?, names)));
-        let what = Resolve { request, extra: &extra, platform, mirrors: &mirrors, now: options.now, keeping };
-        pins.push(Pin::Debian(debian::resolve(&what, context)?));
-    }
-    Ok(Lock::new(asked(recipe), pins))
-}
-
-/// Packages that other tables of the recipe need.
-fn extra(recipe: &Recipe) -> Vec<&'static str> {
-    match recipe.harden.init {
-        Init::Tini => vec!["tini"],
-        Init::None => Vec::new(),
-    }
-}
-
-/// The digest of all that decides which inputs are chosen. Mirrors do not.
-fn asked(recipe: &Recipe) -> Digest {
-    let SourceRequest::Debian(source) = &recipe.source;
-    let DebianRequest { suite, distribution, variant, packages, components, updates, recommends, snapshot, .. } =
-        source;
-    let packages: Vec<String> = packages.iter().map(ToString::to_string).collect();
-    let repositories: Vec<_> = source.repositories.iter().filter(|repository| !repository.suites.is_empty()).collect();
-    let platforms: Vec<String> = recipe.platforms.iter().map(ToString::to_string).collect();
-    let vendors: Vec<String> = repositories
-        .iter()
-        .map(|vendor| format!("{} {:?} {:?} {:?}", vendor.url.as_str(), vendor.suites, vendor.components, vendor.trust))
-        .collect();
-    let what = serde_json::json!({
-        "debian": {
-            "suite": suite,
-            "distribution": distribution.to_string(),
-            "variant": format!("{variant:?}"),
-            "packages": packages,
-            "components": components,
-            "updates": updates,
-            "recommends": recommends,
-            "snapshot": snapshot.as_ref().map(|snapshot| snapshot.as_str()),
-            "repositories": vendors,
-        },
-        "extra": extra(recipe),
-        "platforms": platforms,
-    });
-    Digest::of(&crate::oci::canonical_json(&what))
 }
 
 /// The lock's file: beside the recipe, one for each variant.

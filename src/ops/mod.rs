@@ -8,4 +8,5 @@ pub mod inspect;
 pub mod lock;
 mod publish;
 mod run;
+mod source;
 pub mod store;

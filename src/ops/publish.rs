@@ -20,14 +20,27 @@ use crate::tree::Tree;
 pub(super) struct Finished<'a> {
     /// The image.
     pub(super) artifact: &'a Artifact,
-    /// Its root filesystem, for targets that take only that.
-    pub(super) tree: &'a Tree,
+    /// Its root filesystems, one a platform, for targets that take only that.
+    pub(super) trees: &'a [&'a Tree],
     /// What it is called, unless a target says otherwise.
     pub(super) names: &'a [Reference],
     /// The socket of the Docker engine.
     pub(super) docker_socket: PathBuf,
     /// Threads that compress.
     pub(super) threads: NonZeroUsize,
+}
+
+impl Finished<'_> {
+    /// The root filesystem for a target that takes only one.
+    fn tree(&self) -> Result<&Tree, Error> {
+        match self.trees {
+            [tree] => Ok(tree),
+            several => Err(Error::Usage {
+                message: format!("cannot write a root filesystem alone: the image is for {} platforms", several.len()),
+                help: "name one platform in the recipe, or write an image: `-o oci:DIR`".to_owned(),
+            }),
+        }
+    }
 }
 
 /// Writes the image to all `targets`, one after the other.
@@ -62,11 +75,11 @@ fn one(finished: &Finished<'_>, target: &Target, context: &Context) -> Result<()
             });
         }
         Target::RootfsTar { file } => {
-            write_rootfs_tar(finished.tree, file, SpecialFiles::Keep, finished.threads)?;
+            write_rootfs_tar(finished.tree()?, file, SpecialFiles::Keep, finished.threads)?;
             return Ok(());
         }
         Target::RootfsDirectory { folder } => {
-            let written = write_rootfs_directory(finished.tree, folder, SpecialFiles::Keep)?;
+            let written = write_rootfs_directory(finished.tree()?, folder, SpecialFiles::Keep)?;
             if written.owners_left_out {
                 context.reporter.warn("all files of the folder belong to you: only root can give them their owners");
             }

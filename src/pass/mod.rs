@@ -19,7 +19,7 @@ use std::path::PathBuf;
 pub use accounts::Accounts;
 pub use certificates::Certificates;
 pub use files::Files;
-pub use harden::HardenPass;
+pub use harden::{HardenPass, init};
 pub use normalize::Normalize;
 pub use prune::PrunePass;
 

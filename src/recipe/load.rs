@@ -15,7 +15,7 @@ use super::shape::{ANY, Key, Keys, Shape, Text, text};
 use super::value::{Item, Place, Table, Value, located};
 use super::words::Misfit;
 use super::{Init, PackageRequest, Recipe, SourceRequest};
-use super::{debian, file, harden, image, prune};
+use super::{file, from, harden, image, prune};
 use crate::platform::{Architecture, Platform};
 
 /// The keys that both a recipe and its variants have.
@@ -27,7 +27,7 @@ const COMMON: &[Key] = &[
         shape: Shape::List(&Shape::Text(PLATFORM)),
         about: "what it is made for, such as `linux/amd64`; the host where it is not given",
     },
-    Key { name: "from", shape: Shape::Table(&FROM), about: "where the root filesystem comes from" },
+    Key { name: "from", shape: Shape::Table(&from::KEYS), about: "where the root filesystem comes from" },
     Key {
         name: "file",
         shape: Shape::Set(&Shape::Table(&file::FILE), file::is_file),
@@ -59,16 +59,6 @@ pub(super) static RECIPE: Keys = Keys {
 };
 
 static VARIANT: Keys = Keys { name: "a variant", groups: &[COMMON], later: LATER };
-static FROM: Keys = Keys {
-    name: "[from]",
-    groups: &[&[Key {
-        name: "debian",
-        shape: Shape::Table(&debian::KEYS),
-        about: "packages of Debian, Ubuntu and the like",
-    }]],
-    later: &["dnf", "apk", "archive", "host", "oci", "scratch"],
-};
-
 const LATER: &[&str] = &["conda", "policy", "os-release"];
 const NAME: Text = text::<Name>("a name");
 const PLATFORM: Text = Text {
@@ -106,7 +96,7 @@ fn finish(path: &Path, text: io::Result<String>, variant: Option<&str>) -> Resul
 fn read(path: &Path, text: io::Result<String>, variant: Option<&str>, notebook: &mut Notebook) -> Option<Recipe> {
     let layers = read_chain(path, text, notebook);
     let notebook = &*notebook;
-    check_one_source(&layers, notebook);
+    from::check_one(&layers, notebook);
     let mut variants = BTreeMap::new();
     let mut recipe = Table::new();
     let mut overlays = Vec::new();
@@ -200,37 +190,16 @@ fn parent(layer: &Item, path: &Path) -> Option<(PathBuf, io::Result<String>, Opt
     Some((parent, text, Some(item.place)))
 }
 
-/// Writes down where the files name no source, or more than one, even those that are not supported yet.
-fn check_one_source(layers: &[Item], notebook: &Notebook) {
-    let mut named: BTreeMap<&str, Place> = BTreeMap::new();
-    for layer in layers {
-        let Value::Table(table) = &layer.value else { continue };
-        let Some((_, from)) = table.get("from") else { continue };
-        let Value::Table(from) = &from.value else { return };
-        for (name, (place, _)) in from {
-            named.entry(name).or_insert(*place);
-        }
-    }
-    let last = named.values().max().copied();
-    let known = |name: &&str| FROM.key(name).is_some() || FROM.later.contains(name);
-    let sources: Vec<_> = named.keys().filter(|name| known(name)).map(|name| format!("`[from.{name}]`")).collect();
-    match (last, layers.first()) {
-        (Some(place), _) if sources.len() > 1 => notebook.error(place, Mistake::TwoSources(sources)),
-        (None, Some(layer)) => notebook.error(Place { start: 0, end: 0, ..layer.place }, Mistake::NoSource),
-        _ => {}
-    }
-}
-
 fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>) -> Option<Recipe> {
-    let notebook = fields.notebook();
+    let (notebook, place) = (fields.notebook(), fields.place);
     if notebook.files.is_empty() {
         return None;
     }
     let name = fields.required::<Name>("name");
     let description = fields.string("description");
+    let platforms_place = fields.place_of("platforms");
     let platforms = read_platforms(&mut fields);
-    let source =
-        fields.table("from", &FROM).and_then(|mut from| from.table("debian", &debian::KEYS)).and_then(debian::read);
+    let source = fields.table("from", &from::KEYS).and_then(from::read);
     let files: Vec<_> = fields
         .tables("file", &file::FILE)
         .into_iter()
@@ -245,8 +214,16 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     let layer = fields.table("layer", &image::LAYER).map(image::read_layer).unwrap_or_default();
     fields.finish();
     let mut source = source?;
-    if harden.init == Init::Tini && !source.packages.iter().any(|package| package.name == "tini") {
-        source.packages.push(PackageRequest {
+    if platforms.len() > 1 && !source.builds_anywhere() {
+        let what = format!("more than one platform with `[from.{}]`", source.name());
+        let instead = "name one, and build for the others by recipes of their own".to_owned();
+        notebook.error(platforms_place.unwrap_or(place), Mistake::NotYet { what, instead });
+    }
+    if let SourceRequest::Debian(debian) = &mut source
+        && harden.init == Init::Tini
+        && !debian.packages.iter().any(|package| package.name == "tini")
+    {
+        debian.packages.push(PackageRequest {
             name: "tini".to_owned(),
             architecture: None,
             version: None,
@@ -259,7 +236,7 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         variant,
         variants,
         platforms,
-        source: SourceRequest::Debian(source),
+        source,
         files: files.into_iter().map(|(_, file)| file).collect(),
         runs,
         prune,
@@ -286,11 +263,6 @@ fn read_platforms(fields: &mut Fields<'_>) -> Vec<Platform> {
         return host.into_iter().collect();
     };
     let platforms: Vec<Platform> = texts.iter().filter_map(|text| text.parse().ok()).collect();
-    if count > Some(1) {
-        let what = "more than one platform in a recipe".to_owned();
-        let instead = "name one, and build for the others by recipes of their own".to_owned();
-        fields.error(place, Mistake::NotYet { what, instead });
-    }
     if count == Some(0) {
         let clash = "the list of platforms is empty".to_owned();
         fields.error(place, Mistake::Clash(clash, "leave it out to build for this machine"));

@@ -7,6 +7,7 @@
 mod debian;
 mod fields;
 mod file;
+mod from;
 mod harden;
 mod image;
 mod load;
@@ -27,6 +28,7 @@ pub use debian::{
     Trust,
 };
 pub use file::{FileEntry, FileKind, RunStep};
+pub use from::SourceRequest;
 pub use harden::{Harden, Init, Setuid, UserRequest};
 pub use image::{Compression, ImageSettings, LayerSettings, Port, StopSignal};
 pub use load::{load, load_text};
@@ -52,7 +54,7 @@ pub struct Recipe {
     pub variant: Option<String>,
     /// The variants that there are, in the order of their names.
     pub variants: Vec<String>,
-    /// What it is made for; never empty, and in this version exactly one.
+    /// What it is made for; never empty, and more than one only where the source builds for any.
     pub platforms: Vec<Platform>,
     /// Where the root filesystem comes from.
     pub source: SourceRequest,
@@ -78,13 +80,6 @@ pub struct Recipe {
     pub warnings: Vec<Problem>,
 }
 
-/// Where a root filesystem comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SourceRequest {
-    /// Packages of Debian, Ubuntu and the like.
-    Debian(DebianRequest),
-}
-
 impl Recipe {
     /// The image's tags with their holes filled: those of the recipe, or `latest`, or the variant's name where one was
     /// chosen and the recipe has no tags.
@@ -92,19 +87,19 @@ impl Recipe {
         let Some(templates) = &self.image.tags else {
             return Ok(vec![self.variant.clone().unwrap_or_else(|| "latest".to_owned())]);
         };
-        let SourceRequest::Debian(debian) = &self.source;
-        let (suite, variant) = (Some(debian.suite.as_str()), self.variant.as_deref());
+        let (suite, variant) = (self.source.suite(), self.variant.as_deref());
         let values = TemplateValues { name: &self.name, suite, variant, epoch };
         templates.iter().filter_map(|template| template.expand(&values).transpose()).collect()
     }
 
-    /// The image's entrypoint: the recipe's, with the init before it by absolute path, unless it starts with the init.
-    pub fn entrypoint(&self) -> Vec<String> {
+    /// The image's entrypoint: the recipe's, with the init before it by its absolute path `init`, unless it starts with
+    /// one of that name.
+    pub fn entrypoint(&self, init: &str) -> Vec<String> {
         let own = self.image.entrypoint.clone();
         let first = own.first().map_or("", |program| program.rsplit('/').next().unwrap_or(program));
         match self.harden.init {
-            Init::Tini if first != "tini" => [vec![TINI.to_owned(), "--".to_owned()], own].concat(),
-            Init::Tini => [vec![TINI.to_owned()], own[1..].to_vec()].concat(),
+            Init::Tini if first != "tini" => [vec![init.to_owned(), "--".to_owned()], own].concat(),
+            Init::Tini => [vec![init.to_owned()], own[1..].to_vec()].concat(),
             Init::None => own,
         }
     }
@@ -127,9 +122,6 @@ impl Recipe {
         copied.chain(self.certificates.iter().cloned()).collect()
     }
 }
-
-/// Where Debian's package has tini.
-pub const TINI: &str = "/usr/bin/tini";
 
 #[cfg(test)]
 mod tests;

@@ -37,7 +37,8 @@ fn messages(errors: &RecipeErrors, folder: &Path) -> Vec<String> {
 }
 
 fn debian(recipe: &Recipe) -> &DebianRequest {
-    let SourceRequest::Debian(debian) = &recipe.source;
+    #[allow(irrefutable_let_patterns, reason = "other sources follow")]
+    let SourceRequest::Debian(debian) = &recipe.source else { panic!("{:?}", recipe.source) };
     debian
 }
 
@@ -166,7 +167,7 @@ fn a_recipe_with_every_key_is_read_whole() {
     assert_eq!(recipe.runs[0].command, ["dpkg-reconfigure", "tzdata"]);
     assert_eq!(recipe.harden.setuid, Setuid::StripBut(vec!["/usr/bin/su".parse().unwrap()]));
     assert!(!recipe.harden.lock_accounts && !recipe.harden.strip_capabilities);
-    assert_eq!(recipe.entrypoint(), ["/usr/bin/tini", "--", "app"]);
+    assert_eq!(recipe.entrypoint("/usr/bin/tini"), ["/usr/bin/tini", "--", "app"]);
     assert_eq!(recipe.user().as_deref(), Some("0:0"));
     assert_eq!(recipe.tags(Epoch::default()).unwrap(), ["13", "trixie-19700101"]);
     assert_eq!(recipe.image.ports[0].as_str(), "8080/tcp");
@@ -469,7 +470,7 @@ fn a_path_is_given_once() {
 fn the_init_goes_before_the_entrypoint_once() {
     let with = |entrypoint: &str| {
         let text = format!("{MINIMAL}harden.init = \"tini\"\nimage.entrypoint = {entrypoint}\n");
-        read(&[("base.toml", &text)], None).unwrap().entrypoint()
+        read(&[("base.toml", &text)], None).unwrap().entrypoint("/usr/bin/tini")
     };
     assert_eq!(with("[]"), ["/usr/bin/tini", "--"]);
     assert_eq!(with("[\"tini\", \"-g\", \"--\", \"app\"]"), ["/usr/bin/tini", "-g", "--", "app"]);
