@@ -21,4 +21,4 @@ pub use decompress::{decompress, is_compressed};
 pub use error::ArchiveError;
 pub use layer::LayerApplier;
 pub use read::{Item, Limits, What, read_tar, read_tar_file};
-pub use write::{SpecialFiles, TarWriter, is_kept_attribute, write_tar};
+pub use write::{SpecialFiles, TarWriter, is_kept_attribute, write_tar, write_tar_by_entry};

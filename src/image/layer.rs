@@ -8,7 +8,7 @@ use std::sync::Arc;
 use oci_spec::image::Descriptor;
 
 use super::ImageError;
-use crate::archive::{ArchiveError, Compression, Compressor, Effort, SpecialFiles, write_tar};
+use crate::archive::{ArchiveError, Compression, Compressor, Effort, SpecialFiles, write_tar_by_entry};
 use crate::digest::{DiffId, Digest};
 use crate::oci;
 use crate::store::{BlobWriter, Store};
@@ -47,10 +47,11 @@ pub fn pack(
     advance: impl Fn(u64),
 ) -> Result<Layer, ImageError> {
     let blob = store.begin().map_err(|source| ImageError::Store { source })?;
-    let compressor =
-        Compressor::new(blob, compression, effort, threads).map_err(|source| ImageError::Write { source })?;
+    let compressor = Compressor::new(blob, compression, effort, threads, Some(store))
+        .map_err(|source| ImageError::Write { source })?;
     let watched = Watched { inner: compressor, advance };
-    let watched = write_tar(tree, SpecialFiles::Omit, watched).map_err(|error| match error {
+    let begins = |watched: &mut Watched<Compressor<_>, _>, path: &[u8], size| watched.inner.entry(path, size);
+    let watched = write_tar_by_entry(tree, SpecialFiles::Omit, watched, begins).map_err(|error| match error {
         ArchiveError::Write { source } => ImageError::Write { source },
         source => ImageError::Archive { source },
     })?;
