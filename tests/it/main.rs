@@ -18,5 +18,6 @@ mod golden;
 mod noble;
 mod peer;
 mod recipes;
+mod remembered;
 mod reproducible;
 mod support;
