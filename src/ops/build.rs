@@ -9,18 +9,19 @@ use crate::dest::Target;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::image::{self, Artifact, Image, Index};
+use crate::image::{self, Artifact, Image, Index, Layer};
 use crate::lock::Lock;
 use crate::oci::Reference;
 use crate::ops::config;
 use crate::ops::lock::{self, LockOptions};
 use crate::ops::publish::{self, Finished};
-use crate::ops::{run, source};
+use crate::ops::{above, run, source};
 use crate::pass::{self, Outcome};
 use crate::platform::Platform;
 use crate::recipe::{self, Recipe};
 use crate::report::{Phase, Unit};
 use crate::source::Rootfs;
+use crate::tree::Tree;
 
 /// What to build, and where it goes.
 #[derive(Clone, Debug)]
@@ -114,18 +115,33 @@ fn forge(
     context: &Context,
 ) -> Result<Forged, Error> {
     let mut rootfs = source::fetch(recipe, lock, platform, &options.lock, context)?;
+    let inherited = source::inherited(recipe, lock, platform, context)?;
+    let kept = (!inherited.base.layers.is_empty()).then(|| rootfs.tree.clone());
     run::steps(recipe, &mut rootfs, &options.secrets, context)?;
-    let passes = apply_passes(recipe, &mut rootfs, context)?;
-    let image = pack(recipe, platform, &rootfs, options.threads, context)?;
+    if let Some(kept) = &kept {
+        above::restore_devices(kept, &mut rootfs.tree);
+    }
+    let passes = apply_passes(recipe, &mut rootfs, kept.as_ref(), context)?;
+    let layer = match &kept {
+        Some(kept) => above::pack(recipe, kept, &rootfs.tree, options.threads, context)?,
+        None => Some(pack(recipe, &rootfs, options.threads, context)?),
+    };
+    let settings = config::image(recipe, &rootfs.tree, &inherited)?;
+    let layers = layer.into_iter().collect();
+    let image = Image::assemble_on(&inherited.base, platform, rootfs.epoch, &settings, layers)?;
     Ok(Forged { image, rootfs, passes })
 }
 
 fn apply_passes(
     recipe: &Recipe,
     rootfs: &mut Rootfs,
+    kept: Option<&Tree>,
     context: &Context,
 ) -> Result<Vec<(&'static str, Outcome)>, Error> {
-    let passes = pass::list(recipe, rootfs.epoch)?;
+    let passes = match kept {
+        Some(base) => pass::list_above(base.clone(), recipe, rootfs.epoch)?,
+        None => pass::list(recipe, rootfs.epoch)?,
+    };
     context.reporter.begin(Phase::Passes, Some(passes.len() as u64), Unit::Items);
     let mut outcomes = Vec::new();
     for pass in passes {
@@ -142,11 +158,10 @@ fn apply_passes(
 
 fn pack(
     recipe: &Recipe,
-    platform: Platform,
     rootfs: &Rootfs,
     threads: NonZeroUsize,
     context: &Context,
-) -> Result<Image, Error> {
+) -> Result<Layer, Error> {
     let reporter = &*context.reporter;
     let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
     reporter.begin(Phase::Pack, Some(sizes.sum()), Unit::Bytes);
@@ -155,6 +170,5 @@ fn pack(
     let layer = image::pack(&rootfs.tree, compression, effort, threads, &context.store, config::CREATED_BY, advance)?;
     let (before, after) = (layer.uncompressed_size as f64 / 1e6, layer.size as f64 / 1e6);
     reporter.end(Phase::Pack, &format!("{before:.1} MB to {after:.1} MB"));
-    let settings = config::image(recipe, &rootfs.tree)?;
-    Ok(Image::assemble(platform, rootfs.epoch, &settings, vec![layer])?)
+    Ok(layer)
 }

@@ -1,6 +1,9 @@
 //! From a recipe's source to a lock, and from the lock to a root filesystem: which family does what.
 
 mod debian;
+mod oci;
+
+use std::path::PathBuf;
 
 use crate::context::Context;
 use crate::digest::Digest;
@@ -11,6 +14,7 @@ use crate::platform::Platform;
 use crate::recipe::{Recipe, SourceRequest};
 use crate::source::Rootfs;
 use crate::source::debian::archives::MirrorSettings;
+use crate::source::oci::Inherited;
 
 /// How a lock is treated.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub struct LockOptions {
     pub locked: bool,
     /// Where archives are reached.
     pub mirrors: MirrorSettings,
+    /// The socket of the Docker engine, for recipes that start from its images.
+    pub docker_socket: PathBuf,
     /// The time of day: what has expired is judged by it, and nothing else.
     pub now: Epoch,
 }
@@ -28,6 +34,7 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
     let platforms: Vec<String> = recipe.platforms.iter().map(ToString::to_string).collect();
     let mut what = match &recipe.source {
         SourceRequest::Debian(request) => debian::asked(request, recipe),
+        SourceRequest::Oci(request) => oci::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
@@ -46,6 +53,9 @@ pub(super) fn resolve(
             SourceRequest::Debian(request) => {
                 pins.push(debian::resolve(request, recipe, platform, options, keeping, context)?);
             }
+            SourceRequest::Oci(request) => {
+                pins.push(oci::resolve(request, recipe, platform, options, context)?);
+            }
         }
     }
     Ok(Lock::new(asked(recipe), pins))
@@ -61,5 +71,19 @@ pub(super) fn fetch(
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Oci(request) => oci::fetch(request, lock, platform, options, context),
+    }
+}
+
+/// What the image takes over from one that it starts from; nothing where it does not. What is locked was fetched before.
+pub(super) fn inherited(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    context: &Context,
+) -> Result<Inherited, Error> {
+    match &recipe.source {
+        SourceRequest::Oci(request) => oci::inherited(request, lock, platform, context),
+        _ => Ok(Inherited::default()),
     }
 }
