@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::archive::ArchiveError;
+use crate::archive::{ArchiveError, CpioError};
 use crate::dest::{DestError, ParseTargetError};
 use crate::engine::EngineError;
 use crate::http::HttpError;
@@ -176,6 +176,7 @@ impl Error {
             Self::OciImage(error) => of_oci_image(error),
             Self::Sandbox(error) => of_sandbox(error),
             Self::Image(ImageError::Store { source }) => of_store(source),
+            Self::Dest(DestError::Cpio { source, .. }) if !matches!(source, CpioError::Content { .. }) => Blame::Input,
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
             Self::Pass(PassError::Content { .. }) => Blame::Machine,
             Self::Pass(PassError::Compare { .. }) | Self::Compare { .. } => Blame::Machine,

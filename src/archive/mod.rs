@@ -21,6 +21,6 @@ pub use compress::{Compressed, Compression, Compressor, Effort, ParseCompression
 pub use cpio::{CpioError, CpioOmissions, write_cpio};
 pub use decompress::{decompress, is_compressed};
 pub use error::ArchiveError;
-pub use layer::LayerApplier;
+pub use layer::{LayerApplier, read_layer_file};
 pub use read::{Item, Limits, What, read_tar, read_tar_file};
 pub use write::{SpecialFiles, TarWriter, is_kept_attribute, write_layer, write_tar};

@@ -92,6 +92,8 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
         trees: &trees,
         names: &names,
         docker_socket: options.docker_socket.clone(),
+        epoch,
+        compression: config::compression(&recipe),
         threads: options.threads,
     };
     publish::publish(&finished, &options.targets, context)?;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageManifest};
 use tempfile::NamedTempFile;
 
-use crate::archive::{Duplicates, LayerApplier, Limits, decompress, read_tar_file};
+use crate::archive::{Duplicates, LayerApplier, Limits, decompress, read_layer_file};
 use crate::digest::{DiffId, Digest, Digesting};
 use crate::oci::{self, Raw};
 use crate::platform::Platform;
@@ -195,7 +195,7 @@ fn unpack(
     let archive = Origin::Import(Arc::from(format!("layer {diff_id}")));
     let blob: Arc<Path> = Arc::from(file.path());
     let mut applier = LayerApplier::new(tree, Duplicates::LastWins, archive.clone());
-    read_tar_file(&blob, &archive, limits, |item| applier.put(item)).map_err(|source| OpenError::Archive { source })?;
+    read_layer_file(&blob, &archive, limits, |item| applier.put(item)).map_err(|source| OpenError::Archive { source })?;
     let media_type = layer.descriptor.as_ref().map(|descriptor| descriptor.media_type().to_string());
     Ok((OpenedLayer { digest, diff_id, size, uncompressed_size, media_type }, file))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use oci_spec::image::ImageConfiguration;
 
 use super::{OciImageError, Place, take};
-use crate::archive::{Duplicates, LayerApplier, Limits, decompress, is_kept_attribute, read_tar_file};
+use crate::archive::{Duplicates, LayerApplier, Limits, decompress, is_kept_attribute, read_layer_file};
 use crate::context::Context;
 use crate::epoch::Epoch;
 use crate::lock::{LockedLayer, OciPin};
@@ -32,7 +32,7 @@ pub fn fetch(pin: &OciPin, place: &Place, context: &Context) -> Result<Rootfs, O
         let archive = Origin::Import(Arc::from(format!("layer {}", layer.diff_id)));
         let unpack = |source| OciImageError::Unpack { image: pin.image.clone(), source };
         let mut applier = LayerApplier::new(&mut tree, Duplicates::LastWins, archive.clone());
-        read_tar_file(&plain.path, &archive, &limits, |item| applier.put(item)).map_err(unpack)?;
+        read_layer_file(&plain.path, &archive, &limits, |item| applier.put(item)).map_err(unpack)?;
         reporter.advance(Phase::Unpack, layer.size);
     }
     for inode in tree.inodes_mut() {
