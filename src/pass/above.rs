@@ -1,7 +1,7 @@
 //! `normalize` for a tree whose layers are kept: what is in them stays as it is.
 
 use crate::epoch::Epoch;
-use crate::tree::{Difference, Tree};
+use crate::tree::{Difference, Origin, Tree};
 
 use super::prune::{is_in_runtime_folder, runtime_folders};
 use super::{Normalize, Outcome, Pass, PassError};
@@ -32,8 +32,13 @@ impl Pass for NormalizeAbove {
         for folder in runtime_folders() {
             difference.tree.clear(&folder);
             let below = self.base.get(&folder).filter(|below| below.is_directory());
-            if let (Some(below), Some(inode)) = (below, difference.tree.get_mut(&folder)) {
-                inode.meta = below.meta.clone();
+            match (below, difference.tree.get_mut(&folder)) {
+                (Some(below), Some(inode)) => inode.meta = below.meta.clone(),
+                // The sandbox mounts something there, and makes the folder for it.
+                (None, Some(inode)) if inode.is_directory() && inode.origin == Origin::Sandbox => {
+                    difference.tree.remove(&folder)?;
+                }
+                _ => {}
             }
         }
         let outcome = self.normalize.apply(&mut difference.tree)?;
