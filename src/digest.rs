@@ -33,6 +33,11 @@ impl Digest {
         Self(raw)
     }
 
+    /// Its 32 raw bytes.
+    pub fn raw(&self) -> [u8; 32] {
+        self.0
+    }
+
     /// The 64 lower-case hex digits, without `sha256:`.
     pub fn hex(&self) -> String {
         to_hex(&self.0)

@@ -23,4 +23,4 @@ pub use decompress::{decompress, is_compressed};
 pub use error::ArchiveError;
 pub use layer::{LayerApplier, read_layer_file};
 pub use read::{Item, Limits, What, read_tar, read_tar_file};
-pub use write::{SpecialFiles, TarWriter, is_kept_attribute, write_layer, write_tar};
+pub use write::{SpecialFiles, TarWriter, is_kept_attribute, write_layer, write_tar, write_tar_by_entry};

@@ -11,7 +11,7 @@ use tar::{EntryType, Header};
 
 use super::header::{BLOCK, OCTAL_OWNER, OCTAL_SIZE};
 use super::{ArchiveError, pax};
-use crate::tree::{Entry, InodeId, Meta, Node, Tree, TreePath, Xattrs};
+use crate::tree::{Content, Entry, InodeId, Meta, Node, Tree, TreePath, Xattrs};
 
 /// What a tar holds beside directories, files and symbolic links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,16 +33,28 @@ pub enum SpecialFiles {
 /// Fails where a name starts with `.wh.`, which image layers would take for a removal; where a content cannot be read;
 /// and where `output` fails.
 pub fn write_tar<W: Write>(tree: &Tree, special: SpecialFiles, output: W) -> Result<W, ArchiveError> {
-    write_layer(tree, &BTreeSet::new(), special, output)
+    write_tar_by_entry(tree, special, output, |_, _, _| Ok(()))
 }
 
-/// As [`write_tar`] for a layer on top of others: each path of `removed`, whose directory is in `tree`, becomes a
-/// whiteout, right behind its directory and so before its siblings (OCI image spec, layer.md, "Whiteouts").
+/// The same for an output that wants to know where entries begin: `begins` is told of each before it is written, with its
+/// path and the size of its content.
+pub fn write_tar_by_entry<W: Write>(
+    tree: &Tree,
+    special: SpecialFiles,
+    output: W,
+    begins: impl FnMut(&mut W, &[u8], u64) -> io::Result<()>,
+) -> Result<W, ArchiveError> {
+    write_layer(tree, &BTreeSet::new(), special, output, begins)
+}
+
+/// As [`write_tar_by_entry`] for a layer on top of others: each path of `removed`, whose directory is in `tree`, becomes
+/// a whiteout, right behind its directory and so before its siblings (OCI image spec, layer.md, "Whiteouts").
 pub fn write_layer<W: Write>(
     tree: &Tree,
     removed: &BTreeSet<TreePath>,
     special: SpecialFiles,
     output: W,
+    mut begins: impl FnMut(&mut W, &[u8], u64) -> io::Result<()>,
 ) -> Result<W, ArchiveError> {
     let mut whiteouts: BTreeMap<TreePath, Vec<&TreePath>> = BTreeMap::new();
     for path in removed {
@@ -59,7 +71,11 @@ pub fn write_layer<W: Write>(
         if entry.path.name().starts_with(b".wh.") {
             return Err(ArchiveError::WhiteoutName { path: entry.path.clone() });
         }
-        match first_paths.get(&entry.id) {
+        let first = first_paths.get(&entry.id);
+        let content = entry.inode.content().filter(|_| first.is_none());
+        let size = content.map_or(0, Content::size);
+        begins(&mut writer.output, entry.path.as_bytes(), size).map_err(|source| ArchiveError::Write { source })?;
+        match first {
             Some(first) => writer.hard_link(entry, first)?,
             None => writer.inode(entry)?,
         }

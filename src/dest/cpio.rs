@@ -14,7 +14,7 @@ use crate::tree::Tree;
 pub fn write_rootfs_cpio(tree: &Tree, path: &Path, threads: NonZeroUsize) -> Result<CpioOmissions, DestError> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = Beside::new(path)?;
-    let compressor = Compressor::new(beside, Compression::of_file_name(&name), Effort::Normal, threads);
+    let compressor = Compressor::new(beside, Compression::of_file_name(&name), Effort::Normal, threads, None);
     let (compressor, omissions) =
         write_cpio(tree, compressor.map_err(failed("write", path))?).map_err(|error| match error {
             CpioError::Write { source } => failed("write", path)(source),

@@ -74,10 +74,11 @@ fn pack_layer(
     advance: impl Fn(u64),
 ) -> Result<Layer, ImageError> {
     let blob = store.begin().map_err(|source| ImageError::Store { source })?;
-    let compressor =
-        Compressor::new(blob, compression, effort, threads).map_err(|source| ImageError::Write { source })?;
+    let compressor = Compressor::new(blob, compression, effort, threads, Some(store))
+        .map_err(|source| ImageError::Write { source })?;
     let watched = Watched { inner: compressor, advance };
-    let watched = write_layer(tree, removed, SpecialFiles::Omit, watched).map_err(|error| match error {
+    let begins = |watched: &mut Watched<Compressor<_>, _>, path: &[u8], size| watched.inner.entry(path, size);
+    let watched = write_layer(tree, removed, SpecialFiles::Omit, watched, begins).map_err(|error| match error {
         ArchiveError::Write { source } => ImageError::Write { source },
         source => ImageError::Archive { source },
     })?;

@@ -5,6 +5,7 @@
 
 pub mod debian;
 pub mod oci;
+pub mod remembered;
 
 use crate::epoch::Epoch;
 use crate::tree::Tree;

@@ -5,16 +5,18 @@ mod oci;
 
 use std::path::PathBuf;
 
+use std::os::unix::fs::MetadataExt;
+
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::lock::Lock;
+use crate::lock::{FORMAT, Lock};
 use crate::platform::Platform;
 use crate::recipe::{Recipe, SourceRequest};
-use crate::source::Rootfs;
 use crate::source::debian::archives::MirrorSettings;
 use crate::source::oci::Inherited;
+use crate::source::{Rootfs, remembered};
 
 /// How a lock is treated.
 #[derive(Clone, Debug)]
@@ -61,8 +63,51 @@ pub(super) fn resolve(
     Ok(Lock::new(asked(recipe), pins))
 }
 
-/// Fetches what the lock holds for `platform`.
+/// Makes the root filesystem of what the lock holds for `platform`; one that takes long to make is remembered.
 pub(super) fn fetch(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    options: &LockOptions,
+    context: &Context,
+) -> Result<Rootfs, Error> {
+    if !is_remembered(&recipe.source) {
+        return fetch_anew(recipe, lock, platform, options, context);
+    }
+    let what = serde_json::json!({
+        "rootfs": lock.to_text(),
+        "platform": platform.to_string(),
+        "prune": format!("{:?}", recipe.prune),
+        "epoch": context.epoch.map(Epoch::seconds),
+        "engine": engine(),
+    });
+    let key = Digest::of(&crate::oci::canonical_json(&what));
+    if let Some(rootfs) = remembered::recall(&key, &context.store) {
+        context.reporter.note(&format!("{}, as made before", rootfs.summary));
+        return Ok(rootfs);
+    }
+    let rootfs = fetch_anew(recipe, lock, platform, options, context)?;
+    remembered::remember(&key, &rootfs, &context.store);
+    Ok(rootfs)
+}
+
+/// Whether making a root filesystem takes so long that it is worth remembering, and depends on the lock alone.
+fn is_remembered(source: &SourceRequest) -> bool {
+    match source {
+        SourceRequest::Debian(_) => true,
+        SourceRequest::Oci(_) => false,
+    }
+}
+
+/// The program that makes things: what another one made is not recalled. Its version says which, and the file's size and
+/// date tell builds of one version apart.
+pub(super) fn engine() -> String {
+    let file = std::env::current_exe().and_then(std::fs::metadata);
+    let build = file.map(|file| format!("{} {}.{}", file.len(), file.mtime(), file.mtime_nsec())).unwrap_or_default();
+    format!("{} format {FORMAT} {build}", env!("CARGO_PKG_VERSION"))
+}
+
+fn fetch_anew(
     recipe: &Recipe,
     lock: &Lock,
     platform: Platform,
