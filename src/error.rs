@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::archive::ArchiveError;
+use crate::archive::{ArchiveError, CpioError};
 use crate::dest::{DestError, ParseTargetError};
+use crate::engine::EngineError;
 use crate::http::HttpError;
 use crate::image::{ImageError, OpenError, ParsePortError};
 use crate::inventory::InventoryError;
@@ -13,6 +14,7 @@ use crate::pass::PassError;
 use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
+use crate::source::oci::OciImageError;
 use crate::store::StoreError;
 
 /// What ended a command.
@@ -42,6 +44,16 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Fetch(#[from] FetchError),
+    /// A tree cannot be compared with the layers below it.
+    #[error("cannot compare the files with those of the layers below")]
+    Compare {
+        /// Which content cannot be read, and why not.
+        source: std::io::Error,
+    },
+    /// An image that a recipe starts from.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    OciImage(#[from] OciImageError),
     /// The sandbox, or a command in it.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -161,10 +173,13 @@ impl Error {
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::OciImage(error) => of_oci_image(error),
             Self::Sandbox(error) => of_sandbox(error),
             Self::Image(ImageError::Store { source }) => of_store(source),
+            Self::Dest(DestError::Cpio { source, .. }) if !matches!(source, CpioError::Content { .. }) => Blame::Input,
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
             Self::Pass(PassError::Content { .. }) => Blame::Machine,
+            Self::Pass(PassError::Compare { .. }) | Self::Compare { .. } => Blame::Machine,
             _ => Blame::Input,
         }
     }
@@ -206,6 +221,26 @@ fn of_install(error: &InstallError) -> Blame {
         InstallError::FileConflict { .. } => Blame::Input,
         InstallError::Content { .. } => Blame::Machine,
         _ => Blame::Upstream,
+    }
+}
+
+/// An image that is not there, or not the one that is meant, is the recipe's affair; one that is damaged or has changed
+/// is that of whoever made it.
+fn of_oci_image(error: &OciImageError) -> Blame {
+    match error {
+        OciImageError::Store(error) => of_store(error),
+        OciImageError::Engine { source: EngineError::Talk { .. }, .. } => Blame::Machine,
+        OciImageError::Open { source, .. } => match source {
+            OpenError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Blame::Input,
+            OpenError::Io { .. } => Blame::Machine,
+            OpenError::NotLayout(_) | OpenError::NotImage(_) | OpenError::Choose { .. } => Blame::Input,
+            OpenError::Artifact { .. } | OpenError::Foreign { .. } => Blame::Input,
+            OpenError::Encrypted { .. } | OpenError::LayerType { .. } => Blame::Input,
+            _ => Blame::Upstream,
+        },
+        OciImageError::Changed { .. } | OciImageError::Damaged { .. } => Blame::Upstream,
+        OciImageError::Read { .. } | OciImageError::Unpack { .. } | OciImageError::Document(_) => Blame::Upstream,
+        _ => Blame::Input,
     }
 }
 

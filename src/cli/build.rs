@@ -8,7 +8,8 @@ use std::thread;
 
 use super::args::{BuildArgs, LockArgs, NetworkArgs};
 use super::{Answer, Session, network};
-use crate::dest::{DockerDaemon, Target};
+use crate::dest::Target;
+use crate::engine::Engine;
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::ops::build::{self, BuildOptions, Built};
@@ -21,7 +22,7 @@ pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, 
     let options = BuildOptions {
         recipe: arguments.recipe.clone(),
         variant: arguments.variant.clone(),
-        lock: lock_options(&arguments.network, session),
+        lock: lock_options(&arguments.network, session)?,
         tags: arguments.tags.clone(),
         targets,
         threads: arguments.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
@@ -54,7 +55,7 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
     let options = UpdateOptions {
         recipe: arguments.recipe.clone(),
         variant: arguments.variant.clone(),
-        lock: lock_options(&arguments.network, session),
+        lock: lock_options(&arguments.network, session)?,
         check: arguments.check,
         update: names.map(|names| names.into_iter().map(str::to_owned).collect()),
     };
@@ -81,21 +82,22 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
 }
 
 #[allow(clippy::disallowed_methods, reason = "the one place that looks at the clock; no image holds what it says")]
-fn lock_options(arguments: &NetworkArgs, session: &Session) -> LockOptions {
+fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOptions, Error> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let chosen = network::mirrors(arguments, &session.environment).into_iter().map(|mirror| match named(&mirror) {
         Some((id, url)) => (id.to_owned(), url.to_owned()),
         None => (String::new(), mirror),
     });
     let host = network::host_mirrors(Path::new("/"));
-    LockOptions {
+    Ok(LockOptions {
         locked: arguments.is_locked(),
+        docker_socket: docker_socket(session)?,
         mirrors: MirrorSettings {
             chosen: chosen.collect(),
             host: archives::on_host(host.iter().map(|mirror| (mirror.url.as_str(), mirror.suites.as_slice()))),
         },
         now: Epoch::from_seconds(i64::try_from(now.as_secs()).unwrap_or(i64::MAX)),
-    }
+    })
 }
 
 /// `ID=URL`, a mirror of an archive other than the main one.
@@ -107,7 +109,7 @@ fn named(mirror: &str) -> Option<(&str, &str)> {
 
 fn docker_socket(session: &Session) -> Result<std::path::PathBuf, Error> {
     match session.environment.docker_host.as_deref() {
-        None | Some("") => Ok(DockerDaemon::SOCKET.into()),
+        None | Some("") => Ok(Engine::SOCKET.into()),
         Some(host) => host.strip_prefix("unix://").map(Into::into).ok_or_else(|| Error::Usage {
             message: format!("cannot reach the Docker engine at `{host}`"),
             help: "DOCKER_HOST must be `unix://` and a path; or write `-o docker-archive:FILE` and load that"

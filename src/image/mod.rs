@@ -1,6 +1,7 @@
 //! Layers, images and indexes: what a build makes, finished.
 
 mod assemble;
+mod base;
 mod config;
 mod index;
 mod layer;
@@ -9,10 +10,11 @@ mod open;
 use std::io;
 
 pub use assemble::Image;
+pub use base::Base;
 pub use config::{ExposedPort, ImageConfig, ParsePortError};
 pub use index::{Artifact, Index};
-pub use layer::{Layer, pack};
-pub use open::{Choice, OpenError, Opened, OpenedImage, OpenedLayer, open};
+pub use layer::{Layer, pack, pack_difference};
+pub use open::{Choice, OpenError, Opened, OpenedImage, OpenedLayer, Stored, StoredLayer, locate, open};
 
 use crate::archive::ArchiveError;
 use crate::store::StoreError;

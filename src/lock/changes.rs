@@ -19,9 +19,9 @@ pub struct Change {
     pub after: Option<String>,
 }
 
-/// The packages that `old` and `new` have differently, by name; on several platforms the same change counts once.
-pub fn changes(old: &Lock, new: &Lock) -> Vec<Change> {
-    let (old, new) = (packages(old), packages(new));
+/// The packages and images that two locks have differently, by name; on several platforms the same change counts once.
+pub fn changes(old_lock: &Lock, new_lock: &Lock) -> Vec<Change> {
+    let (old, new) = (packages(old_lock), packages(new_lock));
     let keys: BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
     let mut changes = BTreeSet::new();
     for key in keys {
@@ -36,6 +36,7 @@ pub fn changes(old: &Lock, new: &Lock) -> Vec<Change> {
             after: after.map(|package| package.version.clone()),
         });
     }
+    changes.extend(super::oci::changes(&old_lock.oci, &new_lock.oci));
     changes.into_iter().collect()
 }
 

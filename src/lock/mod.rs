@@ -7,6 +7,7 @@ mod changes;
 mod debian;
 mod error;
 mod field;
+mod oci;
 mod text;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 pub use changes::{Change, changes};
 pub use debian::{AptSource, DebianPin, LockedPackage, LockedRepository};
 pub use error::LockError;
+pub use oci::{LockedLayer, OciPin};
 
 use crate::digest::Digest;
 use crate::platform::Platform;
@@ -38,6 +40,9 @@ pub struct Lock {
     /// Root filesystems of Debian packages.
     #[serde(default)]
     debian: Vec<DebianPin>,
+    /// Images that were made before.
+    #[serde(default)]
+    oci: Vec<OciPin>,
 }
 
 /// One resolved input.
@@ -45,15 +50,18 @@ pub struct Lock {
 pub enum Pin {
     /// A root filesystem of Debian packages.
     Debian(DebianPin),
+    /// An image that was made before.
+    Oci(OciPin),
 }
 
 impl Lock {
     /// A lock of `pins` for the request with this digest.
     pub fn new(request: Digest, pins: Vec<Pin>) -> Self {
-        let mut lock = Self { _format: FORMAT, request, debian: Vec::new() };
+        let mut lock = Self { _format: FORMAT, request, debian: Vec::new(), oci: Vec::new() };
         for pin in pins {
             match pin {
                 Pin::Debian(pin) => lock.debian.push(pin),
+                Pin::Oci(pin) => lock.oci.push(pin),
             }
         }
         lock.sort();
@@ -63,6 +71,11 @@ impl Lock {
     /// The pin of Debian packages for `platform`.
     pub fn debian(&self, platform: Platform) -> Option<&DebianPin> {
         self.debian.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// The pin of an image for `platform`.
+    pub fn oci(&self, platform: Platform) -> Option<&OciPin> {
+        self.oci.iter().find(|pin| pin.platform == platform)
     }
 
     /// Where the lock of a recipe is: `trixie.toml` has `trixie.lock` beside it.
@@ -123,11 +136,13 @@ impl Lock {
     fn sort(&mut self) {
         self.debian.sort_by_key(|pin| pin.platform.to_string());
         self.debian.iter_mut().for_each(DebianPin::sort);
+        self.oci.sort_by_key(|pin| pin.platform.to_string());
     }
 
     /// What a person's editing, or a merge of two locks, can break.
     fn check(&self) -> Result<(), String> {
         once_each(self.debian.iter().map(|pin| pin.platform))?;
+        once_each(self.oci.iter().map(|pin| pin.platform))?;
         self.debian.iter().try_for_each(DebianPin::check)
     }
 }

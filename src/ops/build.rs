@@ -11,18 +11,19 @@ use crate::dest::Target;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::image::{self, Artifact, Image, Index};
+use crate::image::{self, Artifact, Image, Index, Layer};
 use crate::lock::Lock;
 use crate::oci::Reference;
 use crate::ops::config;
 use crate::ops::lock::{self, LockOptions};
 use crate::ops::publish::{self, Finished};
-use crate::ops::{remembered, run, source};
+use crate::ops::{above, remembered, run, source};
 use crate::pass::{self, Outcome};
 use crate::platform::Platform;
 use crate::recipe::{self, Recipe};
 use crate::report::{Phase, Unit};
 use crate::source::Rootfs;
+use crate::tree::Tree;
 
 /// What to build, and where it goes.
 #[derive(Clone, Debug)]
@@ -88,7 +89,7 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
     }
     let lock = lock::current(&recipe, &options.recipe, &options.lock, context)?;
     let key = remembered::key(&recipe, &lock, options, context);
-    if let Some(built) = recall(key.as_ref(), options, context)? {
+    if let Some(built) = recall(key.as_ref(), &recipe, options, context)? {
         return Ok(built);
     }
     let mut forged = Vec::new();
@@ -110,6 +111,8 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
         trees: &trees,
         names: &names,
         docker_socket: options.docker_socket.clone(),
+        epoch,
+        compression: config::compression(&recipe),
         threads: options.threads,
     };
     publish::publish(&finished, &options.targets, context)?;
@@ -124,7 +127,12 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
 
 /// The image of an earlier build of the same, written to all targets; nothing where there was none, or where a target
 /// needs the files themselves.
-fn recall(key: Option<&Digest>, options: &BuildOptions, context: &Context) -> Result<Option<Built>, Error> {
+fn recall(
+    key: Option<&Digest>,
+    recipe: &Recipe,
+    options: &BuildOptions,
+    context: &Context,
+) -> Result<Option<Built>, Error> {
     let Some(key) = key.filter(|_| options.targets.iter().all(Target::takes_images)) else { return Ok(None) };
     let Some(built) = remembered::recall(key, &context.store) else { return Ok(None) };
     built.passes.iter().flat_map(|pass| &pass.notes).for_each(|note| context.reporter.note(note));
@@ -134,6 +142,8 @@ fn recall(key: Option<&Digest>, options: &BuildOptions, context: &Context) -> Re
         trees: &[],
         names: &built.names,
         docker_socket: options.docker_socket.clone(),
+        epoch: built.epoch,
+        compression: config::compression(recipe),
         threads: options.threads,
     };
     publish::publish(&finished, &options.targets, context)?;
@@ -155,14 +165,33 @@ fn forge(
     context: &Context,
 ) -> Result<Forged, Error> {
     let mut rootfs = source::fetch(recipe, lock, platform, &options.lock, context)?;
+    let inherited = source::inherited(recipe, lock, platform, context)?;
+    let kept = (!inherited.base.layers.is_empty()).then(|| rootfs.tree.clone());
     run::steps(recipe, &mut rootfs, &options.secrets, context)?;
-    let passes = apply_passes(recipe, &mut rootfs, context)?;
-    let image = pack(recipe, platform, &rootfs, options.threads, context)?;
+    if let Some(kept) = &kept {
+        above::restore_devices(kept, &mut rootfs.tree);
+    }
+    let passes = apply_passes(recipe, &mut rootfs, kept.as_ref(), context)?;
+    let layer = match &kept {
+        Some(kept) => above::pack(recipe, kept, &rootfs.tree, options.threads, context)?,
+        None => Some(pack(recipe, &rootfs, options.threads, context)?),
+    };
+    let settings = config::image(recipe, &rootfs.tree, &inherited)?;
+    let layers = layer.into_iter().collect();
+    let image = Image::assemble_on(&inherited.base, platform, rootfs.epoch, &settings, layers)?;
     Ok(Forged { image, rootfs, passes })
 }
 
-fn apply_passes(recipe: &Recipe, rootfs: &mut Rootfs, context: &Context) -> Result<Vec<Applied>, Error> {
-    let passes = pass::list(recipe, rootfs.epoch)?;
+fn apply_passes(
+    recipe: &Recipe,
+    rootfs: &mut Rootfs,
+    kept: Option<&Tree>,
+    context: &Context,
+) -> Result<Vec<Applied>, Error> {
+    let passes = match kept {
+        Some(base) => pass::list_above(base.clone(), recipe, rootfs.epoch)?,
+        None => pass::list(recipe, rootfs.epoch)?,
+    };
     context.reporter.begin(Phase::Passes, Some(passes.len() as u64), Unit::Items);
     let mut applied = Vec::new();
     for pass in passes {
@@ -178,13 +207,7 @@ fn apply_passes(recipe: &Recipe, rootfs: &mut Rootfs, context: &Context) -> Resu
     Ok(applied)
 }
 
-fn pack(
-    recipe: &Recipe,
-    platform: Platform,
-    rootfs: &Rootfs,
-    threads: NonZeroUsize,
-    context: &Context,
-) -> Result<Image, Error> {
+fn pack(recipe: &Recipe, rootfs: &Rootfs, threads: NonZeroUsize, context: &Context) -> Result<Layer, Error> {
     let reporter = &*context.reporter;
     let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
     reporter.begin(Phase::Pack, Some(sizes.sum()), Unit::Bytes);
@@ -193,6 +216,5 @@ fn pack(
     let layer = image::pack(&rootfs.tree, compression, effort, threads, &context.store, config::CREATED_BY, advance)?;
     let (before, after) = (layer.uncompressed_size as f64 / 1e6, layer.size as f64 / 1e6);
     reporter.end(Phase::Pack, &format!("{before:.1} MB to {after:.1} MB"));
-    let settings = config::image(recipe, &rootfs.tree)?;
-    Ok(Image::assemble(platform, rootfs.epoch, &settings, vec![layer])?)
+    Ok(layer)
 }

@@ -1,5 +1,6 @@
 //! One verb a file: what the command line does, as functions that take options and give values.
 
+mod above;
 pub mod build;
 mod config;
 pub mod doctor;

@@ -9,6 +9,7 @@ use crate::recipe::{Recipe, RunStep};
 use crate::report::{Phase, Unit};
 use crate::sandbox::{Settings, Step};
 use crate::source::Rootfs;
+use crate::tree::TreePath;
 
 /// What commands find in their environment, besides what the recipe gives them.
 const ENVIRONMENT: [(&str, &str); 5] = [
@@ -40,7 +41,10 @@ pub(super) fn steps(
     };
     context.reporter.begin(Phase::Configure, Some(steps.len() as u64), Unit::Items);
     let mut session = context.sandbox.start(&settings)?;
-    session.put(rootfs.tree.entries())?;
+    // What an imported image has there is in the way of the sandbox's own.
+    let of_sandbox = ["dev", "proc", "sys"].map(TreePath::literal);
+    let is_below = |path: &TreePath| of_sandbox.iter().any(|folder| path.starts_with(folder) && path != folder);
+    session.put(rootfs.tree.entries().filter(|entry| !is_below(entry.path)))?;
     for step in &steps {
         session.run(step)?;
         context.reporter.advance(Phase::Configure, 1);

@@ -15,7 +15,7 @@ use super::shape::{ANY, Key, Keys, Shape, Text, text};
 use super::value::{Item, Place, Table, Value, located};
 use super::words::Misfit;
 use super::{Init, PackageRequest, Recipe, SourceRequest};
-use super::{file, from, harden, image, prune};
+use super::{file, from, harden, image, os_release, prune};
 use crate::platform::{Architecture, Platform};
 
 /// The keys that both a recipe and its variants have.
@@ -37,6 +37,7 @@ const COMMON: &[Key] = &[
     Key { name: "prune", shape: Shape::Table(&prune::KEYS), about: "what is left out" },
     Key { name: "harden", shape: Shape::Table(&harden::KEYS), about: "what makes it harder to misuse" },
     Key { name: "certificates", shape: Shape::Table(&harden::CERTIFICATES), about: "certificate authorities to trust" },
+    Key { name: "os-release", shape: os_release::SHAPE, about: os_release::ABOUT },
     Key { name: "image", shape: Shape::Table(&image::KEYS), about: "what the image says" },
     Key { name: "layer", shape: Shape::Table(&image::LAYER), about: "how the layer is written" },
 ];
@@ -59,7 +60,7 @@ pub(super) static RECIPE: Keys = Keys {
 };
 
 static VARIANT: Keys = Keys { name: "a variant", groups: &[COMMON], later: LATER };
-const LATER: &[&str] = &["conda", "policy", "os-release"];
+const LATER: &[&str] = &["conda", "policy"];
 const NAME: Text = text::<Name>("a name");
 const PLATFORM: Text = Text {
     what: "a platform",
@@ -206,10 +207,11 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         .filter_map(|fields| Some((fields.place_of("path")?, file::read_file(fields)?)))
         .collect();
     file::check_twice(&files, notebook);
-    let runs = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
+    let runs: Vec<_> = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
     let prune = fields.table("prune", &prune::KEYS).map(prune::read).unwrap_or_default();
     let harden = fields.table("harden", &harden::KEYS).map(harden::read).unwrap_or_default();
     let certificates = fields.table("certificates", &harden::CERTIFICATES).map(harden::read_certificates);
+    let os_release = os_release::read(&mut fields, "os-release");
     let image = fields.table("image", &image::KEYS).map(image::read).unwrap_or_default();
     let layer = fields.table("layer", &image::LAYER).map(image::read_layer).unwrap_or_default();
     fields.finish();
@@ -218,6 +220,11 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         let what = format!("more than one platform with `[from.{}]`", source.name());
         let instead = "name one, and build for the others by recipes of their own".to_owned();
         notebook.error(platforms_place.unwrap_or(place), Mistake::NotYet { what, instead });
+    }
+    if platforms.len() > 1 && source.builds_anywhere() && !runs.is_empty() {
+        let clash = "`[[run]]` runs programs of the image, and the image is for several platforms".to_owned();
+        let help = "name the one platform that this machine is, or leave out `[[run]]`";
+        notebook.error(platforms_place.unwrap_or(place), Mistake::Clash(clash, help));
     }
     if let SourceRequest::Debian(debian) = &mut source
         && harden.init == Init::Tini
@@ -242,6 +249,7 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         prune,
         harden,
         certificates: certificates.unwrap_or_default(),
+        os_release,
         image,
         layer,
         sources: notebook.files.iter().map(|file| file.path.clone()).collect(),

@@ -13,6 +13,8 @@ mod image;
 mod load;
 mod merge;
 mod mistake;
+mod oci;
+mod os_release;
 mod path_rules;
 mod prune;
 mod schema;
@@ -21,6 +23,7 @@ mod template;
 mod value;
 mod words;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use debian::{
@@ -33,6 +36,8 @@ pub use harden::{Harden, Init, Setuid, UserRequest};
 pub use image::{Compression, ImageSettings, LayerSettings, Port, StopSignal};
 pub use load::{load, load_text};
 pub use mistake::{Mistake, Problem, RecipeErrors};
+pub use oci::{ImageLocation, OciRequest};
+pub use os_release::os_release_order;
 pub use path_rules::PathRules;
 pub use prune::{PathPattern, Preset, Prune};
 pub use schema::schema;
@@ -68,6 +73,8 @@ pub struct Recipe {
     pub harden: Harden,
     /// PEM files of certificate authorities to trust.
     pub certificates: Vec<PathBuf>,
+    /// What `/etc/os-release` says, beside what is there; an empty value takes a key out.
+    pub os_release: BTreeMap<String, String>,
     /// What the image says.
     pub image: ImageSettings,
     /// How the layer is written.
@@ -95,7 +102,11 @@ impl Recipe {
     /// The image's entrypoint: the recipe's, with the init before it by its absolute path `init`, unless it starts with
     /// one of that name.
     pub fn entrypoint(&self, init: &str) -> Vec<String> {
-        let own = self.image.entrypoint.clone();
+        self.with_init(init, self.image.entrypoint.clone())
+    }
+
+    /// An entrypoint `own` with the init before it, by the same rule.
+    pub fn with_init(&self, init: &str, own: Vec<String>) -> Vec<String> {
         let first = own.first().map_or("", |program| program.rsplit('/').next().unwrap_or(program));
         match self.harden.init {
             Init::Tini if first != "tini" => [vec![init.to_owned(), "--".to_owned()], own].concat(),

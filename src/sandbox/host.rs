@@ -1,12 +1,33 @@
 //! Programs of the host, run outside any stage: those of container engines.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::path::Path;
 use std::process::Command;
 
 /// Runs a program of the host to its end. The error says what went wrong, with the last that the program said.
 #[allow(clippy::disallowed_methods, reason = "the sandbox is where other programs are run")]
 pub fn run_host_program(program: &str, arguments: &[OsString]) -> Result<(), String> {
-    let output = Command::new(program).args(arguments).output().map_err(|error| match error.kind() {
+    run(program, Command::new(program).args(arguments))
+}
+
+/// As [`run_host_program`] with `input` as its standard input, and with `variable` and `LC_ALL=C` in its environment.
+#[allow(clippy::disallowed_methods, reason = "the sandbox is where other programs are run")]
+pub fn run_host_program_on(
+    program: &str,
+    arguments: &[OsString],
+    variable: (&str, &str),
+    input: &Path,
+) -> Result<(), String> {
+    let file = File::open(input).map_err(|error| format!("{}: {error}", input.display()))?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(file).env("LC_ALL", "C").env(variable.0, variable.1);
+    run(program, &mut command)
+}
+
+#[allow(clippy::disallowed_methods, reason = "the sandbox is where other programs are run")]
+fn run(program: &str, command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => format!("`{program}` is not installed"),
         _ => format!("`{program}` cannot be started: {error}"),
     })?;

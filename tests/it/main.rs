@@ -16,6 +16,7 @@ mod clients;
 mod commands;
 mod golden;
 mod noble;
+mod oci;
 mod peer;
 mod recipes;
 mod remembered;

@@ -26,7 +26,9 @@ Outputs:
   docker-daemon:REF          the Docker engine of this machine
   containers-storage:REF     the storage of podman, buildah and CRI-O
   rootfs-tar:FILE            the root filesystem alone, as a tar
-  rootfs-dir:DIR             the same, as a folder")]
+  rootfs-dir:DIR             the same, as a folder
+  squashfs:FILE              the same, as a SquashFS image (needs tar2sqfs)
+  cpio:FILE[.gz|.zst]        the same, as a cpio: an initial root filesystem of the kernel")]
 pub struct BuildArgs {
     /// The recipe
     #[arg(value_name = "RECIPE")]

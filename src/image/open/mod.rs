@@ -5,6 +5,7 @@
 mod choose;
 mod error;
 mod members;
+mod stored;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageManifest};
 use tempfile::NamedTempFile;
 
-use crate::archive::{Duplicates, LayerApplier, Limits, decompress, read_tar_file};
+use crate::archive::{Duplicates, LayerApplier, Limits, decompress, read_layer_file};
 use crate::digest::{DiffId, Digest, Digesting};
 use crate::oci::{self, Raw};
 use crate::platform::Platform;
@@ -22,6 +23,7 @@ use crate::tree::{Content, Origin, Tree};
 pub use error::OpenError;
 use error::{failed, mismatch};
 use members::Members;
+pub use stored::{Stored, StoredLayer, locate};
 
 /// Which image is meant where there are several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,6 +104,11 @@ impl Opened {
 /// What is to be unpacked.
 struct Plan {
     digest: Option<Digest>,
+    /// The digest of what the index at the top names: a manifest or an index.
+    entry: Option<Digest>,
+    /// The full name that the index or Docker's document gives the image.
+    name: Option<String>,
+    manifest: Option<Raw<ImageManifest>>,
     config: Raw<ImageConfiguration>,
     layers: Vec<PlannedLayer>,
 }
@@ -114,6 +121,7 @@ struct PlannedLayer {
 
 impl Plan {
     fn of_manifest(members: &Members, manifest: &Raw<ImageManifest>) -> Result<Self, OpenError> {
+        check_types(manifest.document())?;
         let config = members.blob(manifest.document().config(), "image configuration")?;
         let config = Raw::parse(&config, "image configuration").map_err(|source| OpenError::Document { source })?;
         let layer = |descriptor: &Descriptor| {
@@ -121,8 +129,43 @@ impl Plan {
             Ok(PlannedLayer { content, descriptor: Some(descriptor.clone()) })
         };
         let layers = manifest.document().layers().iter().map(layer).collect::<Result<_, OpenError>>()?;
-        Ok(Self { digest: Some(manifest.digest()), config, layers })
+        let (digest, manifest) = (Some(manifest.digest()), Some(manifest.clone()));
+        Ok(Self { digest, entry: digest, name: None, manifest, config, layers })
     }
+}
+
+/// Media types of layers that are tars, compressed or not, and of configurations of images (OCI image spec, media-types.md;
+/// distribution, manifest-v2-2.md).
+const LAYERS: [&str; 6] = [
+    "application/vnd.oci.image.layer.v1.tar",
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.oci.image.layer.v1.tar+zstd",
+    "application/vnd.docker.image.rootfs.diff.tar",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd",
+];
+const CONFIGS: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+
+/// Refuses what is no image with layers that are all there.
+fn check_types(manifest: &ImageManifest) -> Result<(), OpenError> {
+    let config = manifest.config().media_type().to_string();
+    if !CONFIGS.contains(&config.as_str()) {
+        return Err(OpenError::Artifact { media_type: config });
+    }
+    for layer in manifest.layers() {
+        let (media_type, digest) = (layer.media_type().to_string(), layer.digest().to_string());
+        if media_type.contains("nondistributable") || media_type.contains("rootfs.foreign") {
+            return Err(OpenError::Foreign { digest, media_type });
+        }
+        if media_type.ends_with("+encrypted") {
+            return Err(OpenError::Encrypted { digest, media_type });
+        }
+        if !LAYERS.contains(&media_type.as_str()) {
+            return Err(OpenError::LayerType { digest, media_type });
+        }
+    }
+    Ok(())
 }
 
 /// Uncompresses a layer into a file, checks it, and applies it to the tree.
@@ -152,7 +195,8 @@ fn unpack(
     let archive = Origin::Import(Arc::from(format!("layer {diff_id}")));
     let blob: Arc<Path> = Arc::from(file.path());
     let mut applier = LayerApplier::new(tree, Duplicates::LastWins, archive.clone());
-    read_tar_file(&blob, &archive, limits, |item| applier.put(item)).map_err(|source| OpenError::Archive { source })?;
+    read_layer_file(&blob, &archive, limits, |item| applier.put(item))
+        .map_err(|source| OpenError::Archive { source })?;
     let media_type = layer.descriptor.as_ref().map(|descriptor| descriptor.media_type().to_string());
     Ok((OpenedLayer { digest, diff_id, size, uncompressed_size, media_type }, file))
 }

@@ -22,6 +22,11 @@ pub(super) fn debian(doors: &[Check]) -> Check {
     }
 }
 
+/// The source of images that were made before.
+pub(super) fn oci() -> Check {
+    Check::ok("oci", "layouts and archives need no other program; docker-daemon needs the engine, see below")
+}
+
 /// Every kind of output.
 pub(super) fn outputs(machine: &Machine, options: &DoctorOptions) -> Vec<Check> {
     let mut checks = vec![
@@ -33,9 +38,22 @@ pub(super) fn outputs(machine: &Machine, options: &DoctorOptions) -> Vec<Check> 
         0 => Check::ok("rootfs-dir", "with owners and devices"),
         _ => Check::ok("rootfs-dir", "without root, owners and devices cannot be made").limited(),
     });
+    checks.push(Check::ok("cpio", "without extended attributes, which the format cannot hold"));
+    checks.push(squashfs(options));
     checks.push(docker(machine, options));
     checks.push(containers_storage(options));
     checks
+}
+
+fn squashfs(options: &DoctorOptions) -> Check {
+    let name = "squashfs";
+    match find_program(&options.path, "tar2sqfs") {
+        Some(program) => Check::ok(name, format!("by {}", program.display())),
+        None => {
+            let ways_out = vec!["sudo apt-get install squashfs-tools-ng".to_owned()];
+            Check::missing(name, "tar2sqfs is not in PATH", ways_out)
+        }
+    }
 }
 
 fn docker(machine: &Machine, options: &DoctorOptions) -> Check {

@@ -1,6 +1,9 @@
 //! From a recipe's source to a lock, and from the lock to a root filesystem: which family does what.
 
 mod debian;
+mod oci;
+
+use std::path::PathBuf;
 
 use std::os::unix::fs::MetadataExt;
 
@@ -12,6 +15,7 @@ use crate::lock::{FORMAT, Lock};
 use crate::platform::Platform;
 use crate::recipe::{Recipe, SourceRequest};
 use crate::source::debian::archives::MirrorSettings;
+use crate::source::oci::Inherited;
 use crate::source::{Rootfs, remembered};
 
 /// How a lock is treated.
@@ -21,6 +25,8 @@ pub struct LockOptions {
     pub locked: bool,
     /// Where archives are reached.
     pub mirrors: MirrorSettings,
+    /// The socket of the Docker engine, for recipes that start from its images.
+    pub docker_socket: PathBuf,
     /// The time of day: what has expired is judged by it, and nothing else.
     pub now: Epoch,
 }
@@ -30,6 +36,7 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
     let platforms: Vec<String> = recipe.platforms.iter().map(ToString::to_string).collect();
     let mut what = match &recipe.source {
         SourceRequest::Debian(request) => debian::asked(request, recipe),
+        SourceRequest::Oci(request) => oci::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
@@ -47,6 +54,9 @@ pub(super) fn resolve(
         match &recipe.source {
             SourceRequest::Debian(request) => {
                 pins.push(debian::resolve(request, recipe, platform, options, keeping, context)?);
+            }
+            SourceRequest::Oci(request) => {
+                pins.push(oci::resolve(request, recipe, platform, options, context)?);
             }
         }
     }
@@ -83,16 +93,12 @@ pub(super) fn fetch(
 
 /// Whether the lock and the recipe's local files say all that a root filesystem depends on.
 pub(super) fn is_locked_whole(source: &SourceRequest) -> bool {
-    match source {
-        SourceRequest::Debian(_) => true,
-    }
+    source.name() != "host"
 }
 
 /// Whether making a root filesystem takes so long that it is worth remembering, and depends on the lock alone.
 fn is_remembered(source: &SourceRequest) -> bool {
-    match source {
-        SourceRequest::Debian(_) => true,
-    }
+    ["debian", "dnf", "apk"].contains(&source.name())
 }
 
 /// The program that makes things: what another one made is not recalled. Its version says which, and the file's size and
@@ -112,5 +118,19 @@ fn fetch_anew(
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Oci(request) => oci::fetch(request, lock, platform, options, context),
+    }
+}
+
+/// What the image takes over from one that it starts from; nothing where it does not. What is locked was fetched before.
+pub(super) fn inherited(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    context: &Context,
+) -> Result<Inherited, Error> {
+    match &recipe.source {
+        SourceRequest::Oci(request) => oci::inherited(request, lock, platform, context),
+        _ => Ok(Inherited::default()),
     }
 }
