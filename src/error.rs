@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use crate::archive::ArchiveError;
 use crate::dest::{DestError, ParseTargetError};
 use crate::http::HttpError;
-use crate::image::{ImageError, OpenError, ParsePortError};
+use crate::image::{ChangeError, ImageError, OpenError, ParsePortError};
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::oci::ParseReferenceError;
 use crate::pass::PassError;
 use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
+use crate::source::archive::ArchiveSourceError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
 use crate::store::StoreError;
 
@@ -42,6 +43,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Fetch(#[from] FetchError),
+    /// Reading the archive that somebody else made.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    ArchiveSource(#[from] ArchiveSourceError),
     /// The sandbox, or a command in it.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -125,6 +130,17 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// What an imported image says of its user is a name that it does not have.
+    #[error("the imported image runs as `{name}`, and has no user or group of that name")]
+    #[diagnostic(help("give numbers: `--change 'USER 10001:10001'`"))]
+    ForeignUser {
+        /// The name.
+        name: String,
+    },
+    /// A change of what an imported image says.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Change(#[from] ChangeError),
     /// What was typed makes no sense.
     #[error("{message}")]
     #[diagnostic(code(usage), help("{help}"))]
@@ -162,6 +178,8 @@ impl Error {
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
             Self::Sandbox(error) => of_sandbox(error),
+            Self::ArchiveSource(error) => of_archive(error),
+            Self::Open { source: OpenError::Temporary { .. }, .. } => Blame::Machine,
             Self::Image(ImageError::Store { source }) => of_store(source),
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
             Self::Pass(PassError::Content { .. }) => Blame::Machine,
@@ -206,6 +224,16 @@ fn of_install(error: &InstallError) -> Blame {
         InstallError::FileConflict { .. } => Blame::Input,
         InstallError::Content { .. } => Blame::Machine,
         _ => Blame::Upstream,
+    }
+}
+
+fn of_archive(error: &ArchiveSourceError) -> Blame {
+    match error {
+        ArchiveSourceError::Http(error) => of_http(error),
+        ArchiveSourceError::Store(error) => of_store(error),
+        ArchiveSourceError::Mismatch { remote: true, .. } => Blame::Upstream,
+        error if error.is_local() => Blame::Machine,
+        _ => Blame::Input,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::lock::{Lock, LockedPackage};
+use crate::lock::{ArchivePin, Lock, LockedPackage};
 use crate::platform::Platform;
 
 /// A package that one of two locks has otherwise than the other.
@@ -21,6 +21,7 @@ pub struct Change {
 
 /// The packages that `old` and `new` have differently, by name; on several platforms the same change counts once.
 pub fn changes(old: &Lock, new: &Lock) -> Vec<Change> {
+    let archives = archives(old, new);
     let (old, new) = (packages(old), packages(new));
     let keys: BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
     let mut changes = BTreeSet::new();
@@ -36,7 +37,26 @@ pub fn changes(old: &Lock, new: &Lock) -> Vec<Change> {
             after: after.map(|package| package.version.clone()),
         });
     }
+    changes.extend(archives);
     changes.into_iter().collect()
+}
+
+/// The archives that are others: in place of a version, the first digits of the digest.
+fn archives(old: &Lock, new: &Lock) -> Vec<Change> {
+    let platforms: BTreeSet<Platform> = old.archive.iter().chain(&new.archive).map(|pin| pin.platform).collect();
+    let version = |pin: &ArchivePin| format!("sha256:{}", &pin.sha256.hex()[..12]);
+    let change = |platform: Platform| {
+        let (before, after) = (old.archive(platform), new.archive(platform));
+        let name = after.or(before)?.name().to_owned();
+        let same = before.map(|pin| pin.sha256) == after.map(|pin| pin.sha256);
+        (!same).then(|| Change {
+            name,
+            architecture: platform.architecture.oci_name().to_owned(),
+            before: before.map(version),
+            after: after.map(version),
+        })
+    };
+    platforms.into_iter().filter_map(change).collect()
 }
 
 impl fmt::Display for Change {

@@ -9,17 +9,17 @@ use crate::dest::Target;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::image::{self, Artifact, Image, Index};
+use crate::image::{Artifact, Image, Index};
 use crate::lock::Lock;
 use crate::oci::Reference;
 use crate::ops::config;
+use crate::ops::forge::{self, Packing};
 use crate::ops::lock::{self, LockOptions};
 use crate::ops::publish::{self, Finished};
 use crate::ops::{run, source};
 use crate::pass::{self, Outcome};
 use crate::platform::Platform;
 use crate::recipe::{self, Recipe};
-use crate::report::{Phase, Unit};
 use crate::source::Rootfs;
 
 /// What to build, and where it goes.
@@ -115,29 +115,9 @@ fn forge(
 ) -> Result<Forged, Error> {
     let mut rootfs = source::fetch(recipe, lock, platform, &options.lock, context)?;
     run::steps(recipe, &mut rootfs, &options.secrets, context)?;
-    let passes = apply_passes(recipe, &mut rootfs, context)?;
+    let passes = forge::apply_passes(pass::list(recipe, rootfs.epoch)?, &mut rootfs, context)?;
     let image = pack(recipe, platform, &rootfs, options.threads, context)?;
     Ok(Forged { image, rootfs, passes })
-}
-
-fn apply_passes(
-    recipe: &Recipe,
-    rootfs: &mut Rootfs,
-    context: &Context,
-) -> Result<Vec<(&'static str, Outcome)>, Error> {
-    let passes = pass::list(recipe, rootfs.epoch)?;
-    context.reporter.begin(Phase::Passes, Some(passes.len() as u64), Unit::Items);
-    let mut outcomes = Vec::new();
-    for pass in passes {
-        let outcome = pass.apply(&mut rootfs.tree)?;
-        for note in &outcome.notes {
-            context.reporter.note(note);
-        }
-        outcomes.push((pass.name(), outcome));
-        context.reporter.advance(Phase::Passes, 1);
-    }
-    context.reporter.end(Phase::Passes, &format!("{} entries left", rootfs.tree.len()));
-    Ok(outcomes)
 }
 
 fn pack(
@@ -147,14 +127,8 @@ fn pack(
     threads: NonZeroUsize,
     context: &Context,
 ) -> Result<Image, Error> {
-    let reporter = &*context.reporter;
-    let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
-    reporter.begin(Phase::Pack, Some(sizes.sum()), Unit::Bytes);
-    let (compression, effort) = (config::compression(recipe), config::effort(recipe));
-    let advance = |bytes| reporter.advance(Phase::Pack, bytes);
-    let layer = image::pack(&rootfs.tree, compression, effort, threads, &context.store, config::CREATED_BY, advance)?;
-    let (before, after) = (layer.uncompressed_size as f64 / 1e6, layer.size as f64 / 1e6);
-    reporter.end(Phase::Pack, &format!("{before:.1} MB to {after:.1} MB"));
+    let packing = Packing { compression: config::compression(recipe), effort: config::effort(recipe), threads };
+    let layer = forge::pack(&rootfs.tree, packing, config::CREATED_BY, context)?;
     let settings = config::image(recipe, &rootfs.tree)?;
     Ok(Image::assemble(platform, rootfs.epoch, &settings, vec![layer])?)
 }

@@ -3,6 +3,8 @@
 pub mod build;
 mod config;
 pub mod doctor;
+pub mod forge;
+pub mod import;
 pub mod init;
 pub mod inspect;
 pub mod lock;

@@ -25,7 +25,7 @@ pub use prune::PrunePass;
 
 use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::recipe::{Recipe, UserName};
+use crate::recipe::{Prune, Recipe, UserName};
 use crate::tree::{PathError, ResolveError, Tree, TreeError, TreePath};
 
 /// One change of a tree.
@@ -156,6 +156,11 @@ pub fn list(recipe: &Recipe, epoch: Epoch) -> Result<Vec<Box<dyn Pass>>, PassErr
     passes.push(Box::new(HardenPass::new(recipe.harden.clone())));
     passes.push(Box::new(Normalize::new(epoch)));
     Ok(passes)
+}
+
+/// The passes of an image that has no recipe: what never is in an image goes, and what differs between two builds.
+pub fn without_recipe(epoch: Epoch) -> Vec<Box<dyn Pass>> {
+    vec![Box::new(PrunePass::new(&Prune::default(), epoch)), Box::new(Normalize::new(epoch))]
 }
 
 impl Outcome {

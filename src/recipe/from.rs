@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::archive::{self, ArchiveRequest};
 use super::debian::{self, DebianRequest};
 use super::fields::Fields;
 use super::mistake::{Mistake, Notebook};
@@ -13,6 +14,8 @@ use super::value::{Item, Place, Value};
 pub enum SourceRequest {
     /// Packages of Debian, Ubuntu and the like.
     Debian(DebianRequest),
+    /// A root filesystem, or an image, in an archive.
+    Archive(ArchiveRequest),
 }
 
 impl SourceRequest {
@@ -20,6 +23,7 @@ impl SourceRequest {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Debian(_) => "debian",
+            Self::Archive(_) => "archive",
         }
     }
 
@@ -27,6 +31,7 @@ impl SourceRequest {
     pub fn suite(&self) -> Option<&str> {
         match self {
             Self::Debian(debian) => Some(&debian.suite),
+            Self::Archive(_) => None,
         }
     }
 
@@ -34,24 +39,31 @@ impl SourceRequest {
     pub fn builds_anywhere(&self) -> bool {
         match self {
             Self::Debian(_) => false,
+            Self::Archive(_) => true,
         }
     }
 }
 
 pub(super) static KEYS: Keys = Keys {
     name: "[from]",
-    groups: &[&[Key {
-        name: "debian",
-        shape: Shape::Table(&debian::KEYS),
-        about: "packages of Debian, Ubuntu and the like",
-    }]],
-    later: &["dnf", "apk", "archive", "host", "oci", "scratch"],
+    groups: &[
+        &[Key { name: "debian", shape: Shape::Table(&debian::KEYS), about: "packages of Debian, Ubuntu and the like" }],
+        &[Key {
+            name: "archive",
+            shape: Shape::Table(&archive::KEYS),
+            about: "a root filesystem in a tar archive, or the files of an image archive",
+        }],
+    ],
+    later: &["dnf", "apk", "host", "oci", "scratch"],
 };
 
 /// Reads `[from]`: the one source in it.
 pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     if let Some(fields) = fields.table("debian", &debian::KEYS) {
         return debian::read(fields).map(SourceRequest::Debian);
+    }
+    if let Some(fields) = fields.table("archive", &archive::KEYS) {
+        return archive::read(fields).map(SourceRequest::Archive);
     }
     None
 }

@@ -206,6 +206,7 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         .filter_map(|fields| Some((fields.place_of("path")?, file::read_file(fields)?)))
         .collect();
     file::check_twice(&files, notebook);
+    let has_runs = fields.count("run").is_some_and(|count| count > 0);
     let runs = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
     let prune = fields.table("prune", &prune::KEYS).map(prune::read).unwrap_or_default();
     let harden = fields.table("harden", &harden::KEYS).map(harden::read).unwrap_or_default();
@@ -217,6 +218,15 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     if platforms.len() > 1 && !source.builds_anywhere() {
         let what = format!("more than one platform with `[from.{}]`", source.name());
         let instead = "name one, and build for the others by recipes of their own".to_owned();
+        notebook.error(platforms_place.unwrap_or(place), Mistake::NotYet { what, instead });
+    }
+    if let SourceRequest::Archive(archive) = &source {
+        archive.check_platforms(&platforms, platforms_place.unwrap_or(place), notebook);
+    }
+    let host = Architecture::host().map(|architecture| Platform { architecture });
+    if source.builds_anywhere() && has_runs && platforms.iter().any(|platform| Some(*platform) != host) {
+        let what = "`[[run]]` for another platform than this machine's".to_owned();
+        let instead = "leave out `[[run]]`, or build for this machine's platform alone".to_owned();
         notebook.error(platforms_place.unwrap_or(place), Mistake::NotYet { what, instead });
     }
     if let SourceRequest::Debian(debian) = &mut source
