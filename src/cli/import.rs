@@ -18,7 +18,7 @@ pub(super) fn import(arguments: &ImportArgs, session: &Session) -> Result<Answer
     let changes = arguments.changes.iter().map(|text| text.parse::<Change>()).collect::<Result<_, _>>()?;
     let default = Limits::default();
     let options = ImportOptions {
-        input: input(arguments, session)?,
+        input: input(arguments)?,
         sha256: arguments.sha256.as_deref().map(digest).transpose()?,
         strip_components: arguments.strip_components,
         image: arguments.image.clone(),
@@ -55,7 +55,7 @@ pub(super) fn import(arguments: &ImportArgs, session: &Session) -> Result<Answer
     Ok(build::answer(&built, arguments.json, &context))
 }
 
-fn input(arguments: &ImportArgs, session: &Session) -> Result<ImportInput, Error> {
+fn input(arguments: &ImportArgs) -> Result<ImportInput, Error> {
     let text = arguments.archive.to_string_lossy();
     if text == "-" {
         if io::stdin().is_terminal() {
@@ -69,7 +69,7 @@ fn input(arguments: &ImportArgs, session: &Session) -> Result<ImportInput, Error
     if ["http://", "https://", "file://"].iter().any(|scheme| text.starts_with(scheme)) {
         return Ok(ImportInput::Url(text.into_owned()));
     }
-    Ok(ImportInput::Path(session.environment.folder.join(&arguments.archive)))
+    Ok(ImportInput::Path(arguments.archive.clone()))
 }
 
 fn digest(text: &str) -> Result<Digest, Error> {

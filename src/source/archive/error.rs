@@ -42,6 +42,17 @@ pub enum ArchiveSourceError {
         #[diagnostic_source]
         source: OpenError,
     },
+    /// It is something else.
+    #[error("cannot import `{name}`: it is {what}")]
+    #[diagnostic(help(
+        "a tar archive is wanted, plain or compressed by gzip, xz, zstd or bzip2; `tar -C ROOTFS -cf rootfs.tar .` makes one"
+    ))]
+    NoTar {
+        /// The file or address.
+        name: String,
+        /// What it is: `a zip archive`.
+        what: &'static str,
+    },
     /// It has nothing in it.
     #[error("cannot import `{name}`: there is nothing in it")]
     #[diagnostic(help("a root filesystem is wanted: `tar -C ROOTFS -cf rootfs.tar .` makes an archive of one"))]
