@@ -6,13 +6,14 @@ use crate::archive::{ArchiveError, CpioError};
 use crate::dest::{DestError, ParseTargetError};
 use crate::engine::EngineError;
 use crate::http::HttpError;
-use crate::image::{ImageError, OpenError, ParsePortError};
+use crate::image::{ChangeError, ImageError, OpenError, ParsePortError};
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::oci::ParseReferenceError;
 use crate::pass::PassError;
 use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
+use crate::source::archive::ArchiveSourceError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
 use crate::source::oci::OciImageError;
 use crate::store::StoreError;
@@ -54,6 +55,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     OciImage(#[from] OciImageError),
+    /// Reading the archive that somebody else made.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    ArchiveSource(#[from] ArchiveSourceError),
     /// The sandbox, or a command in it.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -137,6 +142,17 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// What an imported image says of its user is a name that it does not have.
+    #[error("the imported image runs as `{name}`, and has no user or group of that name")]
+    #[diagnostic(help("give numbers: `--change 'USER 10001:10001'`"))]
+    ForeignUser {
+        /// The name.
+        name: String,
+    },
+    /// A change of what an imported image says.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Change(#[from] ChangeError),
     /// What was typed makes no sense.
     #[error("{message}")]
     #[diagnostic(code(usage), help("{help}"))]
@@ -175,6 +191,8 @@ impl Error {
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
             Self::OciImage(error) => of_oci_image(error),
             Self::Sandbox(error) => of_sandbox(error),
+            Self::ArchiveSource(error) => of_archive(error),
+            Self::Open { source: OpenError::Temporary { .. }, .. } => Blame::Machine,
             Self::Image(ImageError::Store { source }) => of_store(source),
             Self::Dest(DestError::Cpio { source, .. }) if !matches!(source, CpioError::Content { .. }) => Blame::Input,
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
@@ -240,6 +258,16 @@ fn of_oci_image(error: &OciImageError) -> Blame {
         },
         OciImageError::Changed { .. } | OciImageError::Damaged { .. } => Blame::Upstream,
         OciImageError::Read { .. } | OciImageError::Unpack { .. } | OciImageError::Document(_) => Blame::Upstream,
+        _ => Blame::Input,
+    }
+}
+
+fn of_archive(error: &ArchiveSourceError) -> Blame {
+    match error {
+        ArchiveSourceError::Http(error) => of_http(error),
+        ArchiveSourceError::Store(error) => of_store(error),
+        ArchiveSourceError::Mismatch { remote: true, .. } => Blame::Upstream,
+        error if error.is_local() => Blame::Machine,
         _ => Blame::Input,
     }
 }

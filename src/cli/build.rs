@@ -8,6 +8,7 @@ use std::thread;
 
 use super::args::{BuildArgs, LockArgs, NetworkArgs};
 use super::{Answer, Session, network};
+use crate::context::Context;
 use crate::dest::Target;
 use crate::engine::Engine;
 use crate::epoch::Epoch;
@@ -25,7 +26,7 @@ pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, 
         lock: lock_options(&arguments.network, session)?,
         tags: arguments.tags.clone(),
         targets,
-        threads: arguments.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+        threads: threads(arguments.threads),
         docker_socket: docker_socket(session)?,
         secrets: secrets(arguments)?,
     };
@@ -34,19 +35,24 @@ pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, 
         context.store.forget();
     }
     let built = build::build(&options, &context)?;
-    for line in summary(&built).lines() {
+    Ok(answer(&built, arguments.json, &context))
+}
+
+/// Shows the summary of a finished image; gives its digest, or more as JSON.
+pub(super) fn answer(built: &Built, json: bool, context: &Context) -> Answer {
+    for line in summary(built).lines() {
         context.reporter.note(line);
     }
-    if arguments.json {
-        return Ok(Answer::json(&serde_json::json!({
+    if json {
+        return Answer::json(&serde_json::json!({
             "schema": "rootsmith/build/1",
             "digest": built.digest().to_string(),
             "names": built.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "created": built.epoch.rfc3339(),
             "passes": built.passes.iter().map(|pass| (&pass.name, &pass.counts)).collect::<BTreeMap<_, _>>(),
-        })));
+        }));
     }
-    Ok(Answer::new(format!("{}\n", built.digest())))
+    Answer::new(format!("{}\n", built.digest()))
 }
 
 /// Locks, and answers with what changed.
@@ -81,9 +87,19 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
     Ok(if arguments.check && !changes.is_empty() { answer.no() } else { answer })
 }
 
+/// How many threads work: as many as asked for, else one a processor.
+pub(super) fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// The time of day.
 #[allow(clippy::disallowed_methods, reason = "the one place that looks at the clock; no image holds what it says")]
-fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOptions, Error> {
+pub(super) fn now() -> Epoch {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Epoch::from_seconds(i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
+}
+
+fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOptions, Error> {
     let chosen = network::mirrors(arguments, &session.environment).into_iter().map(|mirror| match named(&mirror) {
         Some((id, url)) => (id.to_owned(), url.to_owned()),
         None => (String::new(), mirror),
@@ -96,7 +112,7 @@ fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOption
             chosen: chosen.collect(),
             host: archives::on_host(host.iter().map(|mirror| (mirror.url.as_str(), mirror.suites.as_slice()))),
         },
-        now: Epoch::from_seconds(i64::try_from(now.as_secs()).unwrap_or(i64::MAX)),
+        now: now(),
     })
 }
 
@@ -107,7 +123,7 @@ fn named(mirror: &str) -> Option<(&str, &str)> {
     (plain && !id.is_empty()).then_some((id, url))
 }
 
-fn docker_socket(session: &Session) -> Result<std::path::PathBuf, Error> {
+pub(super) fn docker_socket(session: &Session) -> Result<std::path::PathBuf, Error> {
     match session.environment.docker_host.as_deref() {
         None | Some("") => Ok(Engine::SOCKET.into()),
         Some(host) => host.strip_prefix("unix://").map(Into::into).ok_or_else(|| Error::Usage {

@@ -6,6 +6,7 @@ pub mod args;
 mod build;
 pub mod environment;
 mod explain;
+mod import;
 mod init;
 mod inspect;
 pub mod network;
@@ -126,6 +127,7 @@ fn run(command: Command, session: &Session) -> Result<Answer, Error> {
     match command {
         Command::Build(arguments) => build::build(&arguments, session),
         Command::Lock(arguments) => build::lock(&arguments, session),
+        Command::Import(arguments) => import::import(&arguments, session),
         Command::Inspect(arguments) => inspect::inspect(&arguments, session),
         Command::Init(arguments) => init::init(&arguments, session),
         Command::Schema(_) => Ok(Answer::new(crate::recipe::schema())),

@@ -77,6 +77,10 @@ impl ImageConfig {
         if let Some((uid, gid)) = self.user.filter(|(uid, gid)| *uid.max(gid) > LARGEST_USER) {
             return Err(ImageError::User { uid, gid });
         }
+        let leads_away = |volume: &&String| !volume.starts_with('/') || volume.split('/').any(|part| part == "..");
+        if let Some(volume) = self.volumes.iter().find(leads_away) {
+            return Err(ImageError::Volume(volume.clone()));
+        }
         let wrong = self.env.iter().map(|(name, _)| name).find(|name| name.is_empty() || name.contains(['=', '\0']));
         wrong.map_or(Ok(()), |name| Err(ImageError::Variable(name.clone())))
     }

@@ -3,6 +3,7 @@
 //! Trees may come from strangers: databases are found by following links inside the tree, have to be regular files, and
 //! are read up to a size.
 
+mod conda;
 mod dpkg;
 mod os_release;
 
@@ -40,6 +41,14 @@ pub enum InventoryError {
         /// Why not.
         source: io::Error,
     },
+    /// A record of conda that cannot be understood.
+    #[error("cannot read `{path}` as a record of a conda package")]
+    Record {
+        /// The record.
+        path: TreePath,
+        /// Why not.
+        source: serde_json::Error,
+    },
     /// A line that means nothing.
     #[error("cannot read `{path}`: line {line} is neither a field nor the continuation of one")]
     Line {
@@ -53,6 +62,7 @@ pub enum InventoryError {
 /// Every installed package that the databases in `tree` name, sorted.
 pub fn packages(tree: &Tree) -> Result<Vec<Package>, InventoryError> {
     let mut packages = dpkg::packages(tree)?;
+    packages.extend(conda::packages(tree)?);
     packages.sort();
     packages.dedup();
     Ok(packages)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::lock::{Lock, LockedPackage};
+use crate::lock::{ArchivePin, Lock, LockedPackage};
 use crate::platform::Platform;
 
 /// A package that one of two locks has otherwise than the other.
@@ -19,7 +19,8 @@ pub struct Change {
     pub after: Option<String>,
 }
 
-/// The packages and images that two locks have differently, by name; on several platforms the same change counts once.
+/// The packages, archives and images that two locks have differently, by name; on several platforms the same change counts
+/// once.
 pub fn changes(old_lock: &Lock, new_lock: &Lock) -> Vec<Change> {
     let (old, new) = (packages(old_lock), packages(new_lock));
     let keys: BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
@@ -37,7 +38,26 @@ pub fn changes(old_lock: &Lock, new_lock: &Lock) -> Vec<Change> {
         });
     }
     changes.extend(super::oci::changes(&old_lock.oci, &new_lock.oci));
+    changes.extend(archives(old_lock, new_lock));
     changes.into_iter().collect()
+}
+
+/// The archives that are others: in place of a version, the first digits of the digest.
+fn archives(old: &Lock, new: &Lock) -> Vec<Change> {
+    let platforms: BTreeSet<Platform> = old.archive.iter().chain(&new.archive).map(|pin| pin.platform).collect();
+    let version = |pin: &ArchivePin| format!("sha256:{}", &pin.sha256.hex()[..12]);
+    let change = |platform: Platform| {
+        let (before, after) = (old.archive(platform), new.archive(platform));
+        let name = after.or(before)?.name().to_owned();
+        let same = before.map(|pin| pin.sha256) == after.map(|pin| pin.sha256);
+        (!same).then(|| Change {
+            name,
+            architecture: platform.architecture.oci_name().to_owned(),
+            before: before.map(version),
+            after: after.map(version),
+        })
+    };
+    platforms.into_iter().filter_map(change).collect()
 }
 
 impl fmt::Display for Change {

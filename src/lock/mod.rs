@@ -3,6 +3,7 @@
 //! A lock is what resolving a recipe gives. Together with the recipe's folder it rebuilds the image: from any mirror,
 //! because it holds paths within a repository and digests, and from a full store without a network.
 
+mod archive;
 mod changes;
 mod debian;
 mod error;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use archive::ArchivePin;
 pub use changes::{Change, changes};
 pub use debian::{AptSource, DebianPin, LockedPackage, LockedRepository};
 pub use error::LockError;
@@ -43,6 +45,9 @@ pub struct Lock {
     /// Images that were made before.
     #[serde(default)]
     oci: Vec<OciPin>,
+    /// Archives.
+    #[serde(default)]
+    archive: Vec<ArchivePin>,
 }
 
 /// One resolved input.
@@ -52,16 +57,19 @@ pub enum Pin {
     Debian(DebianPin),
     /// An image that was made before.
     Oci(OciPin),
+    /// A root filesystem or image in an archive.
+    Archive(ArchivePin),
 }
 
 impl Lock {
     /// A lock of `pins` for the request with this digest.
     pub fn new(request: Digest, pins: Vec<Pin>) -> Self {
-        let mut lock = Self { _format: FORMAT, request, debian: Vec::new(), oci: Vec::new() };
+        let mut lock = Self { _format: FORMAT, request, debian: Vec::new(), oci: Vec::new(), archive: Vec::new() };
         for pin in pins {
             match pin {
                 Pin::Debian(pin) => lock.debian.push(pin),
                 Pin::Oci(pin) => lock.oci.push(pin),
+                Pin::Archive(pin) => lock.archive.push(pin),
             }
         }
         lock.sort();
@@ -76,6 +84,11 @@ impl Lock {
     /// The pin of an image for `platform`.
     pub fn oci(&self, platform: Platform) -> Option<&OciPin> {
         self.oci.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// The pin of an archive for `platform`.
+    pub fn archive(&self, platform: Platform) -> Option<&ArchivePin> {
+        self.archive.iter().find(|pin| pin.platform == platform)
     }
 
     /// Where the lock of a recipe is: `trixie.toml` has `trixie.lock` beside it.
@@ -137,13 +150,17 @@ impl Lock {
         self.debian.sort_by_key(|pin| pin.platform.to_string());
         self.debian.iter_mut().for_each(DebianPin::sort);
         self.oci.sort_by_key(|pin| pin.platform.to_string());
+        self.archive.sort_by_key(|pin| pin.platform.to_string());
     }
 
     /// What a person's editing, or a merge of two locks, can break.
     fn check(&self) -> Result<(), String> {
         once_each(self.debian.iter().map(|pin| pin.platform))?;
+        self.debian.iter().try_for_each(DebianPin::check)?;
         once_each(self.oci.iter().map(|pin| pin.platform))?;
-        self.debian.iter().try_for_each(DebianPin::check)
+        once_each(self.archive.iter().map(|pin| pin.platform))?;
+        self.archive.iter().try_for_each(ArchivePin::check)?;
+        Ok(())
     }
 }
 

@@ -1,12 +1,9 @@
 //! The layer on top of layers that are kept.
 
-use std::num::NonZeroUsize;
-
 use crate::context::Context;
 use crate::error::Error;
 use crate::image::{self, Layer};
-use crate::ops::config;
-use crate::recipe::Recipe;
+use crate::ops::forge::Packing;
 use crate::report::{Phase, Unit};
 use crate::tree::{Difference, Inode, Node, Tree, TreePath};
 
@@ -14,13 +11,7 @@ use crate::tree::{Difference, Inode, Node, Tree, TreePath};
 const CREATED_BY: &str = "rootsmith: changes";
 
 /// Packs what `tree` has otherwise than the kept layers' tree `base`; nothing where they are the same.
-pub(super) fn pack(
-    recipe: &Recipe,
-    base: &Tree,
-    tree: &Tree,
-    threads: NonZeroUsize,
-    context: &Context,
-) -> Result<Option<Layer>, Error> {
+pub(super) fn pack(base: &Tree, tree: &Tree, packing: Packing, context: &Context) -> Result<Option<Layer>, Error> {
     let reporter = &*context.reporter;
     let mut difference = Difference::between(base, tree).map_err(|source| Error::Compare { source })?;
     omit_special(&mut difference, base);
@@ -31,7 +22,7 @@ pub(super) fn pack(
         reporter.end(Phase::Pack, "nothing differs from the layers that are kept");
         return Ok(None);
     }
-    let (compression, effort) = (config::compression(recipe), config::effort(recipe));
+    let Packing { compression, effort, threads } = packing;
     let advance = |bytes| reporter.advance(Phase::Pack, bytes);
     let layer = image::pack_difference(&difference, compression, effort, threads, &context.store, CREATED_BY, advance)?;
     let (changed, gone) = (difference.tree.len() - 1, difference.removed.len());

@@ -4,26 +4,23 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use crate::context::Context;
 use crate::dest::Target;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::image::{self, Artifact, Image, Index, Layer};
+use crate::image::{Artifact, Image, Index};
 use crate::lock::Lock;
 use crate::oci::Reference;
 use crate::ops::config;
+use crate::ops::forge::{self, Applied, Packing};
 use crate::ops::lock::{self, LockOptions};
 use crate::ops::publish::{self, Finished};
 use crate::ops::{above, remembered, run, source};
-use crate::pass::{self, Outcome};
+use crate::pass;
 use crate::platform::Platform;
 use crate::recipe::{self, Recipe};
-use crate::report::{Phase, Unit};
 use crate::source::Rootfs;
-use crate::tree::Tree;
 
 /// What to build, and where it goes.
 #[derive(Clone, Debug)]
@@ -59,19 +56,6 @@ pub struct Built {
     pub source: String,
     /// What each pass did, in order.
     pub passes: Vec<Applied>,
-}
-
-/// A pass that was applied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Applied {
-    /// The pass.
-    pub name: String,
-    /// What it did, in a few words; empty where that was nothing.
-    pub summary: String,
-    /// The same as numbers by name.
-    pub counts: BTreeMap<String, u64>,
-    /// What a person should know.
-    pub notes: Vec<String>,
 }
 
 impl Built {
@@ -171,50 +155,19 @@ fn forge(
     if let Some(kept) = &kept {
         above::restore_devices(kept, &mut rootfs.tree);
     }
-    let passes = apply_passes(recipe, &mut rootfs, kept.as_ref(), context)?;
+    let passes = match &kept {
+        Some(kept) => pass::list_above(kept.clone(), recipe, rootfs.epoch)?,
+        None => pass::list(recipe, rootfs.epoch)?,
+    };
+    let passes = forge::apply_passes(passes, &mut rootfs, context)?;
+    let packing =
+        Packing { compression: config::compression(recipe), effort: config::effort(recipe), threads: options.threads };
     let layer = match &kept {
-        Some(kept) => above::pack(recipe, kept, &rootfs.tree, options.threads, context)?,
-        None => Some(pack(recipe, &rootfs, options.threads, context)?),
+        Some(kept) => above::pack(kept, &rootfs.tree, packing, context)?,
+        None => Some(forge::pack(&rootfs.tree, packing, config::CREATED_BY, context)?),
     };
     let settings = config::image(recipe, &rootfs.tree, &inherited)?;
     let layers = layer.into_iter().collect();
     let image = Image::assemble_on(&inherited.base, platform, rootfs.epoch, &settings, layers)?;
     Ok(Forged { image, rootfs, passes })
-}
-
-fn apply_passes(
-    recipe: &Recipe,
-    rootfs: &mut Rootfs,
-    kept: Option<&Tree>,
-    context: &Context,
-) -> Result<Vec<Applied>, Error> {
-    let passes = match kept {
-        Some(base) => pass::list_above(base.clone(), recipe, rootfs.epoch)?,
-        None => pass::list(recipe, rootfs.epoch)?,
-    };
-    context.reporter.begin(Phase::Passes, Some(passes.len() as u64), Unit::Items);
-    let mut applied = Vec::new();
-    for pass in passes {
-        let Outcome { summary, counts, notes } = pass.apply(&mut rootfs.tree)?;
-        for note in &notes {
-            context.reporter.note(note);
-        }
-        let counts = counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
-        applied.push(Applied { name: pass.name().to_owned(), summary, counts, notes });
-        context.reporter.advance(Phase::Passes, 1);
-    }
-    context.reporter.end(Phase::Passes, &format!("{} entries left", rootfs.tree.len()));
-    Ok(applied)
-}
-
-fn pack(recipe: &Recipe, rootfs: &Rootfs, threads: NonZeroUsize, context: &Context) -> Result<Layer, Error> {
-    let reporter = &*context.reporter;
-    let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
-    reporter.begin(Phase::Pack, Some(sizes.sum()), Unit::Bytes);
-    let (compression, effort) = (config::compression(recipe), config::effort(recipe));
-    let advance = |bytes| reporter.advance(Phase::Pack, bytes);
-    let layer = image::pack(&rootfs.tree, compression, effort, threads, &context.store, config::CREATED_BY, advance)?;
-    let (before, after) = (layer.uncompressed_size as f64 / 1e6, layer.size as f64 / 1e6);
-    reporter.end(Phase::Pack, &format!("{before:.1} MB to {after:.1} MB"));
-    Ok(layer)
 }

@@ -79,7 +79,7 @@ pub(super) fn image(recipe: &Recipe, tree: &Tree, from: &Inherited) -> Result<Im
 }
 
 /// `user[:group]` in numbers, looked up in the image where they are names.
-fn numbers(user: &str, tree: &Tree) -> Result<(u32, u32), Error> {
+pub(super) fn numbers(user: &str, tree: &Tree) -> Result<(u32, u32), Error> {
     let (user, group) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
     let unknown = |name: &str| Error::UnknownUser { name: name.to_owned() };
     let (uid, own_group) = match user.parse() {

@@ -4,6 +4,8 @@ mod above;
 pub mod build;
 mod config;
 pub mod doctor;
+pub mod forge;
+pub mod import;
 pub mod init;
 pub mod inspect;
 pub mod lock;

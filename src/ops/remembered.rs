@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
 
-use super::build::{Applied, BuildOptions, Built};
+use super::build::{BuildOptions, Built};
+use super::forge::Applied;
 use super::source;
 use crate::archive::Compression;
 use crate::context::Context;

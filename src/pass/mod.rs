@@ -29,7 +29,7 @@ pub use prune::PrunePass;
 
 use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::recipe::{Recipe, UserName};
+use crate::recipe::{Prune, Recipe, UserName};
 use crate::tree::{PathError, ResolveError, Tree, TreeError, TreePath};
 
 /// One change of a tree.
@@ -186,6 +186,11 @@ fn between(
     passes.push(Box::new(HardenPass::new(recipe.harden.clone())));
     passes.push(last);
     Ok(passes)
+}
+
+/// The passes of an image that has no recipe: what never is in an image goes, and what differs between two builds.
+pub fn without_recipe(epoch: Epoch) -> Vec<Box<dyn Pass>> {
+    vec![Box::new(PrunePass::new(&Prune::default(), epoch)), Box::new(Normalize::new(epoch))]
 }
 
 impl Outcome {

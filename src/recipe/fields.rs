@@ -106,6 +106,25 @@ impl<'a> Fields<'a> {
         table.into_iter().filter_map(|(key, (_, item))| Some((key, plain(item)?))).collect()
     }
 
+    /// A string, or strings under free keys.
+    pub(super) fn string_or_map(&mut self, key: &'static str) -> Option<Result<String, BTreeMap<String, String>>> {
+        match self.take(key)?.value {
+            Value::Text(text) => Some(Ok(text)),
+            Value::Table(table) => {
+                Some(Err(table.into_iter().filter_map(|(key, (_, item))| Some((key, plain(item)?))).collect()))
+            }
+            _ => None,
+        }
+    }
+
+    /// A file of the host, or files under free keys.
+    pub(super) fn file_or_map(&mut self, key: &'static str) -> Option<Result<PathBuf, BTreeMap<String, PathBuf>>> {
+        let item = self.take(key)?;
+        let Value::Table(table) = item.value else { return self.look(item, "file", Path::is_file).map(Ok) };
+        let look = |(key, (_, item))| Some((key, self.look(item, "file", Path::is_file)?));
+        Some(Err(table.into_iter().filter_map(look).collect()))
+    }
+
     /// A table.
     pub(super) fn table(&mut self, key: &'static str, keys: &'static Keys) -> Option<Fields<'a>> {
         let item = self.take(key)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::archive::{self, ArchiveRequest};
 use super::debian::{self, DebianRequest};
 use super::fields::Fields;
 use super::mistake::{Mistake, Notebook};
@@ -16,6 +17,8 @@ pub enum SourceRequest {
     Debian(DebianRequest),
     /// An image that somebody made before.
     Oci(OciRequest),
+    /// A root filesystem, or an image, in an archive.
+    Archive(ArchiveRequest),
 }
 
 impl SourceRequest {
@@ -24,6 +27,7 @@ impl SourceRequest {
         match self {
             Self::Debian(_) => "debian",
             Self::Oci(_) => "oci",
+            Self::Archive(_) => "archive",
         }
     }
 
@@ -32,6 +36,7 @@ impl SourceRequest {
         match self {
             Self::Debian(debian) => Some(&debian.suite),
             Self::Oci(_) => None,
+            Self::Archive(_) => None,
         }
     }
 
@@ -40,6 +45,7 @@ impl SourceRequest {
         match self {
             Self::Debian(_) => false,
             Self::Oci(_) => true,
+            Self::Archive(_) => true,
         }
     }
 }
@@ -48,9 +54,10 @@ pub(super) static KEYS: Keys = Keys {
     name: "[from]",
     groups: &[&[
         Key { name: "debian", shape: Shape::Table(&debian::KEYS), about: "packages of Debian, Ubuntu and the like" },
+        Key { name: "archive", shape: Shape::Table(&archive::KEYS), about: "a root filesystem or image in an archive" },
         Key { name: "oci", shape: Shape::Table(&oci::KEYS), about: "an image that somebody made before" },
     ]],
-    later: &["dnf", "apk", "archive", "host", "scratch"],
+    later: &["dnf", "apk", "host", "scratch"],
 };
 
 /// Reads `[from]`: the one source in it.
@@ -60,6 +67,9 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     }
     if let Some(fields) = fields.table("oci", &oci::KEYS) {
         return oci::read(fields).map(SourceRequest::Oci);
+    }
+    if let Some(fields) = fields.table("archive", &archive::KEYS) {
+        return archive::read(fields).map(SourceRequest::Archive);
     }
     None
 }

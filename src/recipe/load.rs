@@ -207,7 +207,8 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         .filter_map(|fields| Some((fields.place_of("path")?, file::read_file(fields)?)))
         .collect();
     file::check_twice(&files, notebook);
-    let runs: Vec<_> = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
+    let has_runs = fields.count("run").is_some_and(|count| count > 0);
+    let runs = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
     let prune = fields.table("prune", &prune::KEYS).map(prune::read).unwrap_or_default();
     let harden = fields.table("harden", &harden::KEYS).map(harden::read).unwrap_or_default();
     let certificates = fields.table("certificates", &harden::CERTIFICATES).map(harden::read_certificates);
@@ -221,10 +222,14 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         let instead = "name one, and build for the others by recipes of their own".to_owned();
         notebook.error(platforms_place.unwrap_or(place), Mistake::NotYet { what, instead });
     }
-    if platforms.len() > 1 && source.builds_anywhere() && !runs.is_empty() {
-        let clash = "`[[run]]` runs programs of the image, and the image is for several platforms".to_owned();
+    if let SourceRequest::Archive(archive) = &source {
+        archive.check_platforms(&platforms, platforms_place.unwrap_or(place), notebook);
+    }
+    let host = Architecture::host().map(|architecture| Platform { architecture });
+    if source.builds_anywhere() && has_runs && platforms.iter().any(|platform| Some(*platform) != host) {
+        let clash = "`[[run]]` runs programs of the image, and the image is for another platform than this machine's";
         let help = "name the one platform that this machine is, or leave out `[[run]]`";
-        notebook.error(platforms_place.unwrap_or(place), Mistake::Clash(clash, help));
+        notebook.error(platforms_place.unwrap_or(place), Mistake::Clash(clash.to_owned(), help));
     }
     if let SourceRequest::Debian(debian) = &mut source
         && harden.init == Init::Tini

@@ -4,6 +4,7 @@
 //! them at once. One table of keys (`shape`) says what may stand where; checking, merging, decoding and the JSON schema
 //! all read it.
 
+mod archive;
 mod debian;
 mod fields;
 mod file;
@@ -26,6 +27,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
 pub use debian::{
     DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, Snapshot,
     Trust,

@@ -15,6 +15,8 @@ mod cli;
 mod clients;
 mod commands;
 mod golden;
+mod import;
+mod import_safety;
 mod noble;
 mod oci;
 mod peer;

@@ -21,6 +21,17 @@ pub enum OpenError {
         /// Why not.
         source: io::Error,
     },
+    /// A temporary file could not be written.
+    #[error("cannot write to `{}`", path.display())]
+    #[diagnostic(help(
+        "uncompressed layers are kept there meanwhile: make room, or put the store elsewhere: `--store DIR`"
+    ))]
+    Temporary {
+        /// The file, or its folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// A folder that is no image.
     #[error("`{}` is not an OCI layout: it has no `oci-layout` and `index.json`", .0.display())]
     #[diagnostic(help("a folder has to be an OCI image layout; a root filesystem can be read from a tar"))]

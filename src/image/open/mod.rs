@@ -8,14 +8,14 @@ mod members;
 mod stored;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageManifest};
 use tempfile::NamedTempFile;
 
-use crate::archive::{Duplicates, LayerApplier, Limits, decompress, read_layer_file};
+use crate::archive::{ArchiveError, Duplicates, LayerApplier, Limits, decompress, read_layer_file};
 use crate::digest::{DiffId, Digest, Digesting};
 use crate::oci::{self, Raw};
 use crate::platform::Platform;
@@ -32,6 +32,18 @@ pub struct Choice {
     pub tag: Option<String>,
     /// The platform; the host's where it is not said and there are several.
     pub platform: Option<Platform>,
+}
+
+/// A file or folder to open.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// What errors call it.
+    pub name: &'a str,
+    /// How many leading components the names of a root filesystem lose, and with them entries that have no more, as by
+    /// `tar --strip-components`. An image has none to lose: where this is not 0, a tar is always a root filesystem.
+    pub strip: u32,
 }
 
 /// An image or root filesystem, open for reading.
@@ -71,9 +83,21 @@ pub struct OpenedLayer {
 
 /// Opens the OCI layout, OCI or Docker archive, or tar of a root filesystem at `path`. Uncompressed layers are kept in
 /// files in `temporary` for as long as the result lives.
+///
+/// The limits are for all layers together.
 pub fn open(path: &Path, choice: &Choice, limits: &Limits, temporary: &Path) -> Result<Opened, OpenError> {
+    open_input(&Input { path, name: &file_name(path), strip: 0 }, choice, limits, temporary)
+}
+
+/// What errors call the file or folder at `path`.
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// As [`open`], for a file with a name of its own, or one whose names have components too many.
+pub fn open_input(input: &Input<'_>, choice: &Choice, limits: &Limits, temporary: &Path) -> Result<Opened, OpenError> {
     let mut files = Vec::new();
-    let members = Members::open(path, limits, temporary, &mut files)?;
+    let members = Members::open(input, limits, temporary, &mut files)?;
     let plan = match members {
         Members::Rootfs(tree) => return Ok(Opened { tree, image: None, files }),
         _ => choose::plan(&members, choice)?,
@@ -84,10 +108,17 @@ pub fn open(path: &Path, choice: &Choice, limits: &Limits, temporary: &Path) -> 
         return Err(OpenError::LayerCount { layers: plan.layers.len(), diff_ids: diff_ids.len() });
     }
     let mut tree = Tree::new();
-    let mut layers = Vec::new();
+    let mut layers: Vec<OpenedLayer> = Vec::new();
+    let mut left = limits.clone();
     for (layer, diff_id) in plan.layers.into_iter().zip(diff_ids) {
         let diff_id: DiffId = diff_id.parse().map_err(|source| OpenError::Digest { source })?;
-        let (layer, file) = unpack(&layer, diff_id, &mut tree, limits, temporary)?;
+        let (layer, file) = unpack(&layer, diff_id, &mut tree, &left, temporary)?;
+        left.bytes = left.bytes.saturating_sub(layer.uncompressed_size);
+        if tree.len() as u64 > limits.entries {
+            let archive = Origin::Import(Arc::from(input.name));
+            let source = ArchiveError::Limit { archive, what: "entries in its layers", limit: limits.entries };
+            return Err(OpenError::Archive { source });
+        }
         layers.push(layer);
         files.push(file);
     }
@@ -95,6 +126,16 @@ pub fn open(path: &Path, choice: &Choice, limits: &Limits, temporary: &Path) -> 
 }
 
 impl Opened {
+    /// The tree and the documents. The files that hold the contents stay where they are: whoever owns the temporary
+    /// folder removes them with it.
+    pub fn keep(self) -> Result<(Tree, Option<OpenedImage>), OpenError> {
+        for file in self.files {
+            let path = file.path().to_owned();
+            file.into_temp_path().keep().map_err(|error| OpenError::Temporary { path, source: error.error })?;
+        }
+        Ok((self.tree, self.image))
+    }
+
     /// Bytes of temporary files that it keeps.
     pub fn temporary_size(&self) -> u64 {
         self.files.iter().filter_map(|file| file.as_file().metadata().ok()).map(|metadata| metadata.len()).sum()
@@ -177,14 +218,14 @@ fn unpack(
     temporary: &Path,
 ) -> Result<(OpenedLayer, NamedTempFile), OpenError> {
     let unreadable = |source| OpenError::Layer { diff_id, source };
-    let file = NamedTempFile::new_in(temporary).map_err(failed("write to", temporary))?;
+    let file = NamedTempFile::new_in(temporary).map_err(unwritable(temporary))?;
     let mut stored = Digesting::new(layer.content.reader().map_err(unreadable)?);
     let mut uncompressed = Digesting::new(file.as_file());
     let mut decoder = decompress(&mut stored, limits).map_err(unreadable)?;
-    io::copy(&mut decoder, &mut uncompressed).map_err(unreadable)?;
+    copy(&mut decoder, &mut uncompressed, unreadable, temporary)?;
     drop(decoder);
     let (_, found, uncompressed_size) = uncompressed.finish();
-    io::copy(&mut stored, &mut io::sink()).map_err(unreadable)?;
+    copy(&mut stored, &mut io::sink(), unreadable, temporary)?;
     let (_, digest, size) = stored.finish();
     if let Some(descriptor) = &layer.descriptor {
         let expected = oci::descriptor_digest(descriptor).map_err(|source| OpenError::Document { source })?;
@@ -209,15 +250,38 @@ fn uncompressed(
 ) -> Result<(Arc<Path>, Option<NamedTempFile>), OpenError> {
     let mut file = File::open(path).map_err(failed("open", path))?;
     let mut start = Vec::new();
-    file.by_ref().take(6).read_to_end(&mut start).map_err(failed("read", path))?;
+    Read::by_ref(&mut file).take(6).read_to_end(&mut start).map_err(failed("read", path))?;
     if !crate::archive::is_compressed(&start) {
         return Ok((Arc::from(path), None));
     }
-    let mut plain = NamedTempFile::new_in(temporary).map_err(failed("write to", temporary))?;
+    let mut plain = NamedTempFile::new_in(temporary).map_err(unwritable(temporary))?;
     let whole = io::Cursor::new(start).chain(file);
     let mut decoder = decompress(whole, limits).map_err(failed("decompress", path))?;
-    io::copy(&mut decoder, &mut plain).map_err(failed("decompress", path))?;
+    copy(&mut decoder, &mut plain, |source| failed("decompress", path)(source), temporary)?;
     Ok((Arc::from(plain.path()), Some(plain)))
+}
+
+/// Copies everything. Reading fails because of what is read, writing because of this machine.
+fn copy(
+    from: &mut impl Read,
+    to: &mut impl Write,
+    unreadable: impl Fn(io::Error) -> OpenError,
+    temporary: &Path,
+) -> Result<(), OpenError> {
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => to.write_all(&buffer[..count]).map_err(unwritable(temporary))?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+}
+
+fn unwritable(temporary: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = temporary.to_owned();
+    move |source| OpenError::Temporary { path, source }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use tempfile::NamedTempFile;
 
 use super::members::Members;
 use super::{Choice, OpenError, choose};
+use super::{Input, file_name};
 use crate::archive::Limits;
 use crate::digest::{DiffId, Digest};
 use crate::oci::Raw;
@@ -43,7 +44,7 @@ pub struct StoredLayer {
 /// as a whole is uncompressed into `temporary`.
 pub fn locate(path: &Path, choice: &Choice, limits: &Limits, temporary: &Path) -> Result<Stored, OpenError> {
     let mut files = Vec::new();
-    let members = Members::open(path, limits, temporary, &mut files)?;
+    let members = Members::open(&Input { path, name: &file_name(path), strip: 0 }, limits, temporary, &mut files)?;
     if matches!(members, Members::Rootfs(_)) {
         return Err(OpenError::NotImage(path.to_owned()));
     }

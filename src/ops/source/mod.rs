@@ -1,5 +1,6 @@
 //! From a recipe's source to a lock, and from the lock to a root filesystem: which family does what.
 
+mod archive;
 mod debian;
 mod oci;
 
@@ -37,6 +38,7 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
     let mut what = match &recipe.source {
         SourceRequest::Debian(request) => debian::asked(request, recipe),
         SourceRequest::Oci(request) => oci::asked(request, recipe),
+        SourceRequest::Archive(request) => archive::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
@@ -58,6 +60,7 @@ pub(super) fn resolve(
             SourceRequest::Oci(request) => {
                 pins.push(oci::resolve(request, recipe, platform, options, context)?);
             }
+            SourceRequest::Archive(request) => pins.push(archive::resolve(request, recipe, platform, context)?),
         }
     }
     Ok(Lock::new(asked(recipe), pins))
@@ -119,6 +122,7 @@ fn fetch_anew(
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
         SourceRequest::Oci(request) => oci::fetch(request, lock, platform, options, context),
+        SourceRequest::Archive(request) => archive::fetch(request, lock, platform, context),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod door;
 pub mod engine;
 pub mod layout;
 pub mod listing;
+pub mod raw_tar;
 pub mod require;
 pub mod toy;
 pub mod workspace;
