@@ -75,7 +75,8 @@ pub enum State {
 pub fn doctor(options: &DoctorOptions) -> Diagnosis {
     let machine = Machine::read(options);
     let doors = doors::doors(&machine);
-    let sources = vec![outputs::debian(&doors)];
+    let mut sources = vec![outputs::debian(&doors)];
+    sources.push(Check::ok("archive, import", "no other program is needed"));
     Diagnosis {
         schema: "rootsmith/doctor/1",
         machine: about(&machine, options),
