@@ -63,6 +63,11 @@ impl<'a> LayerApplier<'a> {
         Self { tree, duplicates, archive, named: BTreeSet::new(), upper: BTreeSet::new() }
     }
 
+    /// The tree as it is so far.
+    pub fn tree(&self) -> &Tree {
+        self.tree
+    }
+
     /// Applies one entry.
     pub fn put(&mut self, item: Item) -> Result<(), ArchiveError> {
         let path = self.place(&item.path)?;

@@ -9,6 +9,7 @@ use oci_spec::image::Descriptor;
 use tempfile::NamedTempFile;
 
 use super::error::{OpenError, failed, mismatch};
+use super::growth::Growth;
 use super::{Input, uncompressed};
 use crate::archive::{Applier, Apply, ArchiveError, Duplicates, Item, Limits, What, read_tar_file};
 use crate::digest::Digest;
@@ -119,7 +120,13 @@ fn read(plain: &Arc<Path>, input: &Input<'_>, limits: &Limits) -> Result<Tree, A
     let origin = Origin::Import(Arc::from(input.name));
     let apply = Apply { follow_directory_links: true, duplicates: Duplicates::LastWins };
     let mut applier = Applier::new(&mut tree, apply, origin.clone());
-    let put = |item: Item| stripped(item, input.strip).map_or(Ok(()), |item| applier.put(item).map(drop));
+    let mut growth = Growth::new(applier.tree(), limits, &origin);
+    let put = |item: Item| {
+        let Some(item) = stripped(item, input.strip) else { return Ok(()) };
+        let length = item.path.as_bytes().len();
+        applier.put(item)?;
+        growth.check(applier.tree(), length)
+    };
     read_tar_file(plain, &origin, limits, put)?;
     Ok(tree)
 }

@@ -4,6 +4,7 @@
 
 mod choose;
 mod error;
+mod growth;
 mod members;
 mod stored;
 
@@ -15,13 +16,14 @@ use std::sync::Arc;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageManifest};
 use tempfile::NamedTempFile;
 
-use crate::archive::{ArchiveError, Duplicates, LayerApplier, Limits, decompress, read_layer_file};
+use crate::archive::{Duplicates, Item, LayerApplier, Limits, decompress, read_layer_file};
 use crate::digest::{DiffId, Digest, Digesting};
 use crate::oci::{self, Raw};
 use crate::platform::Platform;
 use crate::tree::{Content, Origin, Tree};
 pub use error::OpenError;
 use error::{failed, mismatch};
+use growth::Growth;
 use members::Members;
 pub use stored::{Stored, StoredLayer, locate};
 
@@ -114,11 +116,6 @@ pub fn open_input(input: &Input<'_>, choice: &Choice, limits: &Limits, temporary
         let diff_id: DiffId = diff_id.parse().map_err(|source| OpenError::Digest { source })?;
         let (layer, file) = unpack(&layer, diff_id, &mut tree, &left, temporary)?;
         left.bytes = left.bytes.saturating_sub(layer.uncompressed_size);
-        if tree.len() as u64 > limits.entries {
-            let archive = Origin::Import(Arc::from(input.name));
-            let source = ArchiveError::Limit { archive, what: "entries in its layers", limit: limits.entries };
-            return Err(OpenError::Archive { source });
-        }
         layers.push(layer);
         files.push(file);
     }
@@ -236,8 +233,13 @@ fn unpack(
     let archive = Origin::Import(Arc::from(format!("layer {diff_id}")));
     let blob: Arc<Path> = Arc::from(file.path());
     let mut applier = LayerApplier::new(tree, Duplicates::LastWins, archive.clone());
-    read_layer_file(&blob, &archive, limits, |item| applier.put(item))
-        .map_err(|source| OpenError::Archive { source })?;
+    let mut growth = Growth::new(applier.tree(), limits, &archive);
+    let put = |item: Item| {
+        let length = item.path.as_bytes().len();
+        applier.put(item)?;
+        growth.check(applier.tree(), length)
+    };
+    read_layer_file(&blob, &archive, limits, put).map_err(|source| OpenError::Archive { source })?;
     let media_type = layer.descriptor.as_ref().map(|descriptor| descriptor.media_type().to_string());
     Ok((OpenedLayer { digest, diff_id, size, uncompressed_size, media_type }, file))
 }

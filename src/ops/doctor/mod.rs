@@ -77,6 +77,7 @@ pub fn doctor(options: &DoctorOptions) -> Diagnosis {
     let doors = doors::doors(&machine);
     let mut sources = vec![outputs::debian(&doors)];
     sources.push(outputs::oci());
+    sources.push(Check::ok("archive, import", "no other program is needed"));
     Diagnosis {
         schema: "rootsmith/doctor/1",
         machine: about(&machine, options),
