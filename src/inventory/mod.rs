@@ -6,10 +6,12 @@
 mod conda;
 mod dpkg;
 mod os_release;
+mod owners;
 
 use std::io;
 
 pub use os_release::{OsRelease, os_release};
+pub use owners::{Diverted, Owner, owners};
 
 use crate::package::Package;
 use crate::tree::{ResolveError, Tree, TreePath};

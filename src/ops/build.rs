@@ -135,13 +135,14 @@ fn recall(
 }
 
 /// The image of one platform, and what it was packed from.
-struct Forged {
-    image: Image,
-    rootfs: Rootfs,
+pub(super) struct Forged {
+    pub(super) image: Image,
+    pub(super) rootfs: Rootfs,
     passes: Vec<Applied>,
 }
 
-fn forge(
+/// Makes the image for one platform of what the lock holds.
+pub(super) fn forge(
     recipe: &Recipe,
     lock: &Lock,
     platform: Platform,

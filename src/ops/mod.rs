@@ -3,7 +3,10 @@
 mod above;
 pub mod build;
 mod config;
+pub mod diff;
 pub mod doctor;
+pub mod explain;
+mod facts;
 pub mod forge;
 pub mod import;
 pub mod init;
@@ -14,3 +17,5 @@ mod remembered;
 mod run;
 mod source;
 pub mod store;
+pub mod subject;
+pub mod verify;
