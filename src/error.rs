@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::archive::ArchiveError;
 use crate::dest::{DestError, ParseTargetError};
+use crate::elf::{ElfError, ProgramError};
 use crate::http::HttpError;
 use crate::image::{ImageError, OpenError, ParsePortError};
 use crate::inventory::InventoryError;
@@ -46,6 +47,17 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Sandbox(#[from] SandboxError),
+    /// A program that cannot start in its image.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Program(#[from] ProgramError),
+    /// A package tini without the program that needs no libraries.
+    #[error("cannot put tini into the image: the package tini {version} has no `/usr/bin/tini-static`")]
+    #[diagnostic(help("name a newer `suite` in `[from.scratch.debian]`, or a local one: `init = \"./tini\"`"))]
+    NoStaticTini {
+        /// The package's version.
+        version: String,
+    },
     /// A pass.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -165,6 +177,7 @@ impl Error {
             Self::Image(ImageError::Store { source }) => of_store(source),
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
             Self::Pass(PassError::Content { .. }) => Blame::Machine,
+            Self::Program(ProgramError::Unreadable { source: ElfError::Io(_), .. }) => Blame::Machine,
             _ => Blame::Input,
         }
     }

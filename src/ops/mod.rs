@@ -1,11 +1,13 @@
 //! One verb a file: what the command line does, as functions that take options and give values.
 
+pub mod binary;
 pub mod build;
 mod config;
 pub mod doctor;
 pub mod init;
 pub mod inspect;
 pub mod lock;
+mod programs;
 mod publish;
 mod run;
 mod source;

@@ -124,6 +124,32 @@ impl<'a> Fields<'a> {
         self.look(item, what, is)
     }
 
+    /// A path of the host, or one for each of some free keys; those that are not there are spoken of.
+    pub(super) fn local_or_locals(
+        &mut self,
+        key: &'static str,
+        what: &'static str,
+        is: fn(&Path) -> bool,
+    ) -> Option<Result<Option<PathBuf>, BTreeMap<String, Option<PathBuf>>>> {
+        let item = self.take(key)?;
+        match item.value {
+            Value::Table(table) => {
+                let look = |(key, (_, item)): (String, (Place, Item))| (key, self.look(item, what, is));
+                Some(Err(table.into_iter().map(look).collect()))
+            }
+            _ => Some(Ok(self.look(item, what, is))),
+        }
+    }
+
+    /// One of some words, or a file of the host.
+    pub(super) fn word_or_file(&mut self, key: &'static str, words: &[&str]) -> Option<Result<String, PathBuf>> {
+        let item = self.take(key)?;
+        match item.value.as_text() {
+            Some(word) if words.contains(&word) => Some(Ok(word.to_owned())),
+            _ => self.look(item, "file", Path::is_file).map(Err),
+        }
+    }
+
     /// A list of files of the host.
     pub(super) fn local_files(&mut self, key: &'static str) -> Vec<PathBuf> {
         let items = self.items(key).unwrap_or_default();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::debian::{self, DebianRequest};
 use super::fields::Fields;
 use super::mistake::{Mistake, Notebook};
+use super::scratch::{self, ScratchRequest};
 use super::shape::{Key, Keys, Shape};
 use super::value::{Item, Place, Value};
 
@@ -13,6 +14,8 @@ use super::value::{Item, Place, Value};
 pub enum SourceRequest {
     /// Packages of Debian, Ubuntu and the like.
     Debian(DebianRequest),
+    /// Nothing but what a static program expects around it.
+    Scratch(ScratchRequest),
 }
 
 impl SourceRequest {
@@ -20,6 +23,7 @@ impl SourceRequest {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Debian(_) => "debian",
+            Self::Scratch(_) => "scratch",
         }
     }
 
@@ -27,6 +31,7 @@ impl SourceRequest {
     pub fn suite(&self) -> Option<&str> {
         match self {
             Self::Debian(debian) => Some(&debian.suite),
+            Self::Scratch(_) => None,
         }
     }
 
@@ -34,24 +39,35 @@ impl SourceRequest {
     pub fn builds_anywhere(&self) -> bool {
         match self {
             Self::Debian(_) => false,
+            Self::Scratch(_) => true,
         }
     }
 }
 
 pub(super) static KEYS: Keys = Keys {
     name: "[from]",
-    groups: &[&[Key {
-        name: "debian",
-        shape: Shape::Table(&debian::KEYS),
-        about: "packages of Debian, Ubuntu and the like",
-    }]],
-    later: &["dnf", "apk", "archive", "host", "oci", "scratch"],
+    groups: &[&[
+        Key {
+            name: "debian",
+            shape: Shape::Table(&debian::KEYS),
+            about: "packages of Debian, Ubuntu and the like",
+        },
+        Key {
+            name: "scratch",
+            shape: Shape::Table(&scratch::KEYS),
+            about: "nothing but what a static program expects around it",
+        },
+    ]],
+    later: &["dnf", "apk", "archive", "host", "oci"],
 };
 
 /// Reads `[from]`: the one source in it.
 pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     if let Some(fields) = fields.table("debian", &debian::KEYS) {
         return debian::read(fields).map(SourceRequest::Debian);
+    }
+    if let Some(fields) = fields.table("scratch", &scratch::KEYS) {
+        return scratch::read(fields).map(SourceRequest::Scratch);
     }
     None
 }

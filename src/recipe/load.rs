@@ -14,7 +14,7 @@ use super::mistake::{Mistake, Notebook, RecipeErrors, RecipeFile};
 use super::shape::{ANY, Key, Keys, Shape, Text, text};
 use super::value::{Item, Place, Table, Value, located};
 use super::words::Misfit;
-use super::{Init, PackageRequest, Recipe, SourceRequest};
+use super::{FileEntry, FileKind, Harden, Init, Mode, PackageRequest, Recipe, SourceRequest};
 use super::{file, from, harden, image, prune};
 use crate::platform::{Architecture, Platform};
 
@@ -24,7 +24,7 @@ const COMMON: &[Key] = &[
     Key { name: "description", shape: Shape::Text(ANY), about: "what the image is, in a line" },
     Key {
         name: "platforms",
-        shape: Shape::List(&Shape::Text(PLATFORM)),
+        shape: Shape::List(&Shape::Text(file::PLATFORM)),
         about: "what it is made for, such as `linux/amd64`; the host where it is not given",
     },
     Key { name: "from", shape: Shape::Table(&from::KEYS), about: "where the root filesystem comes from" },
@@ -61,16 +61,6 @@ pub(super) static RECIPE: Keys = Keys {
 static VARIANT: Keys = Keys { name: "a variant", groups: &[COMMON], later: LATER };
 const LATER: &[&str] = &["conda", "policy", "os-release"];
 const NAME: Text = text::<Name>("a name");
-const PLATFORM: Text = Text {
-    what: "a platform",
-    check: |found| {
-        let expected = |error: crate::platform::ParsePlatformError| {
-            let text = error.to_string();
-            text.split_once("expected ").map_or(text.clone(), |(_, expected)| expected.to_owned())
-        };
-        found.parse::<Platform>().map(drop).map_err(|error| Misfit::new(found, "a platform", expected(error)))
-    },
-};
 
 /// Reads the recipe at `path`, what it extends, and the tables of `variant`.
 ///
@@ -88,7 +78,7 @@ fn finish(path: &Path, text: io::Result<String>, variant: Option<&str>) -> Resul
     let mut notebook = Notebook::default();
     let recipe = read(path, text, variant, &mut notebook);
     match (notebook.finish(), recipe) {
-        (Ok(warnings), Some(recipe)) => Ok(Recipe { warnings, ..recipe }),
+        (Ok(warnings), Some(recipe)) => Ok(Recipe { warnings: warnings.into(), ..recipe }),
         (Ok(problems) | Err(problems), _) => Err(RecipeErrors { recipe: path.to_owned(), problems }),
     }
 }
@@ -203,10 +193,11 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     let files: Vec<_> = fields
         .tables("file", &file::FILE)
         .into_iter()
-        .filter_map(|fields| Some((fields.place_of("path")?, file::read_file(fields)?)))
+        .filter_map(|fields| Some((fields.place_of("path")?, file::read_file(fields, &platforms)?)))
         .collect();
     file::check_twice(&files, notebook);
-    let runs = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
+    let mut files: Vec<FileEntry> = files.into_iter().map(|(_, file)| file).collect();
+    let runs: Vec<_> = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
     let prune = fields.table("prune", &prune::KEYS).map(prune::read).unwrap_or_default();
     let harden = fields.table("harden", &harden::KEYS).map(harden::read).unwrap_or_default();
     let certificates = fields.table("certificates", &harden::CERTIFICATES).map(harden::read_certificates);
@@ -219,8 +210,19 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         let instead = "name one, and build for the others by recipes of their own".to_owned();
         notebook.error(platforms_place.unwrap_or(place), Mistake::NotYet { what, instead });
     }
+    if platforms.len() > 1 && source.builds_anywhere() && !runs.is_empty() {
+        let what = "`[[run]]` in a recipe for more than one platform".to_owned();
+        let instead = "what runs in an image needs a machine of its platform: name one, or leave `[[run]]` out".to_owned();
+        notebook.error(platforms_place.unwrap_or(place), Mistake::NotYet { what, instead });
+    }
+    files.extend(local_init(&harden));
+    if let SourceRequest::Scratch(scratch) = &mut source {
+        let is_there = files.iter().any(|file| file.path.as_str() == TINI);
+        scratch.tini.take_if(|_| harden.init != Init::Tini || is_there);
+    }
     if let SourceRequest::Debian(debian) = &mut source
         && harden.init == Init::Tini
+        && harden.local_init.is_none()
         && !debian.packages.iter().any(|package| package.name == "tini")
     {
         debian.packages.push(PackageRequest {
@@ -237,7 +239,7 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         variants,
         platforms,
         source,
-        files: files.into_iter().map(|(_, file)| file).collect(),
+        files,
         runs,
         prune,
         harden,
@@ -246,8 +248,18 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         layer,
         sources: notebook.files.iter().map(|file| file.path.clone()).collect(),
         folder: notebook.files[0].folder(),
-        warnings: Vec::new(),
+        warnings: Arc::default(),
     })
+}
+
+/// Where tini is put.
+const TINI: &str = "/usr/bin/tini";
+
+/// The file of an init that the recipe has itself.
+fn local_init(harden: &Harden) -> Option<FileEntry> {
+    let path = TINI.parse().expect("it is a path of the image");
+    let what = FileKind::Copy(harden.local_init.clone()?);
+    Some(FileEntry { path, what, mode: Some(Mode(0o755)), owner: None, digest: None })
 }
 
 fn read_platforms(fields: &mut Fields<'_>) -> Vec<Platform> {

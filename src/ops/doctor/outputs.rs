@@ -22,6 +22,11 @@ pub(super) fn debian(doors: &[Check]) -> Check {
     }
 }
 
+/// The scratch source: nothing runs, and everything is built in.
+pub(super) fn scratch() -> Check {
+    Check::ok("scratch", "no other program and no network are needed")
+}
+
 /// Every kind of output.
 pub(super) fn outputs(machine: &Machine, options: &DoctorOptions) -> Vec<Check> {
     let mut checks = vec![

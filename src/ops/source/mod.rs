@@ -1,12 +1,15 @@
 //! From a recipe's source to a lock, and from the lock to a root filesystem: which family does what.
 
 mod debian;
+mod scratch;
+
+pub(super) use scratch::skeleton;
 
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::lock::Lock;
+use crate::lock::{Lock, Pin};
 use crate::platform::Platform;
 use crate::recipe::{Recipe, SourceRequest};
 use crate::source::Rootfs;
@@ -28,9 +31,18 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
     let platforms: Vec<String> = recipe.platforms.iter().map(ToString::to_string).collect();
     let mut what = match &recipe.source {
         SourceRequest::Debian(request) => debian::asked(request, recipe),
+        SourceRequest::Scratch(request) => scratch::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
+}
+
+/// Whether a recipe has anything to lock. What is built into this program is not in the lock.
+pub(super) fn has_inputs(recipe: &Recipe) -> bool {
+    match &recipe.source {
+        SourceRequest::Scratch(request) => request.tini.is_some(),
+        _ => true,
+    }
 }
 
 /// Resolves a recipe for each of its platforms; of an earlier lock, all but what is named, and what that needs, is kept.
@@ -44,7 +56,10 @@ pub(super) fn resolve(
     for platform in recipe.platforms.iter().copied() {
         match &recipe.source {
             SourceRequest::Debian(request) => {
-                pins.push(debian::resolve(request, recipe, platform, options, keeping, context)?);
+                pins.push(Pin::Debian(debian::resolve(request, recipe, platform, options, keeping, context)?));
+            }
+            SourceRequest::Scratch(request) => {
+                pins.extend(scratch::resolve(request, recipe, platform, options, keeping, context)?);
             }
         }
     }
@@ -61,5 +76,6 @@ pub(super) fn fetch(
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Scratch(request) => scratch::fetch(request, recipe, lock, platform, options, context),
     }
 }
