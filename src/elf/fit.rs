@@ -24,13 +24,8 @@ pub enum Format {
 
 /// The format of a file by its first bytes; 256 are enough.
 pub fn format(start: &[u8]) -> Format {
-    const MACH_O: [&[u8]; 5] = [
-        b"\xfe\xed\xfa\xce",
-        b"\xfe\xed\xfa\xcf",
-        b"\xce\xfa\xed\xfe",
-        b"\xcf\xfa\xed\xfe",
-        b"\xca\xfe\xba\xbe",
-    ];
+    const MACH_O: [&[u8]; 5] =
+        [b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"];
     if start.starts_with(&object::elf::ELFMAG) {
         return Format::Elf;
     }
@@ -51,15 +46,14 @@ pub fn check(tree: &Tree, path: &TreePath, elf: &Elf, platform: Platform) -> Res
     if elf.kind != Kind::Program {
         return Ok(());
     }
-    let shown = format!("/{path}");
+    let shown = path.to_string();
     if elf.platform() != Some(platform) {
         return Err(ProgramError::Platform { path: shown, expected: platform, found: elf.target() });
     }
     if elf.is_static() {
         return Ok(());
     }
-    let missing =
-        missing(tree, path, elf).map_err(|source| ProgramError::Resolve { path: shown.clone(), source })?;
+    let missing = missing(tree, path, elf).map_err(|source| ProgramError::Resolve { path: shown.clone(), source })?;
     if missing.is_empty() {
         return Ok(());
     }

@@ -130,9 +130,9 @@ impl Dynamic {
         let strings = value(elf::DT_STRTAB);
         let text = |offset: u64| {
             let address = strings.and_then(|strings| strings.checked_add(offset));
-            address.and_then(|address| object.text_at(address)).ok_or_else(|| {
-                ElfError::damaged("a name in its dynamic table is not within the file")
-            })
+            address
+                .and_then(|address| object.text_at(address))
+                .ok_or_else(|| ElfError::damaged("a name in its dynamic table is not within the file"))
         };
         let texts = |wanted: u32| -> Result<Vec<String>, ElfError> {
             let found = entries.iter().filter(|(tag, _)| *tag == u64::from(wanted));

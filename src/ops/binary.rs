@@ -30,8 +30,11 @@ pub fn recipe(programs: &[PathBuf]) -> Result<String, Error> {
         let platform = platform(path)?;
         if let Some((_, other)) = sources.iter().find(|(known, _)| *known == platform) {
             return Err(Error::Usage {
-                message: format!("cannot make one image of two programs for {platform}: `{}` and `{}`",
-                    other.display(), path.display()),
+                message: format!(
+                    "cannot make one image of two programs for {platform}: `{}` and `{}`",
+                    other.display(),
+                    path.display()
+                ),
                 help: "`--binary` is repeated for other platforms; for further files, write a recipe".to_owned(),
             });
         }
@@ -96,7 +99,10 @@ fn platform(path: &Path) -> Result<Platform, Error> {
 fn of(elf: &Elf, path: String) -> Result<Platform, Error> {
     elf.platform().ok_or_else(|| {
         let known = "images are built for linux on amd64, arm64, arm, 386, ppc64le, riscv64 and s390x";
-        Error::Usage { message: format!("cannot make an image of `{path}`: it is for {}", elf.target()), help: known.to_owned() }
+        Error::Usage {
+            message: format!("cannot make an image of `{path}`: it is for {}", elf.target()),
+            help: known.to_owned(),
+        }
     })
 }
 

@@ -46,8 +46,8 @@ fn one(
     platform: Platform,
     context: &Context,
 ) -> Result<(), ProgramError> {
-    let unreadable = |source| ProgramError::Unreadable { path: format!("/{path}"), source };
-    let warn = |what: &str| context.reporter.warn(&format!("nothing can run /{path} in this image: {what}"));
+    let unreadable = |source| ProgramError::Unreadable { path: path.to_string(), source };
+    let warn = |what: &str| context.reporter.warn(&format!("nothing can run {path} in this image: {what}"));
     match format(content).map_err(|error| unreadable(error.into()))? {
         Format::Elf => {
             if let Some(elf) = elf::read_content(content).map_err(unreadable)? {

@@ -47,11 +47,7 @@ impl SourceRequest {
 pub(super) static KEYS: Keys = Keys {
     name: "[from]",
     groups: &[&[
-        Key {
-            name: "debian",
-            shape: Shape::Table(&debian::KEYS),
-            about: "packages of Debian, Ubuntu and the like",
-        },
+        Key { name: "debian", shape: Shape::Table(&debian::KEYS), about: "packages of Debian, Ubuntu and the like" },
         Key {
             name: "scratch",
             shape: Shape::Table(&scratch::KEYS),

@@ -174,7 +174,11 @@ fn check_init(found: &str) -> Result<(), Misfit> {
     if matches!(found, "tini" | "none") || found.contains('/') {
         return Ok(());
     }
-    Err(Misfit::new(found, "an init", "`tini`, `none`, or the path of a local tini with a slash in it, such as `./tini`"))
+    Err(Misfit::new(
+        found,
+        "an init",
+        "`tini`, `none`, or the path of a local tini with a slash in it, such as `./tini`",
+    ))
 }
 
 fn read_user(mut fields: Fields<'_>) -> Option<UserRequest> {

@@ -212,7 +212,8 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     }
     if platforms.len() > 1 && source.builds_anywhere() && !runs.is_empty() {
         let what = "`[[run]]` in a recipe for more than one platform".to_owned();
-        let instead = "what runs in an image needs a machine of its platform: name one, or leave `[[run]]` out".to_owned();
+        let instead =
+            "what runs in an image needs a machine of its platform: name one, or leave `[[run]]` out".to_owned();
         notebook.error(platforms_place.unwrap_or(place), Mistake::NotYet { what, instead });
     }
     files.extend(local_init(&harden));

@@ -86,7 +86,8 @@ pub struct Recipe {
 impl Recipe {
     /// The recipe for one of its platforms alone, with the files that are for it.
     pub fn on(&self, platform: Platform) -> Self {
-        let files = self.files.iter().filter_map(|file| Some(FileEntry { what: file.what.on(platform)?, ..file.clone() }));
+        let files =
+            self.files.iter().filter_map(|file| Some(FileEntry { what: file.what.on(platform)?, ..file.clone() }));
         Self { platforms: vec![platform], files: files.collect(), ..self.clone() }
     }
 

@@ -19,4 +19,5 @@ mod noble;
 mod peer;
 mod recipes;
 mod reproducible;
+mod scratch;
 mod support;

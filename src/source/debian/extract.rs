@@ -29,18 +29,21 @@ pub struct Extracted {
 /// network.
 pub fn extract(pin: &DebianPin, mirrors: &Mirrors, context: &Context) -> Result<Vec<Extracted>, FetchError> {
     let candidates = download(pin, mirrors, &|_| false, context)?;
-    candidates.into_iter().map(|candidate| {
-        let package = candidate.unpacked;
-        let md5sums = package.member("md5sums").map(<[u8]>::to_vec);
-        let misplaced = |source| InstallError::Misplaced { package: package.name.clone(), source };
-        let mut tree = Tree::new();
-        for item in package.items {
-            match item.what {
-                What::Inode(inode) => drop(tree.insert_with_parents(item.path, inode).map_err(misplaced)?),
-                What::HardLink(target) => tree.link(item.path, &target).map_err(misplaced)?,
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            let package = candidate.unpacked;
+            let md5sums = package.member("md5sums").map(<[u8]>::to_vec);
+            let misplaced = |source| InstallError::Misplaced { package: package.name.clone(), source };
+            let mut tree = Tree::new();
+            for item in package.items {
+                match item.what {
+                    What::Inode(inode) => drop(tree.insert_with_parents(item.path, inode).map_err(misplaced)?),
+                    What::HardLink(target) => tree.link(item.path, &target).map_err(misplaced)?,
+                }
             }
-        }
-        let (name, version, control, date) = (package.name, package.version, package.control, package.date);
-        Ok(Extracted { name, version, tree, control, md5sums, date })
-    }).collect()
+            let (name, version, control, date) = (package.name, package.version, package.control, package.date);
+            Ok(Extracted { name, version, tree, control, md5sums, date })
+        })
+        .collect()
 }
