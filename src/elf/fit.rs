@@ -98,8 +98,10 @@ fn base(elf: &Elf, missing: &[String]) -> String {
     if fitting.is_empty() {
         return format!("one newer than Debian 13, such as `suite = \"forky\"` in `[from.debian]`{version}");
     }
-    let fitting: Vec<&str> = fitting.into_iter().rev().collect();
-    format!("{}{version}{}", fitting.join(" or "), packages(missing, &DEBIAN))
+    let packages = packages(missing, &DEBIAN);
+    // Names of packages are those of the newest.
+    let fitting: Vec<&str> = fitting.into_iter().rev().take(if packages.is_empty() { 2 } else { 1 }).collect();
+    format!("{}{version}{packages}", fitting.join(" or "))
 }
 
 /// Libraries that are not in every system, by the beginnings of their names, and the packages that have them in Debian 13.
@@ -130,7 +132,14 @@ const ALPINE: [(&str, &str); 7] = [
     ("libsqlite3.so.0", "sqlite-libs"),
 ];
 /// What every system has with its C library, or, of Debian, among its required packages.
-const ALWAYS: [&str; 13] = [
+const ALWAYS: [&str; 20] = [
+    "libacl.so.1",
+    "libbz2.so.1.0",
+    "libcap.so.2",
+    "libcrypt.so.1",
+    "libpcre2-8.so.0",
+    "libselinux.so.1",
+    "libtinfo.so.6",
     "ld-",
     "libc.",
     "libm.so",

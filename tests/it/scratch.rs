@@ -13,7 +13,7 @@ use crate::support::door::Door;
 use crate::support::elf::{Writer, auditable, go_build_info};
 use crate::support::engine::Engine;
 use crate::support::layout::Layout;
-use crate::support::program::compile;
+use crate::support::program::{compile, link_rootsmith};
 use crate::support::require::{Need, require};
 use crate::support::workspace::{Workspace, binary, finish, mirrors, run};
 
@@ -202,7 +202,9 @@ fn mistakes_of_a_recipe_have_their_places() {
         workspace.write("bad.toml", &format!("name = \"bad\"\n{text}"));
         let finished = workspace.rootsmith(["build", "bad.toml"]);
         finished.failed_with(2);
-        phrases.iter().for_each(|phrase| drop(finished.says(phrase)));
+        for phrase in phrases {
+            finished.says(phrase);
+        }
     };
     mistaken("[from.scratch]\ntimezone = true\n", &["`timezone` is not a key of [from.scratch]", "`timezones`"]);
     mistaken("[from.scratch.debian]\nsuite = \"trixie\"\npackages = [\"x\"]\n", &["only tini is taken", "bad.toml:4"]);
@@ -431,4 +433,27 @@ fn docker_runs_the_image_with_tini() {
         assert_eq!(said.succeeded().stdout, expected, "{archive}");
         engine.succeed(["rmi", "--force", "scratch-static:latest"]);
     }
+}
+
+/// rootsmith in an image of nothing but itself, in a container without privileges and network, gives the digest that it
+/// gives outside.
+#[test]
+fn rootsmith_builds_images_in_an_image_of_its_own() {
+    require!(Need::Root, Need::Program("docker"), Need::Program("dockerd"), Need::Program("rustc"), Need::Amd64);
+    let workspace = workspace();
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/rootsmith.toml");
+    fs::copy(recipe, workspace.path("rootsmith.toml")).unwrap();
+    link_rootsmith(&workspace.path("rootsmith"));
+    let archive = ["build", "rootsmith.toml", "--progress", "none", "-o", "docker-archive:image.tar"];
+    workspace.rootsmith(archive).succeeded();
+    let outside = workspace.rootsmith(BUILD).digest();
+    let engine = Engine::start();
+    engine.succeed(["load", "-i", workspace.path("image.tar").to_str().unwrap()]);
+    let folder = format!("{}:/work:ro", workspace.path("").display());
+    let options = ["--network=none", "--cap-drop=all", "-v", &folder];
+    let words = ["run", "--rm"].into_iter().chain(options).chain(["rootsmith:latest"]);
+    let build = ["build", "/work/app.toml", "--progress", "none", "-o", "oci:out"];
+    let inside = finish(&mut engine.docker(words.clone().chain(build)));
+    assert_eq!(inside.digest(), outside);
+    assert!(finish(&mut engine.docker(words)).succeeded().stdout.contains("Exit codes"), "its command is --help");
 }
