@@ -65,9 +65,9 @@ fn advice(elf: &Elf, missing: &[String]) -> String {
     let linking = if elf.go.is_some() {
         "build it with `CGO_ENABLED=0`"
     } else if !elf.crates.is_empty() {
-        "build it with `--target x86_64-unknown-linux-musl` or the like"
+        "build it for a `-musl` target, or with `RUSTFLAGS=-Ctarget-feature=+crt-static`"
     } else {
-        "link it statically (Go: `CGO_ENABLED=0`; Rust: `--target x86_64-unknown-linux-musl`; C: `-static`)"
+        "link it statically (Go: `CGO_ENABLED=0`; Rust: a `-musl` target; C: `-static`)"
     };
     format!("{linking}, or put it on a base that has these: {}", base(elf, missing))
 }

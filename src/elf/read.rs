@@ -73,6 +73,8 @@ fn parse<'data, H: FileHeader<Endian = Endianness>, R: ReadRef<'data>>(data: R) 
         // A shared library may be started too (libc.so.6 tells its version); what is built as a program says so.
         elf::ET_DYN if interpreter.is_some() && dynamic.soname.is_none() => Kind::Program,
         elf::ET_DYN if dynamic.is_pie => Kind::Program,
+        // Packed programs load themselves; a library could not be loaded without the table.
+        elf::ET_DYN if object.segment(elf::PT_DYNAMIC).is_none() => Kind::Program,
         elf::ET_DYN => Kind::Library,
         _ => Kind::Other,
     };

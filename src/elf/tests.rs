@@ -47,6 +47,7 @@ fn programs_libraries_and_the_rest() {
     assert!(parsed(&pie()).is_static() && parsed(&Writer::new()).is_static());
     assert_eq!(kind(libc()), Kind::Program);
     assert!(!parsed(&libc()).is_static());
+    assert_eq!(kind(Writer { kind: 3, ..Writer::new() }), Kind::Program, "packed, without a dynamic table");
     let library = Writer { kind: 3, names: vec![(14, "libx.so.1".to_owned())], ..Writer::new() };
     assert_eq!(parsed(&library).soname.as_deref(), Some("libx.so.1"));
     assert_eq!(kind(library.clone()), Kind::Library);

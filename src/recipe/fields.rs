@@ -18,6 +18,14 @@ pub(super) struct Fields<'a> {
     notebook: &'a Notebook,
 }
 
+/// Paths of the host; what is not there is none, and has been spoken of.
+pub(super) enum Locals {
+    /// One.
+    One(Option<PathBuf>),
+    /// One for each of some free keys.
+    Each(BTreeMap<String, Option<PathBuf>>),
+}
+
 impl<'a> Fields<'a> {
     pub(super) fn new(keys: &'static Keys, place: Place, table: Table, notebook: &'a Notebook) -> Self {
         Self { place, keys, table, notebook }
@@ -124,20 +132,20 @@ impl<'a> Fields<'a> {
         self.look(item, what, is)
     }
 
-    /// A path of the host, or one for each of some free keys; those that are not there are spoken of.
+    /// A path of the host, or one for each of some free keys.
     pub(super) fn local_or_locals(
         &mut self,
         key: &'static str,
         what: &'static str,
         is: fn(&Path) -> bool,
-    ) -> Option<Result<Option<PathBuf>, BTreeMap<String, Option<PathBuf>>>> {
+    ) -> Option<Locals> {
         let item = self.take(key)?;
         match item.value {
             Value::Table(table) => {
                 let look = |(key, (_, item)): (String, (Place, Item))| (key, self.look(item, what, is));
-                Some(Err(table.into_iter().map(look).collect()))
+                Some(Locals::Each(table.into_iter().map(look).collect()))
             }
-            _ => Some(Ok(self.look(item, what, is))),
+            _ => Some(Locals::One(self.look(item, what, is))),
         }
     }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::digest::Digest;
 use crate::platform::{ParsePlatformError, Platform};
 
-use super::fields::Fields;
+use super::fields::{Fields, Locals};
 use super::mistake::{Mistake, Notebook, quoted};
 use super::shape::{ANY, Key, Keys, Shape, Text, text};
 use super::value::{Item, Value};
@@ -179,8 +179,8 @@ pub(super) fn read_file(mut fields: Fields<'_>, platforms: &[Platform]) -> Optio
 fn read_source(fields: &mut Fields<'_>, platforms: &[Platform]) -> Option<FileKind> {
     let place = fields.place_of("source");
     let paths = match fields.local_or_locals("source", "file or folder", Path::exists)? {
-        Ok(path) => return path.map(FileKind::Copy),
-        Err(paths) => paths,
+        Locals::One(path) => return path.map(FileKind::Copy),
+        Locals::Each(paths) => paths,
     };
     let lacking = platforms.iter().filter(|platform| !paths.contains_key(&platform.to_string()));
     let lacking: Vec<String> = lacking.map(ToString::to_string).collect();

@@ -512,6 +512,9 @@ fn every_key_of_scratch_is_read() {
     let recipe = read(&[("app.toml", &local), ("a", ""), ("b", "")], None).unwrap();
     assert!(matches!(&recipe.source, SourceRequest::Scratch(ScratchRequest { tini: None, .. })));
     assert_eq!((recipe.harden.init, recipe.files[1].path.as_str()), (Init::Tini, "/usr/bin/tini"));
+    let packages_too = format!("{MINIMAL}[harden]\ninit = \"./tini\"\n");
+    let recipe = read(&[("base.toml", &packages_too), ("tini", "")], None).unwrap();
+    assert_eq!((packages(&recipe).len(), recipe.files[0].path.as_str()), (0, "/usr/bin/tini"));
     let none = read(&[("app.toml", "name = \"app\"\n[from.scratch]\n")], None).unwrap();
     assert!(matches!(&none.source, SourceRequest::Scratch(ScratchRequest { tini: None, ca_certificates: true, .. })));
 }

@@ -375,6 +375,29 @@ fn tini_is_debians_static_one_and_locked() {
 }
 
 #[test]
+fn tini_of_the_real_archive_is_there_for_each_platform() {
+    require!(Need::Mirror);
+    let workspace = workspace();
+    write(&workspace, "arm", &Writer::arm64());
+    let text = "name = \"app\"\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n[from.scratch]\n[harden]\ninit = \"tini\"\n\
+                [[file]]\npath = \"/app\"\nsource = { \"linux/amd64\" = \"app\", \"linux/arm64\" = \"arm\" }\nmode = \"0755\"\n";
+    workspace.write("app.toml", text);
+    let arguments: Vec<String> = BUILD.map(str::to_owned).into_iter().chain(mirrors()).collect();
+    let digest = workspace.rootsmith(&arguments).digest();
+    let lock = fs::read_to_string(workspace.path("app.lock")).unwrap();
+    assert_eq!(lock.matches("[[debian]]").count(), 2, "{lock}");
+    for (platform, machine) in [("linux/amd64", 62), ("linux/arm64", 183)] {
+        let folder = format!("oci:{machine}");
+        let one = [&BUILD[..], &["--frozen", "--platform", platform, "-o", &folder]].concat();
+        workspace.rootsmith(one).succeeded();
+        let tini = Layout::open(&workspace.path(&machine.to_string())).image().file("usr/bin/tini");
+        let elf = rootsmith::elf::read(&tini).unwrap().unwrap();
+        assert_eq!((elf.machine, elf.is_static()), (machine, true));
+    }
+    assert_eq!(workspace.rootsmith([&BUILD[..], &["--frozen"]].concat()).digest(), digest);
+}
+
+#[test]
 fn tini_may_be_a_local_file() {
     let workspace = workspace();
     write(&workspace, "tini-static", &Writer::new());
@@ -407,6 +430,31 @@ fn skopeo_and_umoci_take_the_image() {
     run(&mut workspace.command(["diff", "-r", "--no-dereference", "bundle/rootfs", "rootfs"]));
 }
 
+/// What the program says in the image of the shipped recipe, whose process 1 is `first`.
+fn run_by_docker(workspace: &Workspace, more: &[String], first: &str) {
+    let outputs = ["-o", "oci-archive:image.tar", "-o", "docker-archive:docker.tar"].map(str::to_owned);
+    let arguments = BUILD.map(str::to_owned).into_iter().chain(more.iter().cloned()).chain(outputs);
+    workspace.rootsmith(arguments.collect::<Vec<_>>()).succeeded();
+    let engine = Engine::start();
+    for archive in ["image.tar", "docker.tar"] {
+        engine.succeed(["load", "-i", workspace.path(archive).to_str().unwrap()]);
+        let words = ["/proc/1/comm", "/etc/ssl/certs/ca-certificates.crt", "/etc/shadow"];
+        let said = engine.in_container("scratch-static:latest", &[], &words);
+        let expected = format!(
+            "ids 10001:10001 in /app\n/proc/1/comm: {first}\n\
+             /etc/ssl/certs/ca-certificates.crt: -----BEGIN CERTIFICATE-----\n/etc/shadow: none\n00:06 JST\n"
+        );
+        assert_eq!(said.succeeded().stdout, expected, "{archive}");
+        engine.succeed(["rmi", "--force", "scratch-static:latest"]);
+    }
+}
+
+#[test]
+fn docker_runs_the_image() {
+    require!(Need::Root, Need::Program("docker"), Need::Program("dockerd"), Need::Program("cc"), Need::Amd64);
+    run_by_docker(&shipped(), &[], "app");
+}
+
 #[test]
 fn docker_runs_the_image_with_tini() {
     require!(
@@ -420,19 +468,7 @@ fn docker_runs_the_image_with_tini() {
     let workspace = shipped();
     let text = fs::read_to_string(workspace.path("app.toml")).unwrap();
     workspace.write("app.toml", &text.replace("# init = \"tini\"", "init = \"tini\""));
-    let outputs = ["-o", "oci-archive:image.tar", "-o", "docker-archive:docker.tar"].map(str::to_owned);
-    let arguments = BUILD.map(str::to_owned).into_iter().chain(mirrors()).chain(outputs);
-    workspace.rootsmith(arguments.collect::<Vec<_>>()).succeeded();
-    let engine = Engine::start();
-    for archive in ["image.tar", "docker.tar"] {
-        engine.succeed(["load", "-i", workspace.path(archive).to_str().unwrap()]);
-        let words = ["/proc/1/comm", "/etc/ssl/certs/ca-certificates.crt", "/etc/shadow"];
-        let said = engine.in_container("scratch-static:latest", &[], &words);
-        let expected = "ids 10001:10001 in /app\n/proc/1/comm: tini\n\
-                        /etc/ssl/certs/ca-certificates.crt: -----BEGIN CERTIFICATE-----\n/etc/shadow: none\n00:06 JST\n";
-        assert_eq!(said.succeeded().stdout, expected, "{archive}");
-        engine.succeed(["rmi", "--force", "scratch-static:latest"]);
-    }
+    run_by_docker(&workspace, &mirrors(), "tini");
 }
 
 /// rootsmith in an image of nothing but itself, in a container without privileges and network, gives the digest that it
