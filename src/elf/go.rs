@@ -19,7 +19,7 @@ pub struct GoBuild {
     pub path: Option<String>,
     /// The main module; its version is `(devel)` where it was built from a checkout without a tag.
     pub main: Option<GoModule>,
-    /// The modules that were built into it, as they were replaced.
+    /// The modules that were built into it: where one was replaced by another, that.
     pub modules: Vec<GoModule>,
     /// Settings of the build: `GOOS`, `CGO_ENABLED`, `vcs.revision`, ...
     pub settings: BTreeMap<String, String>,
@@ -30,7 +30,7 @@ pub struct GoBuild {
 pub struct GoModule {
     /// Its path: `golang.org/x/sys`.
     pub path: String,
-    /// Its version: `v0.30.0`; empty where it is a local folder.
+    /// Its version: `v0.30.0`.
     pub version: String,
 }
 
@@ -148,7 +148,8 @@ fn parse(go_version: String, text: &str) -> GoBuild {
                 build.modules.push(module());
                 last_is_main = false;
             }
-            // The line before names what was asked for; this one what was built in.
+            // The line before names what was asked for; this one what was built in. A folder has no name of its own.
+            "=>" if rest.starts_with(['.', '/']) => {}
             "=>" if last_is_main => build.main = Some(module()),
             "=>" => {
                 if let Some(last) = build.modules.last_mut() {
@@ -157,11 +158,17 @@ fn parse(go_version: String, text: &str) -> GoBuild {
             }
             "build" => {
                 let (key, value) = rest.split_once('=').unwrap_or((rest, ""));
-                build.settings.insert(key.trim_matches('"').to_owned(), value.trim_matches('"').to_owned());
+                build.settings.insert(unquoted(key), unquoted(value));
             }
             _ => {}
         }
     }
     build.modules.retain(|module| !module.path.is_empty());
     build
+}
+
+/// A key or value, which Go quotes where it has spaces or quotes in it; for these the quotes are those of JSON.
+fn unquoted(text: &str) -> String {
+    let quoted = text.starts_with('"').then(|| serde_json::from_str(text).ok()).flatten();
+    quoted.unwrap_or_else(|| text.to_owned())
 }

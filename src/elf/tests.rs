@@ -79,15 +79,23 @@ fn what_is_loaded_is_named() {
 
 const MODULES: &str = "path\texample.com/tool/cmd/tool\nmod\texample.com/tool\tv1.2.3\th1:x=\n\
     dep\tgolang.org/x/sys\tv0.30.0\th1:y=\ndep\texample.com/old\tv0.1.0\n=>\texample.com/fork\tv0.2.0\th1:z=\n\
-    build\tCGO_ENABLED=0\nbuild\tGOOS=linux\nbuild\t-ldflags=\"-s -w\"\n";
+    dep\texample.com/part\tv0.0.1\n=>\t./internal/part\t(devel)\n\
+    build\tCGO_ENABLED=0\nbuild\tGOOS=linux\nbuild\t-ldflags=\"-s -X \\\"a=b\\\"\"\n";
 
 fn check_go(elf: &Elf) {
     let go = elf.go.as_ref().unwrap();
     assert_eq!((go.go_version.as_str(), go.path.as_deref()), ("go1.25.4", Some("example.com/tool/cmd/tool")));
     let module = |path: &str, version: &str| GoModule { path: path.to_owned(), version: version.to_owned() };
     assert_eq!(go.main, Some(module("example.com/tool", "v1.2.3")));
-    assert_eq!(go.modules, [module("golang.org/x/sys", "v0.30.0"), module("example.com/fork", "v0.2.0")]);
-    assert_eq!((go.settings["CGO_ENABLED"].as_str(), go.settings["-ldflags"].as_str()), ("0", "-s -w"));
+    assert_eq!(
+        go.modules,
+        [
+            module("golang.org/x/sys", "v0.30.0"),
+            module("example.com/fork", "v0.2.0"),
+            module("example.com/part", "v0.0.1")
+        ]
+    );
+    assert_eq!((go.settings["CGO_ENABLED"].as_str(), go.settings["-ldflags"].as_str()), ("0", "-s -X \"a=b\""));
 }
 
 #[test]
@@ -188,6 +196,20 @@ fn a_piece_of_a_file_is_read_in_place() {
         read_content(&Content::Slice { path: std::path::Path::new("/nowhere").into(), offset: 0, size: 9 }),
         Err(ElfError::Io(_))
     ));
+}
+
+/// This test itself, made by a linker that is not ours.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn a_real_program_is_read() {
+    let path = std::env::current_exe().unwrap();
+    let size = std::fs::metadata(&path).unwrap().len();
+    let elf = read_content(&Content::Slice { path: path.into(), offset: 0, size }).unwrap().unwrap();
+    assert_eq!((elf.kind, elf.architecture), (Kind::Program, Architecture::host()));
+    assert!(elf.interpreter.as_deref().is_some_and(|path| path.contains("/ld")));
+    assert!(elf.needed.contains(&"libc.so.6".to_owned()) && elf.versions.contains_key("libc.so.6"));
+    assert!(elf.newest_version("GLIBC").is_some_and(|version| version.starts_with("2.")));
+    assert!(elf.go.is_none() && elf.crates.is_empty());
 }
 
 fn tree(files: &[(&str, Vec<u8>)]) -> Tree {

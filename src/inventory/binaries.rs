@@ -49,6 +49,10 @@ fn of(elf: &Elf) -> Vec<Package> {
         // What a module is called by the databases of vulnerabilities: the standard library has the version of Go.
         let version = go.go_version.split_whitespace().next().unwrap_or_default();
         packages.push(package(Manager::Go, "stdlib", version.trim_start_matches("go")));
+        if let (None, Some(path)) = (&go.main, &go.path) {
+            // Built without modules, as Debian does: Go calls the version of a main module that has none the same.
+            packages.push(package(Manager::Go, path, "(devel)"));
+        }
         let modules = go.main.iter().chain(&go.modules).filter(|module| !module.path.is_empty());
         packages.extend(modules.map(|module| package(Manager::Go, &module.path, &module.version)));
     }

@@ -182,15 +182,23 @@ fn read_source(fields: &mut Fields<'_>, platforms: &[Platform]) -> Option<FileKi
         Locals::One(path) => return path.map(FileKind::Copy),
         Locals::Each(paths) => paths,
     };
-    let lacking = platforms.iter().filter(|platform| !paths.contains_key(&platform.to_string()));
+    let mut known: BTreeMap<Platform, Option<PathBuf>> = BTreeMap::new();
+    for (name, path) in paths {
+        // A key that is no platform has been spoken of.
+        let Ok(platform) = name.parse() else { continue };
+        if known.insert(platform, path).is_some() {
+            fields.error(place, Mistake::Twice { what: platform.to_string(), key: "source" });
+        }
+    }
+    let lacking = platforms.iter().filter(|platform| !known.contains_key(platform));
     let lacking: Vec<String> = lacking.map(ToString::to_string).collect();
     if !lacking.is_empty() {
         let what = format!("there is no file for {}", lacking.join(", "));
         fields.error(place, Mistake::Clash(what, "give one for each of the recipe's `platforms`"));
     }
-    // Keys that are no platforms, and files that are not there, have been spoken of.
-    let known = |(platform, path): (String, Option<PathBuf>)| Some((platform.parse().ok()?, path?));
-    Some(FileKind::CopyByPlatform(paths.into_iter().filter_map(known).collect()))
+    // So has a file that is not there.
+    let there = |(platform, path): (Platform, Option<PathBuf>)| Some((platform, path?));
+    Some(FileKind::CopyByPlatform(known.into_iter().filter_map(there).collect()))
 }
 
 /// Writes down paths that two entries are put at.

@@ -276,6 +276,11 @@ fn read_platforms(fields: &mut Fields<'_>) -> Vec<Platform> {
         return host.into_iter().collect();
     };
     let platforms: Vec<Platform> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+    for (at, platform) in platforms.iter().enumerate() {
+        if let (true, Some(place)) = (platforms[..at].contains(platform), place) {
+            fields.error(Some(place), Mistake::Twice { what: platform.to_string(), key: "platforms" });
+        }
+    }
     if count == Some(0) {
         let clash = "the list of platforms is empty".to_owned();
         fields.error(place, Mistake::Clash(clash, "leave it out to build for this machine"));
