@@ -10,7 +10,7 @@ use crate::tree::{Tree, TreePath};
 /// What a file that should be a program is, by its first bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// ELF: [`read`](super::read) tells the rest.
+    /// ELF: [`read`](super::read()) tells the rest.
     Elf,
     /// A script, with the program that its first line names.
     Script(String),

@@ -1,6 +1,6 @@
 //! What a program for Linux is, what it needs to start, and what its build noted in it.
 //!
-//! [`read`] looks into an ELF file (System V ABI, <https://gabi.xinuos.com>; the tables of GNU in the Linux Standard Base,
+//! [`read()`] looks into an ELF file (System V ABI, <https://gabi.xinuos.com>; the tables of GNU in the Linux Standard Base,
 //! "Symbol Versioning"): platform, interpreter, libraries and versions of symbols, and where they are there, Go's build
 //! information and the crates that `cargo auditable` noted. [`check`] says whether it starts in a tree.
 //!

@@ -1,5 +1,7 @@
 //! What programs note of themselves: modules of Go, and the crates that `cargo auditable` notes.
 
+use std::collections::BTreeSet;
+
 use crate::elf::{self, Elf};
 use crate::package::{Manager, Package};
 use crate::tree::{Inode, Tree};
@@ -14,7 +16,7 @@ const MOST_PACKAGES: usize = 1_000_000;
 pub(super) fn packages(tree: &Tree) -> Vec<Package> {
     let mut packages = Vec::new();
     let mut left = MOST_PROGRAMS;
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for entry in tree.entries().filter(|entry| is_program(entry.path.name(), entry.inode)) {
         let first_name = seen.insert(entry.id);
         if !first_name || left == 0 || packages.len() >= MOST_PACKAGES {

@@ -63,6 +63,9 @@ pub enum Setuid {
     StripBut(Vec<ImagePath>),
 }
 
+/// Where tini is looked for: where Debian and Fedora have it, then Alpine, and places of those who put it by hand.
+pub const TINI_PLACES: [&str; 4] = ["/usr/bin/tini", "/sbin/tini", "/usr/sbin/tini", "/tini"];
+
 pub(super) static KEYS: Keys = Keys {
     name: "[harden]",
     groups: &[&[

@@ -14,7 +14,7 @@ use super::mistake::{Mistake, Notebook, RecipeErrors, RecipeFile};
 use super::shape::{ANY, Key, Keys, Shape, Text, text};
 use super::value::{Item, Place, Table, Value, located};
 use super::words::Misfit;
-use super::{FileEntry, FileKind, Harden, Init, Mode, PackageRequest, Recipe, SourceRequest};
+use super::{FileEntry, FileKind, Harden, Init, Mode, PackageRequest, Recipe, SourceRequest, TINI_PLACES};
 use super::{file, from, harden, image, prune};
 use crate::platform::{Architecture, Platform};
 
@@ -218,7 +218,7 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     }
     files.extend(local_init(&harden));
     if let SourceRequest::Scratch(scratch) = &mut source {
-        let is_there = files.iter().any(|file| file.path.as_str() == TINI);
+        let is_there = files.iter().any(|file| TINI_PLACES.contains(&file.path.as_str()));
         scratch.tini.take_if(|_| harden.init != Init::Tini || is_there);
     }
     if let SourceRequest::Debian(debian) = &mut source
@@ -253,12 +253,9 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     })
 }
 
-/// Where tini is put.
-const TINI: &str = "/usr/bin/tini";
-
 /// The file of an init that the recipe has itself.
 fn local_init(harden: &Harden) -> Option<FileEntry> {
-    let path = TINI.parse().expect("it is a path of the image");
+    let path = TINI_PLACES[0].parse().expect("it is a path of the image");
     let what = FileKind::Copy(harden.local_init.clone()?);
     Some(FileEntry { path, what, mode: Some(Mode(0o755)), owner: None, digest: None })
 }

@@ -31,7 +31,7 @@ pub use debian::{
 };
 pub use file::{FileEntry, FileKind, RunStep};
 pub use from::SourceRequest;
-pub use harden::{Harden, Init, Setuid, UserRequest};
+pub use harden::{Harden, Init, Setuid, TINI_PLACES, UserRequest};
 pub use image::{Compression, ImageSettings, LayerSettings, Port, StopSignal};
 pub use load::{load, load_text};
 pub use mistake::{Mistake, Problem, RecipeErrors};

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{LockOptions, debian};
 use crate::context::Context;
+use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::lock::{DebianPin, Lock, Pin};
 use crate::platform::Platform;
@@ -11,7 +12,7 @@ use crate::recipe::{Recipe, ScratchRequest};
 use crate::source::Rootfs;
 use crate::source::debian::{Extracted, archives, extract};
 use crate::source::scratch::{self, Bundle, Parts};
-use crate::tree::{Content, Inode, Node, Origin, Tree, TreePath};
+use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
 /// The package, and what is taken of it.
 const TINI: &str = "tini";
@@ -21,6 +22,8 @@ const COPYRIGHT: &str = "usr/share/doc/tini/copyright";
 const PLACE: &str = "usr/bin/tini";
 /// Where scanners look for packages of an image without dpkg (distroless, `PACKAGE_METADATA.md`).
 const STATUS: &str = "var/lib/dpkg/status.d";
+/// The folders of these, as far as the rest of the image lacks them.
+const FOLDERS: [&str; 5] = ["usr/share/doc", "usr/share/doc/tini", "var/lib", "var/lib/dpkg", STATUS];
 
 /// All that decides which tini is chosen. The rest needs no choice.
 pub(super) fn asked(source: &ScratchRequest, recipe: &Recipe) -> Value {
@@ -71,7 +74,7 @@ pub(super) fn fetch(
 
 /// The root filesystem alone, for finding out what a program would find in it.
 pub(in crate::ops) fn skeleton() -> Tree {
-    scratch::rootfs(Parts { bundle: Bundle::None, timezones: false }, crate::epoch::Epoch::default()).tree
+    scratch::rootfs(Parts { bundle: Bundle::None, timezones: false }, Epoch::default()).tree
 }
 
 fn parts(request: &ScratchRequest, recipe: &Recipe) -> Parts {
@@ -96,10 +99,12 @@ fn put_tini(tini: &Extracted, rootfs: &mut Rootfs) -> Result<(), Error> {
     if let Some(sums) = tini.md5sums.as_deref().map(own_sums) {
         files.push((status.join(format!("{TINI}.md5sums")).expect("it is a name"), text(sums)));
     }
+    for folder in FOLDERS {
+        let inode = Inode::directory(0o755, origin()).at(rootfs.epoch);
+        rootfs.tree.insert(TreePath::literal(folder), inode).expect("folders come after those they are in");
+    }
     for (path, inode) in files {
-        debug_assert!(matches!(inode.node, Node::File(_)));
-        make_parents(&mut rootfs.tree, &path, &Inode::directory(0o755, origin()).at(rootfs.epoch));
-        rootfs.tree.insert(path, inode).expect("its folders were made");
+        rootfs.tree.insert(path, inode).expect("its folder was made");
     }
     Ok(())
 }
@@ -117,11 +122,4 @@ fn own_sums(sums: &[u8]) -> Vec<u8> {
         Some(format!("{sum}  {place}\n"))
     });
     lines.collect::<String>().into_bytes()
-}
-
-fn make_parents(tree: &mut Tree, path: &TreePath, folder: &Inode) {
-    if let Some(parent) = path.parent().filter(|parent| !tree.contains(parent)) {
-        make_parents(tree, &parent, folder);
-        tree.insert(parent, folder.clone()).expect("its parents were made");
-    }
 }

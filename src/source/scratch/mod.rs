@@ -57,10 +57,9 @@ const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\ngshadow: fil
 /// The root filesystem. It has one time, `epoch`.
 pub fn rootfs(parts: Parts, epoch: Epoch) -> Rootfs {
     let mut tree = Tree::new();
-    tree.inode_mut(tree.id(&TreePath::root()).expect("a tree has a root")).meta.mtime = epoch.seconds();
     let mut put = |path: &str, inode: Inode| {
         let path = TreePath::new(path).expect("paths of this module are paths");
-        tree.insert_with_parents(path, inode.at(epoch)).expect("paths of this module lead through folders");
+        tree.insert(path, inode).expect("folders come before what is in them");
     };
     for (path, mode) in FOLDERS {
         put(path, Inode::directory(mode, origin()));
@@ -84,9 +83,10 @@ pub fn rootfs(parts: Parts, epoch: Epoch) -> Rootfs {
         }
     }
     if parts.timezones {
-        timezones::put(&mut tree, epoch);
+        timezones::put(&mut tree);
         with.push(format!("time zones {}", timezones::version()));
     }
+    tree.inodes_mut().for_each(|inode| inode.meta.mtime = epoch.seconds());
     let with = if with.is_empty() { String::new() } else { format!(" with {}", with.join(" and ")) };
     Rootfs { tree, epoch, summary: format!("scratch{with}") }
 }

