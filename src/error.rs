@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::archive::{ArchiveError, CpioError};
 use crate::dest::{DestError, ParseTargetError};
+use crate::elf::{ElfError, ProgramError};
 use crate::engine::EngineError;
 use crate::http::HttpError;
 use crate::image::{ChangeError, ImageError, OpenError, ParsePortError};
@@ -63,6 +64,17 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Sandbox(#[from] SandboxError),
+    /// A program that cannot start in its image.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Program(#[from] ProgramError),
+    /// A package tini without the program that needs no libraries.
+    #[error("cannot put tini into the image: the package tini {version} has no `/usr/bin/tini-static`")]
+    #[diagnostic(help("name a newer `suite` in `[from.scratch.debian]`, or a local one: `init = \"./tini\"`"))]
+    NoStaticTini {
+        /// The package's version.
+        version: String,
+    },
     /// A pass.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -197,6 +209,7 @@ impl Error {
             Self::Dest(DestError::Cpio { source, .. }) if !matches!(source, CpioError::Content { .. }) => Blame::Input,
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
             Self::Pass(PassError::Content { .. }) => Blame::Machine,
+            Self::Program(ProgramError::Unreadable { source: ElfError::Io(_), .. }) => Blame::Machine,
             Self::Pass(PassError::Compare { .. }) | Self::Compare { .. } => Blame::Machine,
             _ => Blame::Input,
         }

@@ -13,6 +13,7 @@ use crate::dest::Target;
 use crate::engine::Engine;
 use crate::epoch::Epoch;
 use crate::error::Error;
+use crate::ops::binary;
 use crate::ops::build::{self, BuildOptions, Built};
 use crate::ops::lock::{self, LockOptions, UpdateOptions};
 use crate::source::debian::archives::{self, MirrorSettings};
@@ -20,9 +21,12 @@ use crate::source::debian::archives::{self, MirrorSettings};
 /// Builds, shows the summary, and answers with the digest.
 pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, Error> {
     let targets = arguments.outputs.iter().map(|text| text.parse::<Target>()).collect::<Result<_, _>>()?;
+    // Without a recipe there is no lock; the name is for messages alone.
+    let recipe = arguments.recipe.clone().unwrap_or_else(|| session.environment.folder.join("--binary"));
     let options = BuildOptions {
-        recipe: arguments.recipe.clone(),
+        recipe,
         variant: arguments.variant.clone(),
+        platforms: arguments.platforms.clone(),
         lock: lock_options(&arguments.network, session)?,
         tags: arguments.tags.clone(),
         targets,
@@ -34,7 +38,12 @@ pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, 
     if arguments.fresh {
         context.store.forget();
     }
-    let built = build::build(&options, &context)?;
+    let built = if arguments.binaries.is_empty() {
+        build::build(&options, &context)?
+    } else {
+        let programs = arguments.binaries.iter().map(|program| session.environment.folder.join(program));
+        binary::build(&programs.collect::<Vec<_>>(), &options, &context)?
+    };
     Ok(answer(&built, arguments.json, &context))
 }
 
@@ -78,6 +87,7 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
         let end = match (arguments.check, written) {
             (true, _) if changes.is_empty() => "nothing newer".to_owned(),
             (true, _) => format!("{} changes; `rootsmith lock --update` takes them", changes.len()),
+            (false, _) if !updated.is_needed => "nothing to lock: the recipe has no inputs but local files".to_owned(),
             (false, true) => format!("{file} written"),
             (false, false) => format!("{file} is up to date"),
         };

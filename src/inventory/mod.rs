@@ -3,6 +3,7 @@
 //! Trees may come from strangers: databases are found by following links inside the tree, have to be regular files, and
 //! are read up to a size.
 
+mod binaries;
 mod conda;
 mod dpkg;
 mod os_release;
@@ -59,10 +60,11 @@ pub enum InventoryError {
     },
 }
 
-/// Every installed package that the databases in `tree` name, sorted.
+/// Every installed package that the databases in `tree` name, and every module that a program in it notes, sorted.
 pub fn packages(tree: &Tree) -> Result<Vec<Package>, InventoryError> {
     let mut packages = dpkg::packages(tree)?;
     packages.extend(conda::packages(tree)?);
+    packages.extend(binaries::packages(tree));
     packages.sort();
     packages.dedup();
     Ok(packages)

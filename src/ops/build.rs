@@ -16,7 +16,7 @@ use crate::ops::config;
 use crate::ops::forge::{self, Applied, Packing};
 use crate::ops::lock::{self, LockOptions};
 use crate::ops::publish::{self, Finished};
-use crate::ops::{above, remembered, run, source};
+use crate::ops::{above, programs, remembered, run, source};
 use crate::pass;
 use crate::platform::Platform;
 use crate::recipe::{self, Recipe};
@@ -29,6 +29,8 @@ pub struct BuildOptions {
     pub recipe: PathBuf,
     /// Its variant, where one is wanted.
     pub variant: Option<String>,
+    /// Those of its platforms that are built; all of them where none is named.
+    pub platforms: Vec<Platform>,
     /// How the lock is treated.
     pub lock: LockOptions,
     /// Names and tags that replace those of the recipe.
@@ -67,21 +69,27 @@ impl Built {
 
 /// Builds the image of a recipe and writes it to all targets.
 pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> {
-    let recipe = recipe::load(&options.recipe, options.variant.as_deref())?;
-    for warning in &recipe.warnings {
+    of_recipe(&recipe::load(&options.recipe, options.variant.as_deref())?, options, context)
+}
+
+/// Builds the image of a recipe that is read already. Its lock is beside where the options say that the recipe is.
+pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Context) -> Result<Built, Error> {
+    for warning in recipe.warnings.iter() {
         context.reporter.warn(&warning.to_string());
     }
-    let lock = lock::current(&recipe, &options.recipe, &options.lock, context)?;
-    let key = remembered::key(&recipe, &lock, options, context);
-    if let Some(built) = recall(key.as_ref(), &recipe, options, context)? {
+    let platforms = platforms(recipe, &options.platforms)?;
+    programs::check(recipe, &platforms, context)?;
+    let lock = lock::current(recipe, &options.recipe, &options.lock, context)?;
+    let key = remembered::key(recipe, &lock, options, context);
+    if let Some(built) = recall(key.as_ref(), recipe, options, context)? {
         return Ok(built);
     }
     let mut forged = Vec::new();
-    for platform in recipe.platforms.iter().copied() {
-        forged.push(forge(&recipe, &lock, platform, options, context)?);
+    for platform in platforms {
+        forged.push(forge(&recipe.on(platform), &lock, platform, options, context)?);
     }
     let epoch = forged.iter().map(|forged| forged.rootfs.epoch).max().ok_or(Error::EmptyLock)?;
-    let names = config::names(&recipe, &options.tags, epoch)?;
+    let names = config::names(recipe, &options.tags, epoch)?;
     let artifact = match forged.as_slice() {
         [one] => Artifact::Image(Box::new(one.image.clone())),
         several => {
@@ -96,7 +104,7 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
         names: &names,
         docker_socket: options.docker_socket.clone(),
         epoch,
-        compression: config::compression(&recipe),
+        compression: config::compression(recipe),
         threads: options.threads,
     };
     publish::publish(&finished, &options.targets, context)?;
@@ -132,6 +140,19 @@ fn recall(
     };
     publish::publish(&finished, &options.targets, context)?;
     Ok(Some(built))
+}
+
+/// The platforms to build: those of the recipe that are asked for, in the recipe's order.
+fn platforms(recipe: &Recipe, asked: &[Platform]) -> Result<Vec<Platform>, Error> {
+    if let Some(other) = asked.iter().find(|platform| !recipe.platforms.contains(platform)) {
+        let known = recipe.platforms.iter().map(|platform| format!("\"{platform}\"")).collect::<Vec<_>>().join(", ");
+        return Err(Error::Usage {
+            message: format!("cannot build for {other}: the recipe is not for it"),
+            help: format!("add it to the recipe's platforms: `platforms = [{known}, \"{other}\"]`"),
+        });
+    }
+    let wanted = |platform: &Platform| asked.is_empty() || asked.contains(platform);
+    Ok(recipe.platforms.iter().copied().filter(wanted).collect())
 }
 
 /// The image of one platform, and what it was packed from.

@@ -1,6 +1,7 @@
 //! One verb a file: what the command line does, as functions that take options and give values.
 
 mod above;
+pub mod binary;
 pub mod build;
 mod config;
 pub mod doctor;
@@ -9,6 +10,7 @@ pub mod import;
 pub mod init;
 pub mod inspect;
 pub mod lock;
+mod programs;
 mod publish;
 mod remembered;
 mod run;

@@ -83,6 +83,14 @@ pub enum PassError {
         /// `a socket`.
         what: &'static str,
     },
+    /// A file for each platform, and nothing says for which one this is.
+    #[error("cannot copy a file to `{path}`: there is one for each of {platforms}, and no platform was chosen")]
+    NoPlatform {
+        /// Where it should go.
+        path: TreePath,
+        /// The platforms there are.
+        platforms: String,
+    },
     /// The content of a file of the image could not be read.
     #[error("cannot read `{path}` of the image")]
     Content {

@@ -7,6 +7,7 @@ use super::debian::{self, DebianRequest};
 use super::fields::Fields;
 use super::mistake::{Mistake, Notebook};
 use super::oci::{self, OciRequest};
+use super::scratch::{self, ScratchRequest};
 use super::shape::{Key, Keys, Shape};
 use super::value::{Item, Place, Value};
 
@@ -19,6 +20,8 @@ pub enum SourceRequest {
     Oci(OciRequest),
     /// A root filesystem, or an image, in an archive.
     Archive(ArchiveRequest),
+    /// Nothing but what a static program expects around it.
+    Scratch(ScratchRequest),
 }
 
 impl SourceRequest {
@@ -28,6 +31,7 @@ impl SourceRequest {
             Self::Debian(_) => "debian",
             Self::Oci(_) => "oci",
             Self::Archive(_) => "archive",
+            Self::Scratch(_) => "scratch",
         }
     }
 
@@ -37,6 +41,7 @@ impl SourceRequest {
             Self::Debian(debian) => Some(&debian.suite),
             Self::Oci(_) => None,
             Self::Archive(_) => None,
+            Self::Scratch(_) => None,
         }
     }
 
@@ -46,6 +51,7 @@ impl SourceRequest {
             Self::Debian(_) => false,
             Self::Oci(_) => true,
             Self::Archive(_) => true,
+            Self::Scratch(_) => true,
         }
     }
 }
@@ -56,8 +62,13 @@ pub(super) static KEYS: Keys = Keys {
         Key { name: "debian", shape: Shape::Table(&debian::KEYS), about: "packages of Debian, Ubuntu and the like" },
         Key { name: "archive", shape: Shape::Table(&archive::KEYS), about: "a root filesystem or image in an archive" },
         Key { name: "oci", shape: Shape::Table(&oci::KEYS), about: "an image that somebody made before" },
+        Key {
+            name: "scratch",
+            shape: Shape::Table(&scratch::KEYS),
+            about: "nothing but what a static program expects around it",
+        },
     ]],
-    later: &["dnf", "apk", "host", "scratch"],
+    later: &["dnf", "apk", "host"],
 };
 
 /// Reads `[from]`: the one source in it.
@@ -70,6 +81,9 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     }
     if let Some(fields) = fields.table("archive", &archive::KEYS) {
         return archive::read(fields).map(SourceRequest::Archive);
+    }
+    if let Some(fields) = fields.table("scratch", &scratch::KEYS) {
+        return scratch::read(fields).map(SourceRequest::Scratch);
     }
     None
 }

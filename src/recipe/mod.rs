@@ -19,6 +19,7 @@ mod os_release;
 mod path_rules;
 mod prune;
 mod schema;
+mod scratch;
 mod shape;
 mod template;
 mod value;
@@ -26,6 +27,7 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
 pub use debian::{
@@ -34,7 +36,7 @@ pub use debian::{
 };
 pub use file::{FileEntry, FileKind, RunStep};
 pub use from::SourceRequest;
-pub use harden::{Harden, Init, Setuid, UserRequest};
+pub use harden::{Harden, Init, Setuid, TINI_PLACES, UserRequest};
 pub use image::{Compression, ImageSettings, LayerSettings, Port, StopSignal};
 pub use load::{load, load_text};
 pub use mistake::{Mistake, Problem, RecipeErrors};
@@ -43,6 +45,7 @@ pub use os_release::os_release_order;
 pub use path_rules::PathRules;
 pub use prune::{PathPattern, Preset, Prune};
 pub use schema::schema;
+pub use scratch::ScratchRequest;
 pub use template::{Template, TemplateValues};
 pub use words::{Device, ImagePath, MAX_ID, Misfit, Mode, Owner, Principal, UserName};
 
@@ -51,7 +54,7 @@ use crate::platform::Platform;
 
 /// A checked recipe. Paths of local files are joined to the folder of the file that names them, and were there when it
 /// was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recipe {
     /// The image's name; `/` may be in it.
     pub name: String,
@@ -86,10 +89,17 @@ pub struct Recipe {
     /// The folder of the recipe, where its lock is.
     pub folder: PathBuf,
     /// Things to look at that do not stop the build.
-    pub warnings: Vec<Problem>,
+    pub warnings: Arc<[Problem]>,
 }
 
 impl Recipe {
+    /// The recipe for one of its platforms alone, with the files that are for it.
+    pub fn on(&self, platform: Platform) -> Self {
+        let files =
+            self.files.iter().filter_map(|file| Some(FileEntry { what: file.what.on(platform)?, ..file.clone() }));
+        Self { platforms: vec![platform], files: files.collect(), ..self.clone() }
+    }
+
     /// The image's tags with their holes filled: those of the recipe, or `latest`, or the variant's name where one was
     /// chosen and the recipe has no tags.
     pub fn tags(&self, epoch: Epoch) -> Result<Vec<String>, Misfit> {
@@ -128,9 +138,10 @@ impl Recipe {
 
     /// The files and folders of the host whose bytes enter the image.
     pub fn local_files(&self) -> Vec<PathBuf> {
-        let copied = self.files.iter().filter_map(|file| match &file.what {
-            FileKind::Copy(path) => Some(path.clone()),
-            _ => None,
+        let copied = self.files.iter().flat_map(|file| match &file.what {
+            FileKind::Copy(path) => vec![path.clone()],
+            FileKind::CopyByPlatform(paths) => paths.values().cloned().collect(),
+            _ => Vec::new(),
         });
         copied.chain(self.certificates.iter().cloned()).collect()
     }

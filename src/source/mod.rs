@@ -7,6 +7,7 @@ pub mod archive;
 pub mod debian;
 pub mod oci;
 pub mod remembered;
+pub mod scratch;
 
 use crate::epoch::Epoch;
 use crate::tree::Tree;

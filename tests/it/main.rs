@@ -23,4 +23,5 @@ mod peer;
 mod recipes;
 mod remembered;
 mod reproducible;
+mod scratch;
 mod support;

@@ -27,6 +27,11 @@ pub(super) fn oci() -> Check {
     Check::ok("oci", "layouts and archives need no other program; docker-daemon needs the engine, see below")
 }
 
+/// The scratch source: nothing runs, and everything is built in.
+pub(super) fn scratch() -> Check {
+    Check::ok("scratch", "no other program and no network are needed")
+}
+
 /// Every kind of output.
 pub(super) fn outputs(machine: &Machine, options: &DoctorOptions) -> Vec<Check> {
     let mut checks = vec![

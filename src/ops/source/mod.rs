@@ -3,16 +3,18 @@
 mod archive;
 mod debian;
 mod oci;
-
-use std::path::PathBuf;
+mod scratch;
 
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+pub(super) use scratch::skeleton;
 
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::lock::{FORMAT, Lock};
+use crate::lock::{FORMAT, Lock, Pin};
 use crate::platform::Platform;
 use crate::recipe::{Recipe, SourceRequest};
 use crate::source::debian::archives::MirrorSettings;
@@ -39,9 +41,18 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
         SourceRequest::Debian(request) => debian::asked(request, recipe),
         SourceRequest::Oci(request) => oci::asked(request, recipe),
         SourceRequest::Archive(request) => archive::asked(request, recipe),
+        SourceRequest::Scratch(request) => scratch::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
+}
+
+/// Whether a recipe has anything to lock. What is built into this program is not in the lock.
+pub(super) fn has_inputs(recipe: &Recipe) -> bool {
+    match &recipe.source {
+        SourceRequest::Scratch(request) => request.tini.is_some(),
+        _ => true,
+    }
 }
 
 /// Resolves a recipe for each of its platforms; of an earlier lock, all but what is named, and what that needs, is kept.
@@ -55,7 +66,10 @@ pub(super) fn resolve(
     for platform in recipe.platforms.iter().copied() {
         match &recipe.source {
             SourceRequest::Debian(request) => {
-                pins.push(debian::resolve(request, recipe, platform, options, keeping, context)?);
+                pins.push(Pin::Debian(debian::resolve(request, recipe, platform, options, keeping, context)?));
+            }
+            SourceRequest::Scratch(request) => {
+                pins.extend(scratch::resolve(request, recipe, platform, options, keeping, context)?);
             }
             SourceRequest::Oci(request) => {
                 pins.push(oci::resolve(request, recipe, platform, options, context)?);
@@ -123,6 +137,7 @@ fn fetch_anew(
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
         SourceRequest::Oci(request) => oci::fetch(request, lock, platform, options, context),
         SourceRequest::Archive(request) => archive::fetch(request, lock, platform, context),
+        SourceRequest::Scratch(request) => scratch::fetch(request, recipe, lock, platform, options, context),
     }
 }
 

@@ -22,6 +22,7 @@ mod apt_state;
 pub mod archives;
 mod database;
 mod error;
+mod extract;
 mod fetch;
 mod install;
 mod keep;
@@ -34,5 +35,6 @@ mod suite;
 mod unpack;
 
 pub use error::{FetchError, InstallError, ResolveError};
+pub use extract::{Extracted, extract};
 pub use fetch::{Drops, Mirrors, fetch};
 pub use resolve::{Resolve, resolve};
