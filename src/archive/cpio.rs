@@ -202,7 +202,8 @@ mod tests {
         loop {
             assert_eq!(&bytes[at..at + 6], b"070701");
             let text = std::str::from_utf8(&bytes[at + 6..at + 110]).unwrap();
-            let numbers: Vec<u32> = (0..13).map(|n| u32::from_str_radix(&text[n * 8..n * 8 + 8], 16).unwrap()).collect();
+            let numbers: Vec<u32> =
+                (0..13).map(|n| u32::from_str_radix(&text[n * 8..n * 8 + 8], 16).unwrap()).collect();
             let name_end = at + 110 + numbers[11] as usize;
             let name = String::from_utf8(bytes[at + 110..name_end - 1].to_vec()).unwrap();
             let start = name_end.next_multiple_of(4);
@@ -221,7 +222,10 @@ mod tests {
         let path = TreePath::literal;
         let mut put = |name, inode| tree.insert_with_parents(path(name), inode).map(drop).unwrap();
         put("a/one", Inode::file(0o4755, Content::bytes(*b"12345"), Origin::Root));
-        put("dev/null", Inode { node: Node::CharacterDevice { major: 1, minor: 3 }, ..Inode::directory(0o666, Origin::Root) });
+        put(
+            "dev/null",
+            Inode { node: Node::CharacterDevice { major: 1, minor: 3 }, ..Inode::directory(0o666, Origin::Root) },
+        );
         put("link", Inode::symlink("a/one", Origin::Root));
         put("p", Inode { node: Node::Fifo, ..Inode::directory(0o600, Origin::Root) });
         tree.link(path("a/two"), &path("a/one")).unwrap();

@@ -114,8 +114,7 @@ fn configuration(
     let entry = |layer: &Layer| {
         HistoryBuilder::default().created(created.clone()).created_by(layer.created_by.clone()).build().expect(BUILT)
     };
-    let diff_ids: Vec<String> =
-        base.layers.iter().chain(layers).map(|layer| layer.diff_id.to_string()).collect();
+    let diff_ids: Vec<String> = base.layers.iter().chain(layers).map(|layer| layer.diff_id.to_string()).collect();
     let history = base.history.iter().cloned().chain(layers.iter().map(entry)).collect();
     let mut document = ImageConfiguration::default();
     document.set_created(Some(created.clone()));

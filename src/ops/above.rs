@@ -33,8 +33,7 @@ pub(super) fn pack(
     }
     let (compression, effort) = (config::compression(recipe), config::effort(recipe));
     let advance = |bytes| reporter.advance(Phase::Pack, bytes);
-    let layer =
-        image::pack_difference(&difference, compression, effort, threads, &context.store, CREATED_BY, advance)?;
+    let layer = image::pack_difference(&difference, compression, effort, threads, &context.store, CREATED_BY, advance)?;
     let (changed, gone) = (difference.tree.len() - 1, difference.removed.len());
     reporter.end(Phase::Pack, &format!("{changed} entries on top, {gone} removed, {:.1} MB", layer.size as f64 / 1e6));
     Ok(Some(layer))
@@ -53,12 +52,8 @@ pub(super) fn restore_devices(base: &Tree, tree: &mut Tree) {
 /// Devices and named pipes are not in layers; one that took another file's place leaves that gone.
 fn omit_special(difference: &mut Difference, base: &Tree) {
     let is_special = |inode: &Inode| is_device(inode) || matches!(inode.node, Node::Fifo);
-    let special: Vec<TreePath> = difference
-        .tree
-        .entries()
-        .filter(|entry| is_special(entry.inode))
-        .map(|entry| entry.path.clone())
-        .collect();
+    let special: Vec<TreePath> =
+        difference.tree.entries().filter(|entry| is_special(entry.inode)).map(|entry| entry.path.clone()).collect();
     for path in special {
         difference.tree.remove(&path).expect("the root is no device");
         if base.get(&path).is_some_and(|below| !is_special(below)) {

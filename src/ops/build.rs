@@ -158,12 +158,7 @@ fn apply_passes(
     Ok(outcomes)
 }
 
-fn pack(
-    recipe: &Recipe,
-    rootfs: &Rootfs,
-    threads: NonZeroUsize,
-    context: &Context,
-) -> Result<Layer, Error> {
+fn pack(recipe: &Recipe, rootfs: &Rootfs, threads: NonZeroUsize, context: &Context) -> Result<Layer, Error> {
     let reporter = &*context.reporter;
     let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
     reporter.begin(Phase::Pack, Some(sizes.sum()), Unit::Bytes);

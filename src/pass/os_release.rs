@@ -128,7 +128,14 @@ mod tests {
     #[test]
     fn keys_take_the_place_of_those_there() {
         let mut tree = with(&[(FILE, DEBIAN), (LINK, "-> /usr/lib/os-release")]);
-        let own = [("ID", "acme"), ("NAME", "Acme \"$1\" Linux"), ("VERSION_ID", "4.1"), ("BUG_REPORT_URL", ""), ("ACME_X", "y z"), ("ID_LIKE", "debian")];
+        let own = [
+            ("ID", "acme"),
+            ("NAME", "Acme \"$1\" Linux"),
+            ("VERSION_ID", "4.1"),
+            ("BUG_REPORT_URL", ""),
+            ("ACME_X", "y z"),
+            ("ID_LIKE", "debian"),
+        ];
         assert_eq!(
             applied(&mut tree, &own),
             "PRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\nNAME=\"Acme \\\"\\$1\\\" Linux\"\nID=acme\nID_LIKE=debian\nVERSION_ID=4.1\nACME_X=\"y z\"\n"

@@ -47,11 +47,7 @@ impl SourceRequest {
 pub(super) static KEYS: Keys = Keys {
     name: "[from]",
     groups: &[&[
-        Key {
-            name: "debian",
-            shape: Shape::Table(&debian::KEYS),
-            about: "packages of Debian, Ubuntu and the like",
-        },
+        Key { name: "debian", shape: Shape::Table(&debian::KEYS), about: "packages of Debian, Ubuntu and the like" },
         Key { name: "oci", shape: Shape::Table(&oci::KEYS), about: "an image that somebody made before" },
     ]],
     later: &["dnf", "apk", "archive", "host", "scratch"],

@@ -66,7 +66,8 @@ const NAME: super::shape::Text = super::shape::Text { what: "a key of os-release
 pub(super) const SHAPE: Shape = Shape::Map { key: NAME, value: ANY };
 
 /// The table, as a key of the recipe.
-pub(super) const ABOUT: &str = "what /etc/os-release says: `ID`, `NAME`, `VERSION_ID`, ...; an empty text takes a key out";
+pub(super) const ABOUT: &str =
+    "what /etc/os-release says: `ID`, `NAME`, `VERSION_ID`, ...; an empty text takes a key out";
 
 /// Reads the `[os-release]` under `key`: the values by their keys; an empty one takes the key out.
 pub(super) fn read(fields: &mut Fields<'_>, key: &'static str) -> BTreeMap<String, String> {
@@ -75,14 +76,13 @@ pub(super) fn read(fields: &mut Fields<'_>, key: &'static str) -> BTreeMap<Strin
     let prefix = values.get("ID").map(|id| format!("{}_", id.to_ascii_uppercase().replace(['-', '.'], "_")));
     for (name, value) in &values {
         let mistake = match KNOWN.iter().find(|(known, _)| known == name) {
-            Some((_, form)) => form.misfit(value).map(|misfit| Mistake::Form {
-                key: name.clone(),
-                misfit,
-                nearest: None,
-            }),
+            Some((_, form)) => {
+                form.misfit(value).map(|misfit| Mistake::Form { key: name.clone(), misfit, nearest: None })
+            }
             None if prefix.as_ref().is_some_and(|prefix| name.starts_with(prefix)) => None,
             None => {
-                let expected = "a key of os-release(5), or one of your own that starts with your `ID`, such as `ACME_EDITION`";
+                let expected =
+                    "a key of os-release(5), or one of your own that starts with your `ID`, such as `ACME_EDITION`";
                 let nearest = nearest(name, KNOWN.iter().map(|(known, _)| *known));
                 let misfit = Misfit::new(name, "a key of os-release(5)", expected);
                 Some(Mistake::Form { key: key.to_owned(), misfit, nearest })
@@ -109,7 +109,8 @@ impl Form {
         if value.chars().any(char::is_control) {
             return wrong("a text", "a text of one line, without control characters");
         }
-        let of_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
+        let of_word =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
         let is_word = |word: &str| !word.is_empty() && word.bytes().all(of_word);
         let digits = |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
         match self {
@@ -117,7 +118,9 @@ impl Form {
             Self::Word if is_word(value) => None,
             Self::Word => wrong("a word", "small letters, digits, `.`, `_` and `-`"),
             Self::Words if value.split(' ').all(is_word) => None,
-            Self::Words => wrong("words", "words of small letters, digits, `.`, `_` and `-`, with a space between them"),
+            Self::Words => {
+                wrong("words", "words of small letters, digits, `.`, `_` and `-`, with a space between them")
+            }
             Self::OneOf(known) if known.contains(&value) => None,
             Self::OneOf(known) => wrong("a word known here", &format!("one of {}", super::mistake::quoted(known))),
             Self::Url => {
@@ -145,5 +148,9 @@ fn check_name(found: &str) -> Result<(), Misfit> {
     if first && found.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') {
         return Ok(());
     }
-    Err(Misfit::new(found, "a key of os-release(5)", "its own form, in capital letters: `ID`, `VERSION_ID`, `PRETTY_NAME`"))
+    Err(Misfit::new(
+        found,
+        "a key of os-release(5)",
+        "its own form, in capital letters: `ID`, `VERSION_ID`, `PRETTY_NAME`",
+    ))
 }

@@ -97,7 +97,8 @@ fn changed(base: &Tree, top: &Tree) -> io::Result<BTreeSet<TreePath>> {
                 Some(same) => *same,
                 None => {
                     let of_base = base.id(path).expect("it is there");
-                    let all = names.get(&id).is_none_or(|names| names.iter().all(|name| base.id(name) == Some(of_base)));
+                    let all =
+                        names.get(&id).is_none_or(|names| names.iter().all(|name| base.id(name) == Some(of_base)));
                     let free = taken.get(&of_base).is_none_or(|taker| *taker == id);
                     let is_same = all && free && same_inode(below, inode)?;
                     if is_same {
@@ -297,7 +298,11 @@ mod tests {
         assert_eq!(difference(base, "f a 1\nf b 1\nl c b\nf z 9"), "b c->b", "apart from now on");
         assert_eq!(difference(base, "f a 1\nf b 1\nf c 1\nf z 9"), "b c");
         assert_eq!(difference("f a 1\nf b 1", "f a 1\nl b a"), "a b->a", "together from now on");
-        assert_eq!(difference(base, "f 0 1\nl a 0\nl b 0\nl c 0\nf z 9"), "0 a->0 b->0 c->0", "a first name has joined");
+        assert_eq!(
+            difference(base, "f 0 1\nl a 0\nl b 0\nl c 0\nf z 9"),
+            "0 a->0 b->0 c->0",
+            "a first name has joined"
+        );
     }
 
     #[test]

@@ -225,9 +225,32 @@ fn layers_are_kept_and_changes_come_on_top() {
     let top = listing::of_tar(plain.as_slice());
     let names: Vec<&str> = top.keys().map(String::as_str).collect();
     let expected = [
-        "", ".wh.gone", "anew", "anew/.wh.new", "anew/y", "d", "d/.wh.fifth", "d/.wh.third", "d/sixth", "etc",
-        "etc/fourth", "etc/os-release", "etc/passwd", "links", "seventh", "turned", "turns", "turns/x", "usr",
-        "usr/lib", "usr/lib/os-release", "var", "var/cache", "var/cache/apt", "var/log", "var/log/new.log",
+        "",
+        ".wh.gone",
+        "anew",
+        "anew/.wh.new",
+        "anew/y",
+        "d",
+        "d/.wh.fifth",
+        "d/.wh.third",
+        "d/sixth",
+        "etc",
+        "etc/fourth",
+        "etc/os-release",
+        "etc/passwd",
+        "links",
+        "seventh",
+        "turned",
+        "turns",
+        "turns/x",
+        "usr",
+        "usr/lib",
+        "usr/lib/os-release",
+        "var",
+        "var/cache",
+        "var/cache/apt",
+        "var/log",
+        "var/log/new.log",
     ];
     assert_eq!(names, expected);
     let tree = of_file(&workspace.path("out.tar"));
@@ -258,7 +281,9 @@ fn docker_takes_it_and_gives_it() {
     recipe(&workspace, more);
     let docker_host = format!("unix://{}", engine.socket().display());
     let with_docker = |arguments: &[&str]| {
-        finish(workspace.command([binary()]).args(arguments).args(["--progress", "none"]).env("DOCKER_HOST", &docker_host))
+        finish(
+            workspace.command([binary()]).args(arguments).args(["--progress", "none"]).env("DOCKER_HOST", &docker_host),
+        )
     };
     with_docker(&["build", "top.toml", "-o", "docker-daemon:top:1"]).succeeded();
     let said = engine.in_container("top:1", &[], &[]);
@@ -289,7 +314,9 @@ fn docker_takes_it_and_gives_it() {
         let ours = |path: &str| {
             let top = path.split('/').next().unwrap_or_default();
             let of_engine = ["dev", "proc", "sys", "run", "vol", "var"].contains(&top) || path == ".dockerenv";
-            !path.is_empty() && !of_engine && !["etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab"].contains(&path)
+            !path.is_empty()
+                && !of_engine
+                && !["etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab"].contains(&path)
         };
         comparable(&listing.iter().filter(|(path, _)| ours(path)).map(|(k, v)| (k.clone(), v.clone())).collect())
     };
@@ -440,7 +467,9 @@ fn an_index_gives_an_image_for_each_platform() {
     arm["config"]["size"] = bytes.len().into();
     let index = write_index(&base, "both", &[("linux", "amd64", manifest), ("linux", "arm64", arm)]);
     let text = |platforms: &str, more: &str| {
-        format!("name = \"top\"\nplatforms = [{platforms}]\n[from.oci]\nimage = \"oci:base:both\"\ndigest = \"{index}\"\n{more}")
+        format!(
+            "name = \"top\"\nplatforms = [{platforms}]\n[from.oci]\nimage = \"oci:base:both\"\ndigest = \"{index}\"\n{more}"
+        )
     };
     workspace.write("top.toml", &text("\"linux/amd64\", \"linux/arm64\"", "keep-layers = true\n"));
     build(&workspace, &["oci:out"]).succeeded();
@@ -523,7 +552,8 @@ fn squashfs_and_cpio_hold_the_same_tree() {
     for (round, threads) in ["1", "3"].into_iter().enumerate() {
         let mut command = workspace.command([binary()]);
         command.args(["build", "top.toml", "--progress", "none", "--threads", threads]);
-        let outputs = ["squashfs:{}.squashfs", "cpio:{}.cpio", "cpio:{}.cpio.gz", "cpio:{}.cpio.zst", "rootfs-tar:{}.tar"];
+        let outputs =
+            ["squashfs:{}.squashfs", "cpio:{}.cpio", "cpio:{}.cpio.gz", "cpio:{}.cpio.zst", "rootfs-tar:{}.tar"];
         for output in outputs {
             command.args(["-o", &output.replace("{}", &round.to_string())]);
         }

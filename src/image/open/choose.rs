@@ -105,7 +105,8 @@ fn by_platform(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, Op
     let found = match images.as_slice() {
         [one] if choice.platform.is_none() => Some(*one),
         several => {
-            let fits = |entry: &&&Descriptor| platform(entry).is_some_and(|found| Some(found) == wanted) && usual(entry);
+            let fits =
+                |entry: &&&Descriptor| platform(entry).is_some_and(|found| Some(found) == wanted) && usual(entry);
             several.iter().find(fits).copied()
         }
     };

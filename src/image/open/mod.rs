@@ -195,7 +195,8 @@ fn unpack(
     let archive = Origin::Import(Arc::from(format!("layer {diff_id}")));
     let blob: Arc<Path> = Arc::from(file.path());
     let mut applier = LayerApplier::new(tree, Duplicates::LastWins, archive.clone());
-    read_layer_file(&blob, &archive, limits, |item| applier.put(item)).map_err(|source| OpenError::Archive { source })?;
+    read_layer_file(&blob, &archive, limits, |item| applier.put(item))
+        .map_err(|source| OpenError::Archive { source })?;
     let media_type = layer.descriptor.as_ref().map(|descriptor| descriptor.media_type().to_string());
     Ok((OpenedLayer { digest, diff_id, size, uncompressed_size, media_type }, file))
 }
