@@ -30,6 +30,9 @@ pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, 
         secrets: secrets(arguments)?,
     };
     let context = session.context(&arguments.network)?;
+    if arguments.fresh {
+        context.store.forget();
+    }
     let built = build::build(&options, &context)?;
     for line in summary(&built).lines() {
         context.reporter.note(line);
@@ -40,9 +43,7 @@ pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, 
             "digest": built.digest().to_string(),
             "names": built.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "created": built.epoch.rfc3339(),
-            "passes": built.passes.iter().map(|(name, outcome)| {
-                (*name, outcome.counts.iter().copied().collect::<BTreeMap<_, _>>())
-            }).collect::<BTreeMap<_, _>>(),
+            "passes": built.passes.iter().map(|pass| (&pass.name, &pass.counts)).collect::<BTreeMap<_, _>>(),
         })));
     }
     Ok(Answer::new(format!("{}\n", built.digest())))
@@ -131,8 +132,8 @@ fn secrets(arguments: &BuildArgs) -> Result<BTreeMap<String, Vec<u8>>, Error> {
 /// What a person wants to know of a finished image.
 fn summary(built: &Built) -> String {
     let mut text = String::new();
-    for (name, outcome) in built.passes.iter().filter(|(_, outcome)| !outcome.summary.is_empty()) {
-        let _ = writeln!(text, "{name}: {}", outcome.summary);
+    for pass in built.passes.iter().filter(|pass| !pass.summary.is_empty()) {
+        let _ = writeln!(text, "{}: {}", pass.name, pass.summary);
     }
     let size: u64 = built.artifact.images().iter().map(|image| image.size()).sum();
     let names: Vec<String> = built.names.iter().map(|name| name.familiar()).collect();

@@ -109,6 +109,14 @@ const TRANSPORTS: [(&str, &str); 10] = [
 ];
 
 impl Target {
+    /// Whether it takes an image, and not the files of a root filesystem.
+    pub fn takes_images(&self) -> bool {
+        !matches!(
+            self,
+            Self::RootfsTar { .. } | Self::RootfsDirectory { .. } | Self::Squashfs { .. } | Self::Cpio { .. }
+        )
+    }
+
     /// The names that the image gets here: the target's own, else those of the recipe. A tag alone is put on the
     /// recipe's first name. Fails where the tag is none.
     pub fn names(&self, recipe: &[Reference]) -> Result<Vec<Reference>, ParseReferenceError> {

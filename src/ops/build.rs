@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::context::Context;
 use crate::dest::Target;
 use crate::digest::Digest;
@@ -15,7 +17,7 @@ use crate::oci::Reference;
 use crate::ops::config;
 use crate::ops::lock::{self, LockOptions};
 use crate::ops::publish::{self, Finished};
-use crate::ops::{above, run, source};
+use crate::ops::{above, remembered, run, source};
 use crate::pass::{self, Outcome};
 use crate::platform::Platform;
 use crate::recipe::{self, Recipe};
@@ -55,8 +57,21 @@ pub struct Built {
     pub epoch: Epoch,
     /// What the source made: `81 packages of debian trixie`.
     pub source: String,
-    /// What each pass did, by its name.
-    pub passes: Vec<(&'static str, Outcome)>,
+    /// What each pass did, in order.
+    pub passes: Vec<Applied>,
+}
+
+/// A pass that was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The pass.
+    pub name: String,
+    /// What it did, in a few words; empty where that was nothing.
+    pub summary: String,
+    /// The same as numbers by name.
+    pub counts: BTreeMap<String, u64>,
+    /// What a person should know.
+    pub notes: Vec<String>,
 }
 
 impl Built {
@@ -73,6 +88,10 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
         context.reporter.warn(&warning.to_string());
     }
     let lock = lock::current(&recipe, &options.recipe, &options.lock, context)?;
+    let key = remembered::key(&recipe, &lock, options, context);
+    if let Some(built) = recall(key.as_ref(), &recipe, options, context)? {
+        return Ok(built);
+    }
     let mut forged = Vec::new();
     for platform in recipe.platforms.iter().copied() {
         forged.push(forge(&recipe, &lock, platform, options, context)?);
@@ -99,14 +118,43 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
     publish::publish(&finished, &options.targets, context)?;
     // All platforms have gone through the same passes; the first speaks for them.
     let Forged { rootfs, passes, .. } = forged.swap_remove(0);
-    Ok(Built { artifact, names, epoch, source: rootfs.summary, passes })
+    let built = Built { artifact, names, epoch, source: rootfs.summary, passes };
+    if let Some(key) = key {
+        remembered::remember(&key, &built, &context.store);
+    }
+    Ok(built)
+}
+
+/// The image of an earlier build of the same, written to all targets; nothing where there was none, or where a target
+/// needs the files themselves.
+fn recall(
+    key: Option<&Digest>,
+    recipe: &Recipe,
+    options: &BuildOptions,
+    context: &Context,
+) -> Result<Option<Built>, Error> {
+    let Some(key) = key.filter(|_| options.targets.iter().all(Target::takes_images)) else { return Ok(None) };
+    let Some(built) = remembered::recall(key, &context.store) else { return Ok(None) };
+    built.passes.iter().flat_map(|pass| &pass.notes).for_each(|note| context.reporter.note(note));
+    context.reporter.note("nothing has changed since an earlier build");
+    let finished = Finished {
+        artifact: &built.artifact,
+        trees: &[],
+        names: &built.names,
+        docker_socket: options.docker_socket.clone(),
+        epoch: built.epoch,
+        compression: config::compression(recipe),
+        threads: options.threads,
+    };
+    publish::publish(&finished, &options.targets, context)?;
+    Ok(Some(built))
 }
 
 /// The image of one platform, and what it was packed from.
 struct Forged {
     image: Image,
     rootfs: Rootfs,
-    passes: Vec<(&'static str, Outcome)>,
+    passes: Vec<Applied>,
 }
 
 fn forge(
@@ -139,23 +187,24 @@ fn apply_passes(
     rootfs: &mut Rootfs,
     kept: Option<&Tree>,
     context: &Context,
-) -> Result<Vec<(&'static str, Outcome)>, Error> {
+) -> Result<Vec<Applied>, Error> {
     let passes = match kept {
         Some(base) => pass::list_above(base.clone(), recipe, rootfs.epoch)?,
         None => pass::list(recipe, rootfs.epoch)?,
     };
     context.reporter.begin(Phase::Passes, Some(passes.len() as u64), Unit::Items);
-    let mut outcomes = Vec::new();
+    let mut applied = Vec::new();
     for pass in passes {
-        let outcome = pass.apply(&mut rootfs.tree)?;
-        for note in &outcome.notes {
+        let Outcome { summary, counts, notes } = pass.apply(&mut rootfs.tree)?;
+        for note in &notes {
             context.reporter.note(note);
         }
-        outcomes.push((pass.name(), outcome));
+        let counts = counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+        applied.push(Applied { name: pass.name().to_owned(), summary, counts, notes });
         context.reporter.advance(Phase::Passes, 1);
     }
     context.reporter.end(Phase::Passes, &format!("{} entries left", rootfs.tree.len()));
-    Ok(outcomes)
+    Ok(applied)
 }
 
 fn pack(recipe: &Recipe, rootfs: &Rootfs, threads: NonZeroUsize, context: &Context) -> Result<Layer, Error> {

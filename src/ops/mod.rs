@@ -8,6 +8,7 @@ pub mod init;
 pub mod inspect;
 pub mod lock;
 mod publish;
+mod remembered;
 mod run;
 mod source;
 pub mod store;

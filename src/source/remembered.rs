@@ -98,6 +98,7 @@ enum KeptNode {
 enum KeptOrigin {
     Root,
     Package(String),
+    Source(String),
     Sandbox,
     Recipe(String),
     Import(String),
@@ -210,6 +211,7 @@ impl KeptOrigin {
         Some(match origin {
             Origin::Root => Self::Root,
             Origin::Package(name) => Self::Package(name.to_string()),
+            Origin::Source(name) => Self::Source(name.to_string()),
             Origin::Sandbox => Self::Sandbox,
             Origin::Recipe(what) => Self::Recipe(what.to_string()),
             Origin::Import(name) => Self::Import(name.to_string()),
@@ -221,6 +223,7 @@ impl KeptOrigin {
         match (self, origin) {
             (Self::Root, Origin::Root) | (Self::Sandbox, Origin::Sandbox) => true,
             (Self::Package(kept), Origin::Package(name))
+            | (Self::Source(kept), Origin::Source(name))
             | (Self::Recipe(kept), Origin::Recipe(name))
             | (Self::Import(kept), Origin::Import(name)) => **kept == **name,
             _ => false,
@@ -231,6 +234,7 @@ impl KeptOrigin {
         match self {
             Self::Root => Origin::Root,
             Self::Package(name) => Origin::Package(name.into()),
+            Self::Source(name) => Origin::Source(name.into()),
             Self::Sandbox => Origin::Sandbox,
             Self::Recipe(what) => Origin::Recipe(what.into()),
             Self::Import(name) => Origin::Import(name.into()),
@@ -256,6 +260,8 @@ mod tests {
         put("usr/bin/sh", Inode::symlink("bash", Origin::Import("a.tar".into())));
         let device = Node::CharacterDevice { major: 1, minor: 3 };
         put("dev/null", Inode { meta: Meta::new(0o666), node: device, origin: Origin::Recipe("[[file]]".into()) });
+        let status = Inode::file(0o644, Content::empty(), Origin::Source("debian".into()));
+        put("var/lib/dpkg/status", status);
         put("run/pipe", Inode { meta: Meta::new(0o600), node: Node::Fifo, origin: package() });
         tree.link(TreePath::new("usr/bin/rbash").unwrap(), &TreePath::new("usr/bin/bash").unwrap()).unwrap();
         Rootfs { tree, epoch: Epoch::from_seconds(7), summary: "2 packages".to_owned() }

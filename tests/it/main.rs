@@ -20,5 +20,6 @@ mod noble;
 mod oci;
 mod peer;
 mod recipes;
+mod remembered;
 mod reproducible;
 mod support;

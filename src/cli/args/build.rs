@@ -52,6 +52,9 @@ pub struct BuildArgs {
     /// Commands that ask for it find it at /run/secrets/NAME. It is never in the image, the lock or a log.
     #[arg(long = "secret", value_name = "SECRET")]
     pub secrets: Vec<Secret>,
+    /// Make everything anew, and recall nothing of earlier builds but downloads
+    #[arg(long)]
+    pub fresh: bool,
     /// How many threads work; the image does not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,

@@ -91,12 +91,14 @@ pub(super) fn fetch(
     Ok(rootfs)
 }
 
+/// Whether the lock and the recipe's local files say all that a root filesystem depends on.
+pub(super) fn is_locked_whole(source: &SourceRequest) -> bool {
+    source.name() != "host"
+}
+
 /// Whether making a root filesystem takes so long that it is worth remembering, and depends on the lock alone.
 fn is_remembered(source: &SourceRequest) -> bool {
-    match source {
-        SourceRequest::Debian(_) => true,
-        SourceRequest::Oci(_) => false,
-    }
+    ["debian", "dnf", "apk"].contains(&source.name())
 }
 
 /// The program that makes things: what another one made is not recalled. Its version says which, and the file's size and
