@@ -188,9 +188,9 @@ fn between(
     let user = recipe.harden.user.clone();
     let mut passes = vec![first];
     passes.push(Box::new(Files::gather(&recipe.files, user.clone(), epoch)?));
-    passes.push(Box::new(OsReleasePass::new(&recipe.os_release, epoch)));
     passes.push(Box::new(Accounts::new(user, recipe.harden.lock_accounts, epoch)));
     passes.push(Box::new(Certificates::read(&recipe.certificates, epoch)?));
+    passes.push(Box::new(OsReleasePass::new(&recipe.os_release, epoch)));
     passes.push(Box::new(HardenPass::new(recipe.harden.clone())));
     passes.push(last);
     Ok(passes)
