@@ -13,6 +13,7 @@ use crate::pass::PassError;
 use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
+use crate::source::host::CaptureError;
 use crate::store::StoreError;
 
 /// What ended a command.
@@ -42,6 +43,26 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Fetch(#[from] FetchError),
+    /// Capturing a machine.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Capture(#[from] CaptureError),
+    /// The report of a capture cannot be written.
+    #[error("cannot write the report `{}`", path.display())]
+    #[diagnostic(help("name a file in a folder that you may write to: `--report FILE`"))]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A machine cannot be locked.
+    #[error("`[from.host]` cannot be locked: a machine changes, and is only what it is when it is captured")]
+    #[diagnostic(help(
+        "build without --locked and --frozen; or keep what was captured, and build from that: \
+         `rootsmith capture PATH -o rootfs-tar:FILE`, then `[from.archive]` with the file"
+    ))]
+    HostLock,
     /// The sandbox, or a command in it.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -140,6 +161,8 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Blame {
+    /// Nobody's: the answer is no.
+    Answer = 1,
     /// What the user wrote: a recipe, a flag, a stale lock.
     Input = 2,
     /// This machine: a missing program, a full disk, no network.
@@ -161,6 +184,8 @@ impl Error {
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::Capture(error) => of_capture(error),
+            Self::Report { .. } => Blame::Machine,
             Self::Sandbox(error) => of_sandbox(error),
             Self::Image(ImageError::Store { source }) => of_store(source),
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
@@ -169,9 +194,19 @@ impl Error {
         }
     }
 
-    /// The exit code of a program that ends with this error: 2, 3, 4 or 70.
+    /// The exit code of a program that ends with this error: 1, 2, 3, 4 or 70.
     pub fn exit_code(&self) -> u8 {
         self.blame() as u8
+    }
+}
+
+fn of_capture(error: &CaptureError) -> Blame {
+    match error {
+        CaptureError::Secrets { .. } => Blame::Answer,
+        CaptureError::NotMounted(_) => Blame::Input,
+        CaptureError::Root { source, .. } if source.kind() != std::io::ErrorKind::PermissionDenied => Blame::Input,
+        CaptureError::Tree(_) => Blame::Bug,
+        _ => Blame::Machine,
     }
 }
 

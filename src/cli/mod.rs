@@ -4,6 +4,7 @@
 
 pub mod args;
 mod build;
+mod capture;
 pub mod environment;
 mod explain;
 mod init;
@@ -125,6 +126,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, session: &Session) -> Result<Answer, Error> {
     match command {
         Command::Build(arguments) => build::build(&arguments, session),
+        Command::Capture(arguments) => capture::capture(&arguments, session),
         Command::Lock(arguments) => build::lock(&arguments, session),
         Command::Inspect(arguments) => inspect::inspect(&arguments, session),
         Command::Init(arguments) => init::init(&arguments, session),

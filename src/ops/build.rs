@@ -10,7 +10,6 @@ use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::image::{self, Artifact, Image, Index};
-use crate::lock::Lock;
 use crate::oci::Reference;
 use crate::ops::config;
 use crate::ops::lock::{self, LockOptions};
@@ -74,10 +73,21 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
     let lock = lock::current(&recipe, &options.recipe, &options.lock, context)?;
     let mut forged = Vec::new();
     for platform in recipe.platforms.iter().copied() {
-        forged.push(forge(&recipe, &lock, platform, options, context)?);
+        let rootfs = source::fetch(&recipe, &lock, platform, &options.lock, context)?;
+        forged.push(forge(&recipe, platform, rootfs, options, context)?);
     }
+    deliver(&recipe, forged, options, context)
+}
+
+/// Writes the images of all platforms to all targets.
+pub(super) fn deliver(
+    recipe: &Recipe,
+    mut forged: Vec<Forged>,
+    options: &BuildOptions,
+    context: &Context,
+) -> Result<Built, Error> {
     let epoch = forged.iter().map(|forged| forged.rootfs.epoch).max().ok_or(Error::EmptyLock)?;
-    let names = config::names(&recipe, &options.tags, epoch)?;
+    let names = config::names(recipe, &options.tags, epoch)?;
     let artifact = match forged.as_slice() {
         [one] => Artifact::Image(Box::new(one.image.clone())),
         several => {
@@ -100,20 +110,20 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
 }
 
 /// The image of one platform, and what it was packed from.
-struct Forged {
+pub(super) struct Forged {
     image: Image,
     rootfs: Rootfs,
     passes: Vec<(&'static str, Outcome)>,
 }
 
-fn forge(
+/// Does to a root filesystem what the recipe says, and packs it.
+pub(super) fn forge(
     recipe: &Recipe,
-    lock: &Lock,
     platform: Platform,
+    mut rootfs: Rootfs,
     options: &BuildOptions,
     context: &Context,
 ) -> Result<Forged, Error> {
-    let mut rootfs = source::fetch(recipe, lock, platform, &options.lock, context)?;
     run::steps(recipe, &mut rootfs, &options.secrets, context)?;
     let passes = apply_passes(recipe, &mut rootfs, context)?;
     let image = pack(recipe, platform, &rootfs, options.threads, context)?;

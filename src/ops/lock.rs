@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::lock::{self, Change, Lock, LockError};
 use crate::ops::source::{asked, resolve};
-use crate::recipe::{self, Recipe};
+use crate::recipe::{self, Recipe, SourceRequest};
 
 pub use crate::ops::source::LockOptions;
 
@@ -39,6 +39,9 @@ pub struct Updated {
 /// Brings the lock of a recipe up to date, or says what that would change.
 pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Error> {
     let recipe = recipe::load(&options.recipe, options.variant.as_deref())?;
+    if matches!(recipe.source, SourceRequest::Host(_)) {
+        return Err(Error::HostLock);
+    }
     let path = path(&recipe, &options.recipe);
     // A lock that cannot be understood is written anew where everything may change.
     let anew = options.update.as_ref().is_some_and(Vec::is_empty);
@@ -63,6 +66,10 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
 
 /// The lock to build from: the one beside the recipe where it fits, else a new one, which is written there.
 pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, context: &Context) -> Result<Lock, Error> {
+    if matches!(recipe.source, SourceRequest::Host(_)) {
+        // A machine has no pin: what is captured is what is built.
+        return if options.locked { Err(Error::HostLock) } else { Ok(Lock::new(asked(recipe), Vec::new())) };
+    }
     let path = path(recipe, file);
     let old = Lock::read(&path)?;
     if let Some(lock) = old.as_ref().filter(|lock| lock.request == asked(recipe)) {

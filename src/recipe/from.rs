@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::debian::{self, DebianRequest};
 use super::fields::Fields;
+use super::host::{self, HostRequest};
 use super::mistake::{Mistake, Notebook};
 use super::shape::{Key, Keys, Shape};
 use super::value::{Item, Place, Value};
@@ -13,6 +14,8 @@ use super::value::{Item, Place, Value};
 pub enum SourceRequest {
     /// Packages of Debian, Ubuntu and the like.
     Debian(DebianRequest),
+    /// This machine, or a folder of it.
+    Host(HostRequest),
 }
 
 impl SourceRequest {
@@ -20,6 +23,7 @@ impl SourceRequest {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Debian(_) => "debian",
+            Self::Host(_) => "host",
         }
     }
 
@@ -27,6 +31,7 @@ impl SourceRequest {
     pub fn suite(&self) -> Option<&str> {
         match self {
             Self::Debian(debian) => Some(&debian.suite),
+            Self::Host(_) => None,
         }
     }
 
@@ -34,24 +39,27 @@ impl SourceRequest {
     pub fn builds_anywhere(&self) -> bool {
         match self {
             Self::Debian(_) => false,
+            Self::Host(_) => false,
         }
     }
 }
 
 pub(super) static KEYS: Keys = Keys {
     name: "[from]",
-    groups: &[&[Key {
-        name: "debian",
-        shape: Shape::Table(&debian::KEYS),
-        about: "packages of Debian, Ubuntu and the like",
-    }]],
-    later: &["dnf", "apk", "archive", "host", "oci", "scratch"],
+    groups: &[&[
+        Key { name: "debian", shape: Shape::Table(&debian::KEYS), about: "packages of Debian, Ubuntu and the like" },
+        Key { name: "host", shape: Shape::Table(&host::KEYS), about: "this machine, or a folder of it" },
+    ]],
+    later: &["dnf", "apk", "archive", "oci", "scratch"],
 };
 
 /// Reads `[from]`: the one source in it.
 pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     if let Some(fields) = fields.table("debian", &debian::KEYS) {
         return debian::read(fields).map(SourceRequest::Debian);
+    }
+    if let Some(fields) = fields.table("host", &host::KEYS) {
+        return host::read(fields).map(SourceRequest::Host);
     }
     None
 }

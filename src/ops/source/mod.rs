@@ -1,6 +1,7 @@
 //! From a recipe's source to a lock, and from the lock to a root filesystem: which family does what.
 
 mod debian;
+mod host;
 
 use crate::context::Context;
 use crate::digest::Digest;
@@ -28,6 +29,7 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
     let platforms: Vec<String> = recipe.platforms.iter().map(ToString::to_string).collect();
     let mut what = match &recipe.source {
         SourceRequest::Debian(request) => debian::asked(request, recipe),
+        SourceRequest::Host(request) => host::asked(request),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
@@ -46,6 +48,7 @@ pub(super) fn resolve(
             SourceRequest::Debian(request) => {
                 pins.push(debian::resolve(request, recipe, platform, options, keeping, context)?);
             }
+            SourceRequest::Host(_) => return Err(Error::HostLock),
         }
     }
     Ok(Lock::new(asked(recipe), pins))
@@ -61,5 +64,6 @@ pub(super) fn fetch(
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Host(request) => host::fetch(request, options.now, context),
     }
 }
