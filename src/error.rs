@@ -203,7 +203,7 @@ impl Error {
 fn of_capture(error: &CaptureError) -> Blame {
     match error {
         CaptureError::Secrets { .. } => Blame::Answer,
-        CaptureError::NotMounted(_) => Blame::Input,
+        CaptureError::NotMounted(_) | CaptureError::TooDeep(_) => Blame::Input,
         CaptureError::Root { source, .. } if source.kind() != std::io::ErrorKind::PermissionDenied => Blame::Input,
         CaptureError::Tree(_) => Blame::Bug,
         _ => Blame::Machine,

@@ -57,6 +57,13 @@ pub struct Built {
     pub passes: Vec<(&'static str, Outcome)>,
 }
 
+impl BuildOptions {
+    /// The files and folders of this machine that the build writes.
+    pub(super) fn places(&self) -> impl Iterator<Item = PathBuf> {
+        self.targets.iter().filter_map(Target::place).map(PathBuf::from)
+    }
+}
+
 impl Built {
     /// The image's digest.
     pub fn digest(&self) -> Digest {
@@ -71,9 +78,10 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
         context.reporter.warn(&warning.to_string());
     }
     let lock = lock::current(&recipe, &options.recipe, &options.lock, context)?;
+    let outputs: Vec<PathBuf> = options.places().collect();
     let mut forged = Vec::new();
     for platform in recipe.platforms.iter().copied() {
-        let rootfs = source::fetch(&recipe, &lock, platform, &options.lock, context)?;
+        let rootfs = source::fetch(&recipe, &lock, platform, &options.lock, &outputs, context)?;
         forged.push(forge(&recipe, platform, rootfs, options, context)?);
     }
     deliver(&recipe, forged, options, context)

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
-use crate::dest::Target;
 use crate::error::Error;
 use crate::ops::build::{self, BuildOptions, Built};
 use crate::platform::{Architecture, Platform};
@@ -38,8 +37,7 @@ pub struct CapturedImage {
 
 /// Captures a folder and writes its image to all targets.
 pub fn capture(options: &CaptureOptions, context: &Context) -> Result<CapturedImage, Error> {
-    let own = options.build.targets.iter().filter_map(place).chain(options.report.clone());
-    let own: Vec<PathBuf> = own.collect();
+    let own: Vec<PathBuf> = options.build.places().chain(options.report.clone()).collect();
     let captured = match host::capture(&options.request, &own, options.build.lock.now, context) {
         Ok(captured) => captured,
         Err(CaptureError::Secrets { report, first }) => {
@@ -59,15 +57,6 @@ pub fn capture(options: &CaptureOptions, context: &Context) -> Result<CapturedIm
     let forged = build::forge(&recipe, platform, captured.rootfs, &options.build, context)?;
     let built = build::deliver(&recipe, vec![forged], &options.build, context)?;
     Ok(CapturedImage { built, report: captured.report })
-}
-
-/// The file or folder that a target writes to.
-fn place(target: &Target) -> Option<PathBuf> {
-    match target {
-        Target::Oci { folder, .. } | Target::RootfsDirectory { folder } => Some(folder.clone()),
-        Target::Archive { file, .. } | Target::RootfsTar { file } => Some(file.clone()),
-        _ => None,
-    }
 }
 
 fn write_report(file: Option<&Path>, report: &Report) -> Result<(), Error> {

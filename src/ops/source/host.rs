@@ -1,5 +1,7 @@
 //! `[from.host]`.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -15,6 +17,11 @@ pub(super) fn asked(request: &HostRequest) -> Value {
 }
 
 /// Captures the folder.
-pub(super) fn fetch(request: &HostRequest, now: Epoch, context: &Context) -> Result<Rootfs, Error> {
-    Ok(host::capture(request, &[], now, context)?.rootfs)
+pub(super) fn fetch(
+    request: &HostRequest,
+    outputs: &[PathBuf],
+    now: Epoch,
+    context: &Context,
+) -> Result<Rootfs, Error> {
+    Ok(host::capture(request, outputs, now, context)?.rootfs)
 }

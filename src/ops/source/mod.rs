@@ -3,6 +3,8 @@
 mod debian;
 mod host;
 
+use std::path::PathBuf;
+
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
@@ -54,16 +56,17 @@ pub(super) fn resolve(
     Ok(Lock::new(asked(recipe), pins))
 }
 
-/// Fetches what the lock holds for `platform`.
+/// Fetches what the lock holds for `platform`. What is captured from this machine never has `outputs` in it.
 pub(super) fn fetch(
     recipe: &Recipe,
     lock: &Lock,
     platform: Platform,
     options: &LockOptions,
+    outputs: &[PathBuf],
     context: &Context,
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
-        SourceRequest::Host(request) => host::fetch(request, options.now, context),
+        SourceRequest::Host(request) => host::fetch(request, outputs, options.now, context),
     }
 }

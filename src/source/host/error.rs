@@ -54,6 +54,10 @@ pub enum CaptureError {
     #[error("nothing is mounted at `{0}` of the captured folder")]
     #[diagnostic(help("`findmnt` lists what is mounted; a path is that of the image, from the captured folder on"))]
     NotMounted(String),
+    /// Folders in folders without an end.
+    #[error("cannot capture `{0}`: it is more than 500 folders deep")]
+    #[diagnostic(help("leave it out: `--exclude PATH` (in a recipe, `exclude`) with a folder above it"))]
+    TooDeep(TreePath),
     /// Secrets are left.
     #[error(
         "the captured files hold {} that no preset removes and nobody has allowed: nothing was written",

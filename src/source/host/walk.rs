@@ -58,6 +58,9 @@ pub(super) struct Walk<'a> {
 /// Folders of the root whose contents live only while a machine runs.
 const RUNTIME: [&[u8]; 5] = [b"dev", b"proc", b"run", b"sys", b"tmp"];
 
+/// Folders in folders. Each is held open while what is in it is captured.
+const DEEPEST: usize = 500;
+
 /// How often a file that changes is read before it is taken as it is.
 const ATTEMPTS: u32 = 3;
 
@@ -107,7 +110,7 @@ impl Walk<'_> {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
         let stat = match statx(folder, name, flags, StatxFlags::BASIC_STATS) {
             Ok(stat) => stat,
-            Err(error) => return self.absent(&path, error),
+            Err(error) => return self.unknown(&path, error, shade),
         };
         if self.own.contains(&identity(&stat)) {
             self.report.leave_out(path.to_string(), "own");
@@ -148,6 +151,17 @@ impl Walk<'_> {
                 let found = self.found(folder, name, path, stat, kept);
                 self.capture(found, kind, Shade { removed: None, kept: shade.kept || kept })
             }
+        }
+    }
+
+    /// What is at a path where not even that may be asked: nothing, if it is not wanted.
+    fn unknown(&mut self, path: &TreePath, error: Errno, shade: Shade) -> Result<(), CaptureError> {
+        match self.policy.verdict(path, Kind::Other, shade, self.accounts) {
+            Verdict::Exclude => self.leave_out(path, "excluded"),
+            Verdict::Remove(_) => Ok(()),
+            // A file system whose server has gone.
+            _ if error == Errno::NOTCONN => self.leave_out(path, "mount"),
+            _ => self.absent(path, error),
         }
     }
 
@@ -193,6 +207,9 @@ impl Walk<'_> {
 
     fn directory(&mut self, found: Found<'_>, shade: Shade) -> Result<(), CaptureError> {
         let Found { folder, name, path, stat, is_mount, kept } = found;
+        if path.components().count() > DEEPEST {
+            return Err(CaptureError::TooDeep(path));
+        }
         let mut meta = meta(&stat);
         if RUNTIME.contains(&path.as_bytes()) {
             self.report.leave_out(path.to_string(), "runtime");
@@ -225,7 +242,7 @@ impl Walk<'_> {
     fn file(&mut self, found: &Found<'_>) -> Result<(), CaptureError> {
         let Found { path, stat, kept, .. } = found;
         let asked = self.mounts.at.iter().any(|at| at.as_str().as_bytes() == path.to_string().as_bytes());
-        if found.is_mount && !asked {
+        if found.is_mount && !asked && !self.mounts.all {
             // Engines mount name servers and hosts over files of a container.
             self.report.leave_out(path.to_string(), "mount");
             return self.put(path, meta(stat), Node::File(Content::empty()), *kept, false);
