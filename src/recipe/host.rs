@@ -89,7 +89,7 @@ pub const CAPTURE_PRESETS: [(CapturePreset, &str, &str); 21] = [
     (
         CapturePreset::MachineId,
         "machine-id",
-        "machine-id, systemd's random seed and credential key, udev's and D-Bus's identity",
+        "machine-id, D-Bus's copy of it, systemd's random seed, credential key and timers",
     ),
     (CapturePreset::Hostname, "hostname", "hostname, mailname, own lines of /etc/hosts, machine-info, hostid"),
     (

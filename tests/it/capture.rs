@@ -454,3 +454,18 @@ fn this_machine_is_captured_and_runs_in_docker() {
     let said = said.succeeded().stdout.clone();
     assert!(said.starts_with("dpkg\t") && said.trim().ends_with(&id), "{said}");
 }
+
+#[test]
+fn the_shipped_recipe_builds() {
+    let workspace = Workspace::new();
+    machine(&workspace);
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/machine.toml");
+    fs::copy(recipe, workspace.path("machine.toml")).unwrap();
+    let folder = workspace.path("machine").display().to_string();
+    workspace.write("folder.toml", &format!("extends = \"machine.toml\"\n[from.host]\npath = \"{folder}\"\n"));
+    let built = workspace.rootsmith(["build", "folder.toml", "-o", "oci:out", "--progress", "none"]);
+    built.succeeded();
+    let image = image(&workspace, "out");
+    assert_eq!(image.digest, built.digest());
+    assert!(!all_bytes(&image).contains("secret-"));
+}

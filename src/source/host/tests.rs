@@ -237,6 +237,18 @@ fn an_unchanged_folder_gives_the_same_tree() {
 }
 
 #[test]
+fn folders_have_an_end() {
+    let scene = Scene::new(&[]);
+    let mut folder = scene.path("");
+    fs::create_dir_all(&folder).unwrap();
+    (0..500).for_each(|_| folder.push("d"));
+    fs::create_dir_all(&folder).unwrap();
+    assert_eq!(scene.plain().rootfs.tree.len(), 501);
+    fs::create_dir(folder.join("d")).unwrap();
+    assert!(matches!(scene.capture(&scene.request()), Err(CaptureError::TooDeep(_))));
+}
+
+#[test]
 fn mistakes_and_odd_names() {
     let scene = Scene::new(&[("a\nb\u{1b}[0m", "x")]);
     assert_eq!(paths(&scene.plain().rootfs.tree).len(), 1);
