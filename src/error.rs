@@ -16,6 +16,7 @@ use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
 use crate::source::archive::ArchiveSourceError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
+use crate::source::host::CaptureError;
 use crate::source::oci::OciImageError;
 use crate::store::StoreError;
 
@@ -60,6 +61,26 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     ArchiveSource(#[from] ArchiveSourceError),
+    /// Capturing a machine.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Capture(#[from] CaptureError),
+    /// The report of a capture cannot be written.
+    #[error("cannot write the report `{}`", path.display())]
+    #[diagnostic(help("name a file in a folder that you may write to: `--report FILE`"))]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A machine cannot be locked.
+    #[error("`[from.host]` cannot be locked: a machine changes, and is only what it is when it is captured")]
+    #[diagnostic(help(
+        "build without --locked and --frozen; or keep what was captured, and build from that: \
+         `rootsmith capture PATH -o rootfs-tar:FILE`, then `[from.archive]` with the file"
+    ))]
+    HostLock,
     /// The sandbox, or a command in it.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -180,6 +201,8 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Blame {
+    /// Nobody's: the answer is no.
+    Answer = 1,
     /// What the user wrote: a recipe, a flag, a stale lock.
     Input = 2,
     /// This machine: a missing program, a full disk, no network.
@@ -201,6 +224,8 @@ impl Error {
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::Capture(error) => of_capture(error),
+            Self::Report { .. } => Blame::Machine,
             Self::OciImage(error) => of_oci_image(error),
             Self::Sandbox(error) => of_sandbox(error),
             Self::ArchiveSource(error) => of_archive(error),
@@ -215,9 +240,19 @@ impl Error {
         }
     }
 
-    /// The exit code of a program that ends with this error: 2, 3, 4 or 70.
+    /// The exit code of a program that ends with this error: 1, 2, 3, 4 or 70.
     pub fn exit_code(&self) -> u8 {
         self.blame() as u8
+    }
+}
+
+fn of_capture(error: &CaptureError) -> Blame {
+    match error {
+        CaptureError::Secrets { .. } => Blame::Answer,
+        CaptureError::NotMounted(_) | CaptureError::TooDeep(_) => Blame::Input,
+        CaptureError::Root { source, .. } if source.kind() != std::io::ErrorKind::PermissionDenied => Blame::Input,
+        CaptureError::Tree(_) => Blame::Bug,
+        _ => Blame::Machine,
     }
 }
 

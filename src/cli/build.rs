@@ -109,7 +109,7 @@ pub(super) fn now() -> Epoch {
     Epoch::from_seconds(i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
 }
 
-fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOptions, Error> {
+pub(super) fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOptions, Error> {
     let chosen = network::mirrors(arguments, &session.environment).into_iter().map(|mirror| match named(&mirror) {
         Some((id, url)) => (id.to_owned(), url.to_owned()),
         None => (String::new(), mirror),
@@ -156,7 +156,7 @@ fn secrets(arguments: &BuildArgs) -> Result<BTreeMap<String, Vec<u8>>, Error> {
 }
 
 /// What a person wants to know of a finished image.
-fn summary(built: &Built) -> String {
+pub(super) fn summary(built: &Built) -> String {
     let mut text = String::new();
     for pass in built.passes.iter().filter(|pass| !pass.summary.is_empty()) {
         let _ = writeln!(text, "{}: {}", pass.name, pass.summary);

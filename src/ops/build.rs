@@ -10,7 +10,6 @@ use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::image::{Artifact, Image, Index};
-use crate::lock::Lock;
 use crate::oci::Reference;
 use crate::ops::config;
 use crate::ops::forge::{self, Applied, Packing};
@@ -21,6 +20,7 @@ use crate::pass;
 use crate::platform::Platform;
 use crate::recipe::{self, Recipe};
 use crate::source::Rootfs;
+use crate::source::oci::Inherited;
 
 /// What to build, and where it goes.
 #[derive(Clone, Debug)]
@@ -60,6 +60,13 @@ pub struct Built {
     pub passes: Vec<Applied>,
 }
 
+impl BuildOptions {
+    /// The files and folders of this machine that the build writes.
+    pub(super) fn places(&self) -> impl Iterator<Item = PathBuf> {
+        self.targets.iter().filter_map(Target::place).map(PathBuf::from)
+    }
+}
+
 impl Built {
     /// The image's digest.
     pub fn digest(&self) -> Digest {
@@ -84,10 +91,28 @@ pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Conte
     if let Some(built) = recall(key.as_ref(), recipe, options, context)? {
         return Ok(built);
     }
+    let outputs: Vec<PathBuf> = options.places().collect();
     let mut forged = Vec::new();
     for platform in platforms {
-        forged.push(forge(&recipe.on(platform), &lock, platform, options, context)?);
+        let recipe = recipe.on(platform);
+        let rootfs = source::fetch(&recipe, &lock, platform, &options.lock, &outputs, context)?;
+        let inherited = source::inherited(&recipe, &lock, platform, context)?;
+        forged.push(forge(&recipe, platform, rootfs, &inherited, options, context)?);
     }
+    let built = deliver(recipe, forged, options, context)?;
+    if let Some(key) = key {
+        remembered::remember(&key, &built, &context.store);
+    }
+    Ok(built)
+}
+
+/// Writes the images of all platforms to all targets.
+pub(super) fn deliver(
+    recipe: &Recipe,
+    mut forged: Vec<Forged>,
+    options: &BuildOptions,
+    context: &Context,
+) -> Result<Built, Error> {
     let epoch = forged.iter().map(|forged| forged.rootfs.epoch).max().ok_or(Error::EmptyLock)?;
     let names = config::names(recipe, &options.tags, epoch)?;
     let artifact = match forged.as_slice() {
@@ -110,11 +135,7 @@ pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Conte
     publish::publish(&finished, &options.targets, context)?;
     // All platforms have gone through the same passes; the first speaks for them.
     let Forged { rootfs, passes, .. } = forged.swap_remove(0);
-    let built = Built { artifact, names, epoch, source: rootfs.summary, passes };
-    if let Some(key) = key {
-        remembered::remember(&key, &built, &context.store);
-    }
-    Ok(built)
+    Ok(Built { artifact, names, epoch, source: rootfs.summary, passes })
 }
 
 /// The image of an earlier build of the same, written to all targets; nothing where there was none, or where a target
@@ -156,21 +177,21 @@ fn platforms(recipe: &Recipe, asked: &[Platform]) -> Result<Vec<Platform>, Error
 }
 
 /// The image of one platform, and what it was packed from.
-struct Forged {
+pub(super) struct Forged {
     image: Image,
     rootfs: Rootfs,
     passes: Vec<Applied>,
 }
 
-fn forge(
+/// Does to a root filesystem what the recipe says, and packs it.
+pub(super) fn forge(
     recipe: &Recipe,
-    lock: &Lock,
     platform: Platform,
+    mut rootfs: Rootfs,
+    inherited: &Inherited,
     options: &BuildOptions,
     context: &Context,
 ) -> Result<Forged, Error> {
-    let mut rootfs = source::fetch(recipe, lock, platform, &options.lock, context)?;
-    let inherited = source::inherited(recipe, lock, platform, context)?;
     let kept = (!inherited.base.layers.is_empty()).then(|| rootfs.tree.clone());
     run::steps(recipe, &mut rootfs, &options.secrets, context)?;
     if let Some(kept) = &kept {
@@ -187,7 +208,7 @@ fn forge(
         Some(kept) => above::pack(kept, &rootfs.tree, packing, context)?,
         None => Some(forge::pack(&rootfs.tree, packing, config::CREATED_BY, context)?),
     };
-    let settings = config::image(recipe, &rootfs.tree, &inherited)?;
+    let settings = config::image(recipe, &rootfs.tree, inherited)?;
     let layers = layer.into_iter().collect();
     let image = Image::assemble_on(&inherited.base, platform, rootfs.epoch, &settings, layers)?;
     Ok(Forged { image, rootfs, passes })

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::lock::{self, Change, Lock, LockError};
 use crate::ops::source::{asked, has_inputs, resolve};
-use crate::recipe::{self, Recipe};
+use crate::recipe::{self, Recipe, SourceRequest};
 
 pub use crate::ops::source::LockOptions;
 
@@ -41,6 +41,9 @@ pub struct Updated {
 /// Brings the lock of a recipe up to date, or says what that would change.
 pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Error> {
     let recipe = recipe::load(&options.recipe, options.variant.as_deref())?;
+    if matches!(recipe.source, SourceRequest::Host(_)) {
+        return Err(Error::HostLock);
+    }
     let path = path(&recipe, &options.recipe);
     if !has_inputs(&recipe) {
         return Ok(Updated { path, written: false, is_needed: false, changes: Vec::new() });
@@ -68,6 +71,9 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
 
 /// The lock to build from: the one beside the recipe where it fits, else a new one, which is written there.
 pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, context: &Context) -> Result<Lock, Error> {
+    if matches!(recipe.source, SourceRequest::Host(_)) && options.locked {
+        return Err(Error::HostLock);
+    }
     if !has_inputs(recipe) {
         return Ok(Lock::new(asked(recipe), Vec::new()));
     }

@@ -3,6 +3,7 @@
 mod above;
 pub mod binary;
 pub mod build;
+pub mod capture;
 mod config;
 pub mod doctor;
 pub mod forge;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::archive::{self, ArchiveRequest};
 use super::debian::{self, DebianRequest};
 use super::fields::Fields;
+use super::host::{self, HostRequest};
 use super::mistake::{Mistake, Notebook};
 use super::oci::{self, OciRequest};
 use super::scratch::{self, ScratchRequest};
@@ -22,6 +23,8 @@ pub enum SourceRequest {
     Archive(ArchiveRequest),
     /// Nothing but what a static program expects around it.
     Scratch(ScratchRequest),
+    /// This machine, or a folder of it.
+    Host(HostRequest),
 }
 
 impl SourceRequest {
@@ -32,6 +35,7 @@ impl SourceRequest {
             Self::Oci(_) => "oci",
             Self::Archive(_) => "archive",
             Self::Scratch(_) => "scratch",
+            Self::Host(_) => "host",
         }
     }
 
@@ -42,6 +46,7 @@ impl SourceRequest {
             Self::Oci(_) => None,
             Self::Archive(_) => None,
             Self::Scratch(_) => None,
+            Self::Host(_) => None,
         }
     }
 
@@ -52,6 +57,7 @@ impl SourceRequest {
             Self::Oci(_) => true,
             Self::Archive(_) => true,
             Self::Scratch(_) => true,
+            Self::Host(_) => false,
         }
     }
 }
@@ -67,8 +73,9 @@ pub(super) static KEYS: Keys = Keys {
             shape: Shape::Table(&scratch::KEYS),
             about: "nothing but what a static program expects around it",
         },
+        Key { name: "host", shape: Shape::Table(&host::KEYS), about: "this machine, or a folder of it" },
     ]],
-    later: &["dnf", "apk", "host"],
+    later: &["dnf", "apk"],
 };
 
 /// Reads `[from]`: the one source in it.
@@ -84,6 +91,9 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     }
     if let Some(fields) = fields.table("scratch", &scratch::KEYS) {
         return scratch::read(fields).map(SourceRequest::Scratch);
+    }
+    if let Some(fields) = fields.table("host", &host::KEYS) {
+        return host::read(fields).map(SourceRequest::Host);
     }
     None
 }

@@ -10,6 +10,7 @@ mod fields;
 mod file;
 mod from;
 mod harden;
+mod host;
 mod image;
 mod load;
 mod merge;
@@ -37,6 +38,7 @@ pub use debian::{
 pub use file::{FileEntry, FileKind, RunStep};
 pub use from::SourceRequest;
 pub use harden::{Harden, Init, Setuid, TINI_PLACES, UserRequest};
+pub use host::{Allowance, CAPTURE_PRESETS, CapturePreset, HostRequest, Kept, Mounts, SECRET_RULES, path_set};
 pub use image::{Compression, ImageSettings, LayerSettings, Port, StopSignal};
 pub use load::{load, load_text};
 pub use mistake::{Mistake, Problem, RecipeErrors};
@@ -93,6 +95,29 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// What a recipe says that has only a name and a source: nothing is pruned, hardened or put into the image.
+    pub fn plain(name: &str, platform: Platform, source: SourceRequest) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: None,
+            variant: None,
+            variants: Vec::new(),
+            platforms: vec![platform],
+            source,
+            files: Vec::new(),
+            runs: Vec::new(),
+            prune: Prune::default(),
+            harden: Harden::default(),
+            certificates: Vec::new(),
+            os_release: BTreeMap::new(),
+            image: ImageSettings::default(),
+            layer: LayerSettings::default(),
+            sources: Vec::new(),
+            folder: PathBuf::new(),
+            warnings: Arc::default(),
+        }
+    }
+
     /// The recipe for one of its platforms alone, with the files that are for it.
     pub fn on(&self, platform: Platform) -> Self {
         let files =

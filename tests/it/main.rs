@@ -11,6 +11,7 @@
 )]
 
 mod architecture;
+mod capture;
 mod cli;
 mod clients;
 mod commands;

@@ -78,6 +78,7 @@ pub fn doctor(options: &DoctorOptions) -> Diagnosis {
     let mut sources = vec![outputs::debian(&doors)];
     sources.push(outputs::scratch());
     sources.push(outputs::oci());
+    sources.push(outputs::host(&machine));
     sources.push(Check::ok("archive, import", "no other program is needed"));
     Diagnosis {
         schema: "rootsmith/doctor/1",

@@ -32,6 +32,14 @@ pub(super) fn scratch() -> Check {
     Check::ok("scratch", "no other program and no network are needed")
 }
 
+/// Capturing this machine: only root may read all of it.
+pub(super) fn host(machine: &Machine) -> Check {
+    match machine.uid {
+        0 => Check::ok("host", "everything on this machine can be captured"),
+        _ => Check::ok("host", "folders that you may read; only root may read a whole machine").limited(),
+    }
+}
+
 /// Every kind of output.
 pub(super) fn outputs(machine: &Machine, options: &DoctorOptions) -> Vec<Check> {
     let mut checks = vec![

@@ -2,6 +2,7 @@
 
 mod archive;
 mod debian;
+mod host;
 mod oci;
 mod scratch;
 
@@ -42,6 +43,7 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
         SourceRequest::Oci(request) => oci::asked(request, recipe),
         SourceRequest::Archive(request) => archive::asked(request, recipe),
         SourceRequest::Scratch(request) => scratch::asked(request, recipe),
+        SourceRequest::Host(request) => host::asked(request),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
@@ -51,6 +53,8 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
 pub(super) fn has_inputs(recipe: &Recipe) -> bool {
     match &recipe.source {
         SourceRequest::Scratch(request) => request.tini.is_some(),
+        // What is captured is what is built.
+        SourceRequest::Host(_) => false,
         _ => true,
     }
 }
@@ -75,21 +79,24 @@ pub(super) fn resolve(
                 pins.push(oci::resolve(request, recipe, platform, options, context)?);
             }
             SourceRequest::Archive(request) => pins.push(archive::resolve(request, recipe, platform, context)?),
+            SourceRequest::Host(_) => return Err(Error::HostLock),
         }
     }
     Ok(Lock::new(asked(recipe), pins))
 }
 
-/// Makes the root filesystem of what the lock holds for `platform`; one that takes long to make is remembered.
+/// Makes the root filesystem of what the lock holds for `platform`; one that takes long to make is remembered. What is
+/// captured from this machine never has `outputs` in it.
 pub(super) fn fetch(
     recipe: &Recipe,
     lock: &Lock,
     platform: Platform,
     options: &LockOptions,
+    outputs: &[PathBuf],
     context: &Context,
 ) -> Result<Rootfs, Error> {
     if !is_remembered(&recipe.source) {
-        return fetch_anew(recipe, lock, platform, options, context);
+        return fetch_anew(recipe, lock, platform, options, outputs, context);
     }
     let what = serde_json::json!({
         "rootfs": lock.to_text(),
@@ -103,7 +110,7 @@ pub(super) fn fetch(
         context.reporter.note(&format!("{}, as made before", rootfs.summary));
         return Ok(rootfs);
     }
-    let rootfs = fetch_anew(recipe, lock, platform, options, context)?;
+    let rootfs = fetch_anew(recipe, lock, platform, options, outputs, context)?;
     remembered::remember(&key, &rootfs, &context.store);
     Ok(rootfs)
 }
@@ -131,6 +138,7 @@ fn fetch_anew(
     lock: &Lock,
     platform: Platform,
     options: &LockOptions,
+    outputs: &[PathBuf],
     context: &Context,
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
@@ -138,6 +146,7 @@ fn fetch_anew(
         SourceRequest::Oci(request) => oci::fetch(request, lock, platform, options, context),
         SourceRequest::Archive(request) => archive::fetch(request, lock, platform, context),
         SourceRequest::Scratch(request) => scratch::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Host(request) => host::fetch(request, outputs, options.now, context),
     }
 }
 

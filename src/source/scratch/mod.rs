@@ -92,7 +92,7 @@ pub fn rootfs(parts: Parts, epoch: Epoch) -> Rootfs {
 }
 
 fn origin() -> Origin {
-    Origin::Pass("scratch")
+    Origin::Source("scratch".into())
 }
 
 fn file(bytes: impl Into<std::sync::Arc<[u8]>>) -> Inode {
