@@ -13,6 +13,7 @@ use crate::pass::PassError;
 use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
+use crate::source::dnf::DnfError;
 use crate::store::StoreError;
 
 /// What ended a command.
@@ -42,6 +43,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Fetch(#[from] FetchError),
+    /// Packages of rpm.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Dnf(#[from] DnfError),
     /// The sandbox, or a command in it.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -161,6 +166,7 @@ impl Error {
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::Dnf(error) => of_dnf(error),
             Self::Sandbox(error) => of_sandbox(error),
             Self::Image(ImageError::Store { source }) => of_store(source),
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
@@ -206,6 +212,27 @@ fn of_install(error: &InstallError) -> Blame {
         InstallError::FileConflict { .. } => Blame::Input,
         InstallError::Content { .. } => Blame::Machine,
         _ => Blame::Upstream,
+    }
+}
+
+fn of_dnf(error: &DnfError) -> Blame {
+    match error {
+        DnfError::Http(error) => of_http(error),
+        DnfError::Store(error) => of_store(error),
+        DnfError::Sandbox(error) => of_sandbox(error),
+        DnfError::NoProgram { .. }
+        | DnfError::Program { .. }
+        | DnfError::Solver { .. }
+        | DnfError::NoGroups
+        | DnfError::Database { .. }
+        | DnfError::Io { .. } => Blame::Machine,
+        DnfError::NoRepository { .. }
+        | DnfError::Metadata { .. }
+        | DnfError::OtherIndex { .. }
+        | DnfError::Signature { .. }
+        | DnfError::Damaged { .. }
+        | DnfError::OtherPackage { .. } => Blame::Upstream,
+        _ => Blame::Input,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod dpkg;
 mod os_release;
+pub mod rpm;
 
 use std::io;
 
@@ -40,6 +41,12 @@ pub enum InventoryError {
         /// Why not.
         source: io::Error,
     },
+    /// Bytes that are no database.
+    #[error("cannot read `{path}`: it is damaged, or of a form that is not known")]
+    Damaged {
+        /// The database.
+        path: TreePath,
+    },
     /// A line that means nothing.
     #[error("cannot read `{path}`: line {line} is neither a field nor the continuation of one")]
     Line {
@@ -53,6 +60,7 @@ pub enum InventoryError {
 /// Every installed package that the databases in `tree` name, sorted.
 pub fn packages(tree: &Tree) -> Result<Vec<Package>, InventoryError> {
     let mut packages = dpkg::packages(tree)?;
+    packages.extend(rpm::packages(tree)?);
     packages.sort();
     packages.dedup();
     Ok(packages)

@@ -5,6 +5,7 @@
 
 mod changes;
 mod debian;
+mod dnf;
 mod error;
 mod field;
 mod text;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 
 pub use changes::{Change, changes};
 pub use debian::{AptSource, DebianPin, LockedPackage, LockedRepository};
+pub use dnf::{DnfPin, LockedRpm, LockedRpmRepository};
 pub use error::LockError;
 
 use crate::digest::Digest;
@@ -38,6 +40,9 @@ pub struct Lock {
     /// Root filesystems of Debian packages.
     #[serde(default)]
     debian: Vec<DebianPin>,
+    /// Root filesystems of rpm packages.
+    #[serde(default)]
+    dnf: Vec<DnfPin>,
 }
 
 /// One resolved input.
@@ -45,15 +50,18 @@ pub struct Lock {
 pub enum Pin {
     /// A root filesystem of Debian packages.
     Debian(DebianPin),
+    /// A root filesystem of rpm packages.
+    Dnf(DnfPin),
 }
 
 impl Lock {
     /// A lock of `pins` for the request with this digest.
     pub fn new(request: Digest, pins: Vec<Pin>) -> Self {
-        let mut lock = Self { _format: FORMAT, request, debian: Vec::new() };
+        let mut lock = Self { _format: FORMAT, request, debian: Vec::new(), dnf: Vec::new() };
         for pin in pins {
             match pin {
                 Pin::Debian(pin) => lock.debian.push(pin),
+                Pin::Dnf(pin) => lock.dnf.push(pin),
             }
         }
         lock.sort();
@@ -63,6 +71,11 @@ impl Lock {
     /// The pin of Debian packages for `platform`.
     pub fn debian(&self, platform: Platform) -> Option<&DebianPin> {
         self.debian.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// The pin of rpm packages for `platform`.
+    pub fn dnf(&self, platform: Platform) -> Option<&DnfPin> {
+        self.dnf.iter().find(|pin| pin.platform == platform)
     }
 
     /// Where the lock of a recipe is: `trixie.toml` has `trixie.lock` beside it.
@@ -123,11 +136,15 @@ impl Lock {
     fn sort(&mut self) {
         self.debian.sort_by_key(|pin| pin.platform.to_string());
         self.debian.iter_mut().for_each(DebianPin::sort);
+        self.dnf.sort_by_key(|pin| pin.platform.to_string());
+        self.dnf.iter_mut().for_each(DnfPin::sort);
     }
 
     /// What a person's editing, or a merge of two locks, can break.
     fn check(&self) -> Result<(), String> {
         once_each(self.debian.iter().map(|pin| pin.platform))?;
+        once_each(self.dnf.iter().map(|pin| pin.platform))?;
+        self.dnf.iter().try_for_each(DnfPin::check)?;
         self.debian.iter().try_for_each(DebianPin::check)
     }
 }

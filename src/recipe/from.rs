@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::debian::{self, DebianRequest};
+use super::dnf::{self, DnfRequest};
 use super::fields::Fields;
 use super::mistake::{Mistake, Notebook};
 use super::shape::{Key, Keys, Shape};
@@ -13,6 +14,8 @@ use super::value::{Item, Place, Value};
 pub enum SourceRequest {
     /// Packages of Debian, Ubuntu and the like.
     Debian(DebianRequest),
+    /// Packages of Fedora, Red Hat's family and the like.
+    Dnf(Box<DnfRequest>),
 }
 
 impl SourceRequest {
@@ -20,6 +23,7 @@ impl SourceRequest {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Debian(_) => "debian",
+            Self::Dnf(_) => "dnf",
         }
     }
 
@@ -27,6 +31,7 @@ impl SourceRequest {
     pub fn suite(&self) -> Option<&str> {
         match self {
             Self::Debian(debian) => Some(&debian.suite),
+            Self::Dnf(_) => None,
         }
     }
 
@@ -34,24 +39,31 @@ impl SourceRequest {
     pub fn builds_anywhere(&self) -> bool {
         match self {
             Self::Debian(_) => false,
+            Self::Dnf(_) => false,
         }
     }
 }
 
 pub(super) static KEYS: Keys = Keys {
     name: "[from]",
-    groups: &[&[Key {
-        name: "debian",
-        shape: Shape::Table(&debian::KEYS),
-        about: "packages of Debian, Ubuntu and the like",
-    }]],
-    later: &["dnf", "apk", "archive", "host", "oci", "scratch"],
+    groups: &[&[
+        Key { name: "debian", shape: Shape::Table(&debian::KEYS), about: "packages of Debian, Ubuntu and the like" },
+        Key {
+            name: "dnf",
+            shape: Shape::Table(&dnf::KEYS),
+            about: "packages of Fedora, Red Hat's family and the like",
+        },
+    ]],
+    later: &["apk", "archive", "host", "oci", "scratch"],
 };
 
 /// Reads `[from]`: the one source in it.
 pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     if let Some(fields) = fields.table("debian", &debian::KEYS) {
         return debian::read(fields).map(SourceRequest::Debian);
+    }
+    if let Some(fields) = fields.table("dnf", &dnf::KEYS) {
+        return dnf::read(fields).map(Box::new).map(SourceRequest::Dnf);
     }
     None
 }

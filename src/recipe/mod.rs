@@ -5,6 +5,7 @@
 //! all read it.
 
 mod debian;
+mod dnf;
 mod fields;
 mod file;
 mod from;
@@ -26,6 +27,9 @@ use std::path::PathBuf;
 pub use debian::{
     DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, Snapshot,
     Trust,
+};
+pub use dnf::{
+    DatabaseFormat, DnfRepository, DnfRequest, DnfShape, KeySources, ModuleStream, RepositoryPlace, RpmDistribution,
 };
 pub use file::{FileEntry, FileKind, RunStep};
 pub use from::SourceRequest;

@@ -4,6 +4,7 @@
 //! apart: fetching never sees the recipe, so that the lock alone says what an image is made of.
 
 pub mod debian;
+pub mod dnf;
 
 use crate::epoch::Epoch;
 use crate::tree::Tree;

@@ -14,6 +14,7 @@ mod architecture;
 mod cli;
 mod clients;
 mod commands;
+mod dnf;
 mod golden;
 mod noble;
 mod peer;

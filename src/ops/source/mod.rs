@@ -1,6 +1,9 @@
 //! From a recipe's source to a lock, and from the lock to a root filesystem: which family does what.
 
 mod debian;
+mod dnf;
+
+use std::path::PathBuf;
 
 use crate::context::Context;
 use crate::digest::Digest;
@@ -19,6 +22,8 @@ pub struct LockOptions {
     pub locked: bool,
     /// Where archives are reached.
     pub mirrors: MirrorSettings,
+    /// Folders of this machine's programs.
+    pub programs: Vec<PathBuf>,
     /// The time of day: what has expired is judged by it, and nothing else.
     pub now: Epoch,
 }
@@ -28,6 +33,7 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
     let platforms: Vec<String> = recipe.platforms.iter().map(ToString::to_string).collect();
     let mut what = match &recipe.source {
         SourceRequest::Debian(request) => debian::asked(request, recipe),
+        SourceRequest::Dnf(request) => dnf::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
@@ -46,6 +52,9 @@ pub(super) fn resolve(
             SourceRequest::Debian(request) => {
                 pins.push(debian::resolve(request, recipe, platform, options, keeping, context)?);
             }
+            SourceRequest::Dnf(request) => {
+                pins.push(dnf::resolve(request, recipe, platform, options, keeping, context)?);
+            }
         }
     }
     Ok(Lock::new(asked(recipe), pins))
@@ -61,5 +70,6 @@ pub(super) fn fetch(
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Dnf(request) => dnf::fetch(request, lock, platform, options, context),
     }
 }

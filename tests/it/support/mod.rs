@@ -7,5 +7,6 @@ pub mod engine;
 pub mod layout;
 pub mod listing;
 pub mod require;
+pub mod rpm;
 pub mod toy;
 pub mod workspace;
