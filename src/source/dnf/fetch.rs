@@ -31,7 +31,7 @@ pub fn fetch(
     let count = parcels.len();
     context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
     let mut tree = install::install(pin, &parcels, &rpm, epoch, context)?;
-    database::settle(&mut tree, &pin.database)?;
+    database::settle_new(&mut tree, &pin.database)?;
     context.reporter.advance(Phase::Configure, count as u64);
     context.reporter.end(Phase::Configure, &format!("{count} packages"));
     Ok(Rootfs { tree, epoch, summary: format!("{count} packages of {} {}", pin.distribution, pin.release) })

@@ -20,6 +20,7 @@ pub mod repositories;
 mod resolve;
 pub mod solver;
 
+pub use database::settle;
 pub use error::DnfError;
 pub use fetch::fetch;
 pub use resolve::{Resolve, resolve};

@@ -165,14 +165,19 @@ fn make_key(home: &Path, name: &str) -> PathBuf {
     fs::set_permissions(home, fs::Permissions::from_mode(0o700)).unwrap();
     let mut command = Command::new("gpg");
     command.arg("--homedir").arg(home).args(["--batch", "--quiet", "--passphrase", "", "--quick-gen-key"]);
-    run(command.args([name, "rsa3072", "sign", "never"]));
+    run(command.args([name, "rsa2048", "sign", "never"]));
     home.to_owned()
 }
 
 fn sign(repository: &Path, home: &Path, name: &str) {
     let mut command = Command::new("rpmsign");
-    command.args(["--addsign", "--define", &format!("_gpg_name {name}"), "--define"]);
-    command.arg(format!("_gpg_path {}", home.display()));
+    let gpg = find("gpg").expect("the test has required it");
+    let definitions =
+        [format!("_gpg_name {name}"), format!("_gpg_path {}", home.display()), format!("__gpg {}", gpg.display())];
+    command.arg("--addsign");
+    for definition in definitions {
+        command.arg("--define").arg(definition);
+    }
     for package in fs::read_dir(repository).unwrap() {
         command.arg(package.unwrap().path());
     }
