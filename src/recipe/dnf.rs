@@ -575,4 +575,82 @@ mod tests {
             assert!(check_fingerprint(wrong).is_err(), "{wrong}");
         }
     }
+
+    /// A recipe with every key.
+    const COMPLETE: &str = r#"
+name = "x"
+platforms = ["linux/amd64"]
+[from.dnf]
+distribution = "alma"
+release = "10"
+shape = "minimal"
+packages = ["git", "/usr/bin/which"]
+groups = ["core"]
+modules = ["nodejs:20"]
+exclude = ["python3-*"]
+weak-deps = true
+docs = true
+langs = ["C.utf8", "de"]
+keyring = ["key.asc"]
+keyring-urls = ["https://a.example/key"]
+fingerprints = ["567e 347A D004 4ADE 55BA 8A5F 199E 2F91 FD43 1D51"]
+database = "/var/lib/rpm"
+database-format = "ndb"
+[[from.dnf.repository]]
+id = "vendor"
+baseurl = ["https://a.example/$releasever/$basearch"]
+keyring = ["key.asc"]
+keyring-urls = ["https://b.example/key"]
+fingerprints = []
+signed-metadata = true
+[[from.dnf.repository]]
+id = "appstream"
+mirrorlist = "https://a.example/list"
+trust = "signed"
+[[from.dnf.repository]]
+id = "extras"
+metalink = "https://a.example/link?repo=extras-$releasever&arch=$basearch"
+"#;
+
+    fn read_text(text: &str) -> Result<DnfRequest, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("key.asc"), "").unwrap();
+        let recipe = crate::recipe::load_text(&folder.path().join("x.toml"), text.to_owned(), None);
+        let problems = |errors: crate::recipe::RecipeErrors| {
+            errors.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        match recipe.map_err(problems)?.source {
+            crate::recipe::SourceRequest::Dnf(request) => Ok(*request),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_recipe_with_every_key_is_read_whole() {
+        for key in KEYS.all().chain(REPOSITORY.all()).filter(|key| key.name != "repository") {
+            assert!(COMPLETE.contains(&format!("\n{} = ", key.name)), "{}", key.name);
+        }
+        let request = read_text(COMPLETE).unwrap();
+        assert_eq!((request.distribution, request.shape), (RpmDistribution::Alma, DnfShape::Minimal));
+        assert_eq!(request.modules[0], ModuleStream { name: "nodejs".to_owned(), stream: "20".to_owned() });
+        assert_eq!(request.keys.fingerprints, ["567E347AD0044ADE55BA8A5F199E2F91FD431D51"]);
+        assert!(request.weak_dependencies && request.docs && request.database_format == DatabaseFormat::Ndb);
+        assert_eq!(request.repositories.len(), 3);
+        assert!(request.repositories[0].signed_metadata && request.repositories[1].keys.is_empty());
+        assert!(matches!(&request.repositories[2].place, RepositoryPlace::Metalink(url) if url.ends_with("$basearch")));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let refused = |from: &str, to: &str| read_text(&COMPLETE.replace(from, to)).unwrap_err();
+        let keys = "trust = \"unsigned\"\nkeyring = [\"key.asc\"]";
+        assert!(refused("trust = \"signed\"", keys).contains("exclude each other"));
+        assert!(refused("mirrorlist = \"https://a.example/list\"", "").contains("one of `baseurl`"));
+        assert!(refused("baseurl = [\"https://a.example/$releasever/$basearch\"]", "baseurl = []").contains("one of"));
+        assert!(refused("key.asc", "missing.asc").contains("missing.asc"));
+        assert!(refused("https://b.example/key", "http://b.example/key").contains("a safe address of a key"));
+        assert!(refused("id = \"vendor\"", "id = \"Vendor\"").contains("Vendor"));
+        assert!(refused("\"nodejs:20\"", "\"nodejs\"").contains("a stream of a module"));
+        assert!(refused("\"git\"", "\"@core\"").contains("a package"));
+    }
 }

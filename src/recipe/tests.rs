@@ -185,6 +185,8 @@ fn the_complete_recipe_has_every_key_of_the_table() {
     walk_schema(&schema, "", &mut known);
     // `extends` needs a second file; it has a test of its own.
     known.remove("extends");
+    // A recipe has one source: what the others have is in tests beside them.
+    known.retain(|key| !key.starts_with("from.dnf"));
     let of_variants = |key: &&String| key.starts_with("variant.");
     let (written, known): (Vec<_>, Vec<_>) = (
         written.iter().filter(|key| !of_variants(key)).collect(),

@@ -18,6 +18,18 @@ pub mod tag {
     pub const SIZE: u32 = 1009;
     /// The same, of packages of more than 4 GiB.
     pub const LONGSIZE: u32 = 5009;
+    /// The mode of each file.
+    pub const FILEMODES: u32 = 1030;
+    /// The name of each file's user.
+    pub const FILEUSERNAME: u32 = 1039;
+    /// The name of each file's group.
+    pub const FILEGROUPNAME: u32 = 1040;
+    /// For each file the number of its folder.
+    pub const DIRINDEXES: u32 = 1116;
+    /// The last component of each file's path.
+    pub const BASENAMES: u32 = 1117;
+    /// Folders, with slashes at both ends.
+    pub const DIRNAMES: u32 = 1118;
     /// Its architecture.
     pub const ARCH: u32 = 1022;
     /// The file of its source package.
@@ -33,6 +45,7 @@ const MOST_TAGS: usize = 0xffff;
 const MOST_BYTES: usize = 0x0fff_ffff;
 
 /// Types of values.
+const INT16: u32 = 3;
 const INT32: u32 = 4;
 const INT64: u32 = 5;
 const STRING: u32 = 6;
@@ -75,12 +88,12 @@ impl<'a> Header<'a> {
         std::str::from_utf8(&value.bytes[..end]).ok()
     }
 
-    /// All of several strings, of at most 65,536.
+    /// All of several strings.
     pub fn strings(&self, tag: u32) -> Vec<&'a str> {
         let Some(value) = self.value(tag).filter(|value| matches!(value.kind, STRING | STRINGS | LOCALISED)) else {
             return Vec::new();
         };
-        let texts = value.bytes.split(|byte| *byte == 0).take(value.count.min(1 << 16));
+        let texts = value.bytes.split(|byte| *byte == 0).take(value.count);
         texts.filter_map(|text| std::str::from_utf8(text).ok()).collect()
     }
 
@@ -92,6 +105,18 @@ impl<'a> Header<'a> {
             INT64 => value.bytes.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)),
             _ => None,
         }
+    }
+
+    /// All of several whole numbers of 16 or 32 bits.
+    pub fn numbers(&self, tag: u32) -> Vec<u64> {
+        let Some(Value { kind, bytes, count }) = self.value(tag) else { return Vec::new() };
+        let size = match kind {
+            INT16 => 2,
+            INT32 => 4,
+            _ => return Vec::new(),
+        };
+        let value = |bytes: &[u8]| bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+        bytes.chunks_exact(size).take(count).map(value).collect()
     }
 
     /// Bytes.

@@ -54,7 +54,10 @@ pub(super) fn key_urls(distribution: RpmDistribution) -> &'static [&'static str]
         RpmDistribution::Fedora => &["https://fedoraproject.org/fedora.gpg"],
         RpmDistribution::Alma => &["https://repo.almalinux.org/almalinux/RPM-GPG-KEY-AlmaLinux-$releasever"],
         RpmDistribution::Rocky => &["https://dl.rockylinux.org/pub/rocky/RPM-GPG-KEY-Rocky-$releasever"],
-        RpmDistribution::CentosStream => &["https://www.centos.org/keys/RPM-GPG-KEY-CentOS-Official"],
+        RpmDistribution::CentosStream => &[
+            "https://www.centos.org/keys/RPM-GPG-KEY-CentOS-Official",
+            "https://www.centos.org/keys/RPM-GPG-KEY-CentOS-Official-SHA256",
+        ],
         RpmDistribution::Ubi => &["https://security.access.redhat.com/data/fd431d51.txt"],
         RpmDistribution::AzureLinux => &["https://packages.microsoft.com/keys/microsoft.asc"],
         RpmDistribution::Rhel | RpmDistribution::Amazon | RpmDistribution::Other => &[],
@@ -133,8 +136,7 @@ pub(super) fn module_platform(request: &DnfRequest) -> Option<String> {
     let major = request.release.split('.').next().unwrap_or_default();
     match request.distribution {
         RpmDistribution::Fedora => Some(format!("platform:f{major}")),
-        RpmDistribution::Amazon | RpmDistribution::AzureLinux => None,
-        RpmDistribution::Other => Some(format!("platform:{major}")),
+        RpmDistribution::Amazon | RpmDistribution::AzureLinux | RpmDistribution::Other => None,
         _ => Some(format!("platform:el{major}")),
     }
 }

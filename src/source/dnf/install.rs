@@ -5,6 +5,7 @@ use super::fetch;
 use super::host_rpm::{FOLDER, HostRpm, put};
 use super::package_file::PackageFile;
 use super::solver::module_file;
+use super::users::{self, Made};
 use crate::context::Context;
 use crate::epoch::Epoch;
 use crate::inventory::rpm::header::tag;
@@ -86,9 +87,6 @@ pub(super) fn install(
     if code != 0 {
         return Err(DnfError::Transaction { said: output });
     }
-    for warning in output.iter().filter(|line| line.starts_with("warning: ")) {
-        context.reporter.warn(&format!("rpm: {}", warning.trim_start_matches("warning: ")));
-    }
     let mut tree = session.collect(&context.store)?;
     let folder = TreePath::literal(FOLDER);
     tree.clear(&folder);
@@ -99,8 +97,29 @@ pub(super) fn install(
             inode.meta.mode = 0o555;
         }
     }
+    let made = users::make(&mut tree, epoch)?;
+    for parcel in parcels {
+        let damaged = |reason| DnfError::Damaged { package: parcel.name.clone(), reason };
+        users::give(&mut tree, &PackageFile::read(&parcel.file.path).map_err(damaged)?.header(), &made);
+    }
+    warn(&output, &made, context);
     leave_settings(pin, &mut tree, epoch)?;
     Ok(tree)
+}
+
+/// Passes on what rpm warns of, but for users that were missing to it and are there now.
+fn warn(output: &[String], made: &Made, context: &Context) {
+    for warning in output.iter().filter_map(|line| line.strip_prefix("warning: ")) {
+        let words: Vec<&str> = warning.split_whitespace().collect();
+        let is_mended = match words.as_slice() {
+            ["user", name, "does", "not", "exist", ..] => made.users.contains_key(*name),
+            ["group", name, "does", "not", "exist", ..] => made.groups.contains_key(*name),
+            _ => false,
+        };
+        if !is_mended {
+            context.reporter.warn(&format!("rpm: {warning}"));
+        }
+    }
 }
 
 fn step(command: Vec<String>, epoch: Epoch) -> Step {

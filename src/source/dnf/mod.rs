@@ -19,6 +19,7 @@ mod repodata;
 pub mod repositories;
 mod resolve;
 pub mod solver;
+mod users;
 
 pub use database::settle;
 pub use error::DnfError;

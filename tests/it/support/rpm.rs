@@ -53,6 +53,11 @@ impl Toy {
         self.folder.path().join("rival")
     }
 
+    /// A repository of newer versions of `applause` and `modular`.
+    pub fn newer(&self) -> PathBuf {
+        self.folder.path().join("newer")
+    }
+
     /// The distribution's key.
     pub fn key(&self) -> PathBuf {
         self.folder.path().join("toy.asc")
@@ -80,6 +85,7 @@ impl Toy {
         let macros = macros.map(|(name, path)| format!("{name} {}", path.display()));
         rpmbuild(&specs.join("toy.spec"), &at("built"), &macros);
         rpmbuild(&specs.join("rival.spec"), &at("rival-built"), &[]);
+        rpmbuild(&specs.join("newer.spec"), &at("newer-built"), &[]);
         for (name, signed) in [("Toy", Signed::Well), ("Stranger", Signed::Wrongly)] {
             let home = make_key(&at(&format!("{name}-home")), name);
             collect(&at("built"), &toy.repository(signed));
@@ -87,8 +93,11 @@ impl Toy {
             if signed == Signed::Well {
                 let exported = run(Command::new("gpg").arg("--homedir").arg(&home).args(["--armor", "--export"]));
                 fs::write(toy.key(), exported).unwrap();
-                collect(&at("rival-built"), &toy.rival());
-                sign(&toy.rival(), &home, name);
+                for (built, repository) in [("rival-built", toy.rival()), ("newer-built", toy.newer())] {
+                    collect(&at(built), &repository);
+                    sign(&repository, &home, name);
+                    index(&repository, None);
+                }
             }
             run(Command::new("gpgconf").arg("--homedir").arg(&home).args(["--kill", "gpg-agent"]));
         }
@@ -99,7 +108,6 @@ impl Toy {
             fs::copy(specs.join("modules.yaml"), &modules).unwrap();
             run(Command::new("modifyrepo_c").arg("--mdtype=modules").arg(&modules).arg(repository.join("repodata")));
         }
-        index(&toy.rival(), None);
         toy
     }
 }

@@ -78,7 +78,7 @@ fn rows(words: &[&str], repositories: &[&str]) -> Vec<Choice> {
 }
 
 fn is_version(text: &str) -> bool {
-    text.contains('-') && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+    text.matches('-').count() == 1 && text.starts_with(|first: char| first.is_ascii_alphanumeric())
 }
 
 fn is_word(text: &str) -> bool {
