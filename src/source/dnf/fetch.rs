@@ -6,13 +6,11 @@ use std::sync::Mutex;
 
 use super::host_rpm::HostRpm;
 use super::install::{self, Parcel};
-use super::package_file::PackageFile;
 use super::repositories::{self, Repository};
 use super::{DnfError, database};
 use crate::context::Context;
 use crate::epoch::Epoch;
 use crate::http::{Job, address_in};
-use crate::inventory::rpm::header::tag;
 use crate::lock::{DnfPin, LockedRpm};
 use crate::report::{Phase, Unit};
 use crate::source::Rootfs;
@@ -75,17 +73,4 @@ pub(super) fn job(package: &LockedRpm, bases: &BTreeMap<String, Vec<String>>) ->
         digest: package.sha256,
         size: package.size,
     }
-}
-
-/// What is in a .rpm is what the index or lock calls it.
-pub(super) fn check(locked: &LockedRpm, file: &PackageFile) -> Result<(), DnfError> {
-    let header = file.header();
-    let found = |tag| header.string(tag).unwrap_or("?").to_owned();
-    let name = |name: &str, version: &str, architecture: &str| format!("{name}-{version}.{architecture}");
-    let expected = name(&locked.name, &locked.version, &locked.architecture);
-    let found = name(&found(tag::NAME), &header.version().unwrap_or_default(), &found(tag::ARCH));
-    if found == expected {
-        return Ok(());
-    }
-    Err(DnfError::OtherPackage { expected, found, path: locked.path.clone() })
 }

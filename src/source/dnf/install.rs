@@ -1,7 +1,6 @@
 //! The transaction: one call of rpm in the sandbox, with all packages.
 
 use super::DnfError;
-use super::fetch;
 use super::host_rpm::{FOLDER, HostRpm, put};
 use super::package_file::PackageFile;
 use super::solver::module_file;
@@ -46,7 +45,7 @@ impl Parcel {
         let name = format!("{}-{}.{}", package.name, package.version.replace(':', "-"), package.architecture);
         let damaged = |reason| DnfError::Damaged { package: name.clone(), reason };
         let read = PackageFile::read(&file.path).map_err(damaged)?;
-        fetch::check(package, &read)?;
+        read.check(package)?;
         let header = read.header();
         let built = header.number(tag::BUILDTIME).and_then(|time| i64::try_from(time).ok());
         let installed_size = header.installed_size();

@@ -9,9 +9,11 @@ use std::path::Path;
 
 use base64::Engine;
 
+use super::DnfError;
 use crate::digest::Digesting;
 use crate::epoch::Epoch;
 use crate::inventory::rpm::header::{Header, tag};
+use crate::lock::LockedRpm;
 use crate::openpgp::{self, Keyring, SignatureError};
 use crate::store::Blob;
 
@@ -76,6 +78,18 @@ impl PackageFile {
     /// Its header.
     pub fn header(&self) -> Header<'_> {
         Header::parse(&self.signed[HEADER_MAGIC.len()..]).expect("its lengths were looked at when it was read")
+    }
+
+    /// What is in the file is what the index or lock calls it.
+    pub(super) fn check(&self, locked: &LockedRpm) -> Result<(), DnfError> {
+        let header = self.header();
+        let word = |tag| header.string(tag).unwrap_or("?");
+        let found = format!("{}-{}.{}", word(tag::NAME), header.version().unwrap_or_default(), word(tag::ARCH));
+        let expected = format!("{}-{}.{}", locked.name, locked.version, locked.architecture);
+        if found == expected {
+            return Ok(());
+        }
+        Err(DnfError::OtherPackage { expected, found, path: locked.path.clone() })
     }
 
     /// The fingerprint of the key of `keyring` that signed the package in `blob`, headers and payload. `what` names it.

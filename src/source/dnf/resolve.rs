@@ -118,6 +118,7 @@ fn choose(what: &Resolve<'_>, solver: &Solver, indexes: &[Index], context: &Cont
         wanted,
         excluded: excluded.chain(request.exclude.iter().cloned()).collect(),
         weak_dependencies: request.weak_dependencies,
+        best: true,
         modules: request.modules.iter().map(|module| (&*module.name, &*module.stream)).collect(),
         module_platform: distribution::module_platform(request),
     };
@@ -139,6 +140,8 @@ fn choose(what: &Resolve<'_>, solver: &Solver, indexes: &[Index], context: &Cont
         })?;
     }
     problem.wanted.extend(there);
+    // What is kept may be older than the best there is.
+    problem.best = false;
     solve(solver, &problem, indexes, context)
 }
 
@@ -257,7 +260,7 @@ fn check(
     let name = format!("{}-{}.{}", package.name, package.version, package.architecture);
     let damaged = |reason| DnfError::Damaged { package: name.clone(), reason };
     let file = PackageFile::read(&blob.path).map_err(damaged)?;
-    fetch::check(package, &file)?;
+    file.check(package)?;
     let Some(keyring) = keyrings.get(&package.repository) else { return Ok(None) };
     match file.signer(&name, blob, keyring, now) {
         Ok(signer) => Ok(Some(signer)),

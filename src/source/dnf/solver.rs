@@ -39,6 +39,8 @@ pub(super) struct Problem<'a> {
     pub(super) wanted: Vec<String>,
     pub(super) excluded: Vec<String>,
     pub(super) weak_dependencies: bool,
+    /// Whether nothing but the newest version of each package will do.
+    pub(super) best: bool,
     /// Streams of modules: name and stream.
     pub(super) modules: Vec<(&'a str, &'a str)>,
     pub(super) module_platform: Option<String>,
@@ -117,6 +119,7 @@ impl Solver {
             // It reads few of the settings of a file.
             Kind::Microdnf => {
                 arguments.push("--noplugins".into());
+                arguments.push(format!("--setopt=best={}", u8::from(problem.best)).into());
                 arguments.push(joined("--setopt=reposdir=", folder.join("repos")));
                 arguments.push(joined("--setopt=cachedir=", folder.join("cache")));
                 arguments.push(format!("--setopt=install_weak_deps={}", u8::from(problem.weak_dependencies)).into());
@@ -150,8 +153,9 @@ fn prepare(problem: &Problem<'_>, folder: &Path) -> Result<(), DnfError> {
     let mut main = format!(
         "[main]\ncachedir={place}/cache\npersistdir={place}/persist\nlogdir={place}/log\nsystem_cachedir={place}/cache\n\
          reposdir={place}/repos\nvarsdir={place}/vars\npluginpath={place}/none\npluginconfpath={place}/none\nplugins=0\n\
-         gpgcheck=0\nbest=1\nstrict=1\nskip_if_unavailable=0\nmetadata_expire=-1\nzchunk=0\nassumeno=1\n\
+         gpgcheck=0\nbest={}\nstrict=1\nskip_if_unavailable=0\nmetadata_expire=-1\nzchunk=0\nassumeno=1\n\
          protected_packages=\ninstall_weak_deps={}\noptional_metadata_types=filelists,comps\n",
+        u8::from(problem.best),
         u8::from(problem.weak_dependencies)
     );
     if let Some(platform) = &problem.module_platform {
@@ -214,6 +218,7 @@ mod tests {
             wanted: vec![wanted.to_owned()],
             excluded: Vec::new(),
             weak_dependencies: false,
+            best: true,
             modules: vec![("nodejs", "20")],
             module_platform: Some("platform:el10".to_owned()),
         }
@@ -230,7 +235,7 @@ mod tests {
         let common = "--config=/f/dnf.conf --installroot=/f/root --releasever=10 --forcearch=aarch64";
         assert_eq!(arguments(Kind::Dnf5), format!("{common} --use-host-config --assumeno install bash"));
         assert_eq!(arguments(Kind::Dnf4), format!("{common} --disableplugin=* --assumeno install bash"));
-        let more = "--noplugins --setopt=reposdir=/f/repos --setopt=cachedir=/f/cache --setopt=install_weak_deps=0 \
+        let more = "--noplugins --setopt=best=1 --setopt=reposdir=/f/repos --setopt=cachedir=/f/cache --setopt=install_weak_deps=0 \
                     --setopt=module_platform_id=platform:el10 --assumeno install bash";
         assert_eq!(arguments(Kind::Microdnf), format!("{common} {more}"));
     }
