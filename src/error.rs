@@ -16,6 +16,7 @@ use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
 use crate::source::archive::ArchiveSourceError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
+use crate::source::dnf::DnfError;
 use crate::source::host::CaptureError;
 use crate::source::oci::OciImageError;
 use crate::store::StoreError;
@@ -81,6 +82,10 @@ pub enum Error {
          `rootsmith capture PATH -o rootfs-tar:FILE`, then `[from.archive]` with the file"
     ))]
     HostLock,
+    /// Packages of rpm.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Dnf(#[from] DnfError),
     /// The sandbox, or a command in it.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -224,6 +229,7 @@ impl Error {
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::Dnf(error) => of_dnf(error),
             Self::Capture(error) => of_capture(error),
             Self::Report { .. } => Blame::Machine,
             Self::OciImage(error) => of_oci_image(error),
@@ -306,6 +312,27 @@ fn of_oci_image(error: &OciImageError) -> Blame {
         },
         OciImageError::Changed { .. } | OciImageError::Damaged { .. } => Blame::Upstream,
         OciImageError::Read { .. } | OciImageError::Unpack { .. } | OciImageError::Document(_) => Blame::Upstream,
+        _ => Blame::Input,
+    }
+}
+
+fn of_dnf(error: &DnfError) -> Blame {
+    match error {
+        DnfError::Http(error) => of_http(error),
+        DnfError::Store(error) => of_store(error),
+        DnfError::Sandbox(error) => of_sandbox(error),
+        DnfError::NoProgram { .. }
+        | DnfError::Program { .. }
+        | DnfError::Solver { .. }
+        | DnfError::NoGroups
+        | DnfError::Database { .. }
+        | DnfError::Io { .. } => Blame::Machine,
+        DnfError::NoRepository { .. }
+        | DnfError::Metadata { .. }
+        | DnfError::OtherIndex { .. }
+        | DnfError::Signature { .. }
+        | DnfError::Damaged { .. }
+        | DnfError::OtherPackage { .. } => Blame::Upstream,
         _ => Blame::Input,
     }
 }

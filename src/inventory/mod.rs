@@ -7,6 +7,7 @@ mod binaries;
 mod conda;
 mod dpkg;
 mod os_release;
+pub mod rpm;
 
 use std::io;
 
@@ -50,6 +51,12 @@ pub enum InventoryError {
         /// Why not.
         source: serde_json::Error,
     },
+    /// Bytes that are no database.
+    #[error("cannot read `{path}`: it is damaged, or of a form that is not known")]
+    Damaged {
+        /// The database.
+        path: TreePath,
+    },
     /// A line that means nothing.
     #[error("cannot read `{path}`: line {line} is neither a field nor the continuation of one")]
     Line {
@@ -65,6 +72,7 @@ pub fn packages(tree: &Tree) -> Result<Vec<Package>, InventoryError> {
     let mut packages = dpkg::packages(tree)?;
     packages.extend(conda::packages(tree)?);
     packages.extend(binaries::packages(tree));
+    packages.extend(rpm::packages(tree)?);
     packages.sort();
     packages.dedup();
     Ok(packages)

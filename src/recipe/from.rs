@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::archive::{self, ArchiveRequest};
 use super::debian::{self, DebianRequest};
+use super::dnf::{self, DnfRequest};
 use super::fields::Fields;
 use super::host::{self, HostRequest};
 use super::mistake::{Mistake, Notebook};
@@ -25,6 +26,8 @@ pub enum SourceRequest {
     Scratch(ScratchRequest),
     /// This machine, or a folder of it.
     Host(HostRequest),
+    /// Packages of Fedora, Red Hat's family and the like.
+    Dnf(Box<DnfRequest>),
 }
 
 impl SourceRequest {
@@ -36,6 +39,7 @@ impl SourceRequest {
             Self::Archive(_) => "archive",
             Self::Scratch(_) => "scratch",
             Self::Host(_) => "host",
+            Self::Dnf(_) => "dnf",
         }
     }
 
@@ -47,6 +51,7 @@ impl SourceRequest {
             Self::Archive(_) => None,
             Self::Scratch(_) => None,
             Self::Host(_) => None,
+            Self::Dnf(_) => None,
         }
     }
 
@@ -58,6 +63,7 @@ impl SourceRequest {
             Self::Archive(_) => true,
             Self::Scratch(_) => true,
             Self::Host(_) => false,
+            Self::Dnf(_) => false,
         }
     }
 }
@@ -74,8 +80,13 @@ pub(super) static KEYS: Keys = Keys {
             about: "nothing but what a static program expects around it",
         },
         Key { name: "host", shape: Shape::Table(&host::KEYS), about: "this machine, or a folder of it" },
+        Key {
+            name: "dnf",
+            shape: Shape::Table(&dnf::KEYS),
+            about: "packages of Fedora, Red Hat's family and the like",
+        },
     ]],
-    later: &["dnf", "apk"],
+    later: &["apk"],
 };
 
 /// Reads `[from]`: the one source in it.
@@ -94,6 +105,9 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     }
     if let Some(fields) = fields.table("host", &host::KEYS) {
         return host::read(fields).map(SourceRequest::Host);
+    }
+    if let Some(fields) = fields.table("dnf", &dnf::KEYS) {
+        return dnf::read(fields).map(Box::new).map(SourceRequest::Dnf);
     }
     None
 }

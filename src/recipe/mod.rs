@@ -6,6 +6,7 @@
 
 mod archive;
 mod debian;
+mod dnf;
 mod fields;
 mod file;
 mod from;
@@ -34,6 +35,9 @@ pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
 pub use debian::{
     DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, Snapshot,
     Trust,
+};
+pub use dnf::{
+    DatabaseFormat, DnfRepository, DnfRequest, DnfShape, KeySources, ModuleStream, RepositoryPlace, RpmDistribution,
 };
 pub use file::{FileEntry, FileKind, RunStep};
 pub use from::SourceRequest;

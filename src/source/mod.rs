@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod debian;
+pub mod dnf;
 pub mod host;
 pub mod oci;
 pub mod remembered;

@@ -16,6 +16,7 @@ mod cli;
 mod clients;
 mod commands;
 mod custom;
+mod dnf;
 mod golden;
 mod import;
 mod import_safety;

@@ -76,6 +76,7 @@ pub fn doctor(options: &DoctorOptions) -> Diagnosis {
     let machine = Machine::read(options);
     let doors = doors::doors(&machine);
     let mut sources = vec![outputs::debian(&doors)];
+    sources.push(outputs::dnf(&doors, options));
     sources.push(outputs::scratch());
     sources.push(outputs::oci());
     sources.push(outputs::host(&machine));

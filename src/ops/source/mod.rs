@@ -2,6 +2,7 @@
 
 mod archive;
 mod debian;
+mod dnf;
 mod host;
 mod oci;
 mod scratch;
@@ -31,6 +32,8 @@ pub struct LockOptions {
     pub mirrors: MirrorSettings,
     /// The socket of the Docker engine, for recipes that start from its images.
     pub docker_socket: PathBuf,
+    /// Folders of this machine's programs.
+    pub programs: Vec<PathBuf>,
     /// The time of day: what has expired is judged by it, and nothing else.
     pub now: Epoch,
 }
@@ -44,6 +47,7 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
         SourceRequest::Archive(request) => archive::asked(request, recipe),
         SourceRequest::Scratch(request) => scratch::asked(request, recipe),
         SourceRequest::Host(request) => host::asked(request),
+        SourceRequest::Dnf(request) => dnf::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
@@ -80,6 +84,9 @@ pub(super) fn resolve(
             }
             SourceRequest::Archive(request) => pins.push(archive::resolve(request, recipe, platform, context)?),
             SourceRequest::Host(_) => return Err(Error::HostLock),
+            SourceRequest::Dnf(request) => {
+                pins.push(dnf::resolve(request, recipe, platform, options, keeping, context)?);
+            }
         }
     }
     Ok(Lock::new(asked(recipe), pins))
@@ -143,6 +150,7 @@ fn fetch_anew(
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Dnf(request) => dnf::fetch(request, lock, platform, options, context),
         SourceRequest::Oci(request) => oci::fetch(request, lock, platform, options, context),
         SourceRequest::Archive(request) => archive::fetch(request, lock, platform, context),
         SourceRequest::Scratch(request) => scratch::fetch(request, recipe, lock, platform, options, context),

@@ -11,5 +11,6 @@ pub mod listing;
 pub mod program;
 pub mod raw_tar;
 pub mod require;
+pub mod rpm;
 pub mod toy;
 pub mod workspace;
