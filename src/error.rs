@@ -12,6 +12,7 @@ use crate::oci::ParseReferenceError;
 use crate::pass::PassError;
 use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
+use crate::source::apk::ApkError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
 use crate::store::StoreError;
 
@@ -42,6 +43,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Fetch(#[from] FetchError),
+    /// Choosing, fetching and installing packages of apk.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Apk(#[from] ApkError),
     /// The sandbox, or a command in it.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -161,6 +166,7 @@ impl Error {
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::Apk(error) => of_apk(error),
             Self::Sandbox(error) => of_sandbox(error),
             Self::Image(ImageError::Store { source }) => of_store(source),
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
@@ -205,6 +211,19 @@ fn of_install(error: &InstallError) -> Blame {
         InstallError::Sandbox(error) => of_sandbox(error),
         InstallError::FileConflict { .. } => Blame::Input,
         InstallError::Content { .. } => Blame::Machine,
+        _ => Blame::Upstream,
+    }
+}
+
+fn of_apk(error: &ApkError) -> Blame {
+    match error {
+        ApkError::Http(error) => of_http(error),
+        ApkError::Store(error) => of_store(error),
+        ApkError::Sandbox(error) => of_sandbox(error),
+        ApkError::Content { .. } => Blame::Machine,
+        ApkError::Solve(_) | ApkError::FileConflict { .. } | ApkError::NotChosen { .. } => Blame::Input,
+        ApkError::KeyFile { .. } | ApkError::NoKeyInFile { .. } | ApkError::UnknownKey { .. } => Blame::Input,
+        ApkError::NoRepository { .. } | ApkError::Unsigned { .. } => Blame::Input,
         _ => Blame::Upstream,
     }
 }

@@ -3,6 +3,7 @@
 //! Trees may come from strangers: databases are found by following links inside the tree, have to be regular files, and
 //! are read up to a size.
 
+mod apk;
 mod dpkg;
 mod os_release;
 
@@ -53,6 +54,7 @@ pub enum InventoryError {
 /// Every installed package that the databases in `tree` name, sorted.
 pub fn packages(tree: &Tree) -> Result<Vec<Package>, InventoryError> {
     let mut packages = dpkg::packages(tree)?;
+    packages.extend(apk::packages(tree)?);
     packages.sort();
     packages.dedup();
     Ok(packages)

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::lock::{Lock, LockedPackage};
+use crate::digest::Digest;
+use crate::lock::{Lock, LockedApk, LockedPackage};
 use crate::platform::Platform;
 
 /// A package that one of two locks has otherwise than the other.
@@ -26,14 +27,14 @@ pub fn changes(old: &Lock, new: &Lock) -> Vec<Change> {
     let mut changes = BTreeSet::new();
     for key in keys {
         let (before, after) = (old.get(&key), new.get(&key));
-        if before.map(|package| &package.sha256) == after.map(|package| &package.sha256) {
+        if before.map(|package| package.1) == after.map(|package| package.1) {
             continue;
         }
         changes.insert(Change {
             name: key.1.to_owned(),
             architecture: key.2.to_owned(),
-            before: before.map(|package| package.version.clone()),
-            after: after.map(|package| package.version.clone()),
+            before: before.map(|package| package.0.to_owned()),
+            after: after.map(|package| package.0.to_owned()),
         });
     }
     changes.into_iter().collect()
@@ -54,10 +55,18 @@ impl fmt::Display for Change {
     }
 }
 
-/// Every package by platform, name and architecture.
-fn packages(lock: &Lock) -> BTreeMap<(Platform, &str, &str), &LockedPackage> {
-    let pins = lock.debian.iter();
-    let each = pins.flat_map(|pin| pin.packages.iter().map(move |package| (pin.platform, package)));
-    each.map(|(platform, package)| ((platform, package.name.as_str(), package.architecture.as_str()), package))
-        .collect()
+/// The version and digest of every package, by platform, name and architecture.
+fn packages(lock: &Lock) -> BTreeMap<(Platform, &str, &str), (&str, Digest)> {
+    let mut all = BTreeMap::new();
+    for pin in &lock.debian {
+        for LockedPackage { name, version, architecture, sha256, .. } in &pin.packages {
+            all.insert((pin.platform, name.as_str(), architecture.as_str()), (version.as_str(), *sha256));
+        }
+    }
+    for pin in &lock.apk {
+        for LockedApk { name, version, architecture, sha256, .. } in &pin.packages {
+            all.insert((pin.platform, name.as_str(), architecture.as_str()), (version.as_str(), *sha256));
+        }
+    }
+    all
 }

@@ -3,6 +3,7 @@
 //! A lock is what resolving a recipe gives. Together with the recipe's folder it rebuilds the image: from any mirror,
 //! because it holds paths within a repository and digests, and from a full store without a network.
 
+mod apk;
 mod changes;
 mod debian;
 mod error;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use apk::{ApkPin, LockedApk, LockedApkRepository, LockedKey, LockedScripts};
 pub use changes::{Change, changes};
 pub use debian::{AptSource, DebianPin, LockedPackage, LockedRepository};
 pub use error::LockError;
@@ -38,6 +40,9 @@ pub struct Lock {
     /// Root filesystems of Debian packages.
     #[serde(default)]
     debian: Vec<DebianPin>,
+    /// Root filesystems of apk's packages.
+    #[serde(default)]
+    apk: Vec<ApkPin>,
 }
 
 /// One resolved input.
@@ -45,15 +50,18 @@ pub struct Lock {
 pub enum Pin {
     /// A root filesystem of Debian packages.
     Debian(DebianPin),
+    /// A root filesystem of apk's packages.
+    Apk(ApkPin),
 }
 
 impl Lock {
     /// A lock of `pins` for the request with this digest.
     pub fn new(request: Digest, pins: Vec<Pin>) -> Self {
-        let mut lock = Self { _format: FORMAT, request, debian: Vec::new() };
+        let mut lock = Self { _format: FORMAT, request, debian: Vec::new(), apk: Vec::new() };
         for pin in pins {
             match pin {
                 Pin::Debian(pin) => lock.debian.push(pin),
+                Pin::Apk(pin) => lock.apk.push(pin),
             }
         }
         lock.sort();
@@ -63,6 +71,11 @@ impl Lock {
     /// The pin of Debian packages for `platform`.
     pub fn debian(&self, platform: Platform) -> Option<&DebianPin> {
         self.debian.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// The pin of apk's packages for `platform`.
+    pub fn apk(&self, platform: Platform) -> Option<&ApkPin> {
+        self.apk.iter().find(|pin| pin.platform == platform)
     }
 
     /// Where the lock of a recipe is: `trixie.toml` has `trixie.lock` beside it.
@@ -123,11 +136,15 @@ impl Lock {
     fn sort(&mut self) {
         self.debian.sort_by_key(|pin| pin.platform.to_string());
         self.debian.iter_mut().for_each(DebianPin::sort);
+        self.apk.sort_by_key(|pin| pin.platform.to_string());
+        self.apk.iter_mut().for_each(ApkPin::sort);
     }
 
     /// What a person's editing, or a merge of two locks, can break.
     fn check(&self) -> Result<(), String> {
         once_each(self.debian.iter().map(|pin| pin.platform))?;
+        once_each(self.apk.iter().map(|pin| pin.platform))?;
+        self.apk.iter().try_for_each(ApkPin::check)?;
         self.debian.iter().try_for_each(DebianPin::check)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::apk::{self, ApkRequest};
 use super::debian::{self, DebianRequest};
 use super::fields::Fields;
 use super::mistake::{Mistake, Notebook};
@@ -13,6 +14,8 @@ use super::value::{Item, Place, Value};
 pub enum SourceRequest {
     /// Packages of Debian, Ubuntu and the like.
     Debian(DebianRequest),
+    /// Packages of Alpine, Wolfi, Chainguard and the like.
+    Apk(ApkRequest),
 }
 
 impl SourceRequest {
@@ -20,6 +23,7 @@ impl SourceRequest {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Debian(_) => "debian",
+            Self::Apk(_) => "apk",
         }
     }
 
@@ -27,6 +31,7 @@ impl SourceRequest {
     pub fn suite(&self) -> Option<&str> {
         match self {
             Self::Debian(debian) => Some(&debian.suite),
+            Self::Apk(apk) => apk.branch.as_deref(),
         }
     }
 
@@ -34,24 +39,27 @@ impl SourceRequest {
     pub fn builds_anywhere(&self) -> bool {
         match self {
             Self::Debian(_) => false,
+            Self::Apk(apk) => apk.scripts == apk::ApkScripts::None,
         }
     }
 }
 
 pub(super) static KEYS: Keys = Keys {
     name: "[from]",
-    groups: &[&[Key {
-        name: "debian",
-        shape: Shape::Table(&debian::KEYS),
-        about: "packages of Debian, Ubuntu and the like",
-    }]],
-    later: &["dnf", "apk", "archive", "host", "oci", "scratch"],
+    groups: &[&[
+        Key { name: "debian", shape: Shape::Table(&debian::KEYS), about: "packages of Debian, Ubuntu and the like" },
+        Key { name: "apk", shape: Shape::Table(&apk::KEYS), about: "packages of Alpine, Wolfi and the like" },
+    ]],
+    later: &["dnf", "archive", "host", "oci", "scratch"],
 };
 
 /// Reads `[from]`: the one source in it.
 pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     if let Some(fields) = fields.table("debian", &debian::KEYS) {
         return debian::read(fields).map(SourceRequest::Debian);
+    }
+    if let Some(fields) = fields.table("apk", &apk::KEYS) {
+        return apk::read(fields).map(SourceRequest::Apk);
     }
     None
 }

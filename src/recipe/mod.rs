@@ -4,6 +4,7 @@
 //! them at once. One table of keys (`shape`) says what may stand where; checking, merging, decoding and the JSON schema
 //! all read it.
 
+mod apk;
 mod debian;
 mod fields;
 mod file;
@@ -23,6 +24,7 @@ mod words;
 
 use std::path::PathBuf;
 
+pub use apk::{ApkPackage, ApkPlace, ApkRepository, ApkRequest, ApkScripts};
 pub use debian::{
     DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, Snapshot,
     Trust,

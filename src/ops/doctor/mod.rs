@@ -75,7 +75,7 @@ pub enum State {
 pub fn doctor(options: &DoctorOptions) -> Diagnosis {
     let machine = Machine::read(options);
     let doors = doors::doors(&machine);
-    let sources = vec![outputs::debian(&doors)];
+    let sources = vec![outputs::debian(&doors), outputs::apk(&doors)];
     Diagnosis {
         schema: "rootsmith/doctor/1",
         machine: about(&machine, options),

@@ -1,5 +1,6 @@
 //! From a recipe's source to a lock, and from the lock to a root filesystem: which family does what.
 
+mod apk;
 mod debian;
 
 use crate::context::Context;
@@ -28,6 +29,7 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
     let platforms: Vec<String> = recipe.platforms.iter().map(ToString::to_string).collect();
     let mut what = match &recipe.source {
         SourceRequest::Debian(request) => debian::asked(request, recipe),
+        SourceRequest::Apk(request) => apk::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
@@ -46,6 +48,9 @@ pub(super) fn resolve(
             SourceRequest::Debian(request) => {
                 pins.push(debian::resolve(request, recipe, platform, options, keeping, context)?);
             }
+            SourceRequest::Apk(request) => {
+                pins.push(apk::resolve(request, recipe, platform, options, keeping, context)?);
+            }
         }
     }
     Ok(Lock::new(asked(recipe), pins))
@@ -61,5 +66,6 @@ pub(super) fn fetch(
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Apk(request) => apk::fetch(request, lock, platform, options, context),
     }
 }
