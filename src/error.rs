@@ -14,6 +14,7 @@ use crate::oci::ParseReferenceError;
 use crate::pass::PassError;
 use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
+use crate::source::apk::ApkError;
 use crate::source::archive::ArchiveSourceError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
 use crate::source::dnf::DnfError;
@@ -48,6 +49,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Fetch(#[from] FetchError),
+    /// Choosing, fetching and installing packages of apk.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Apk(#[from] ApkError),
     /// A tree cannot be compared with the layers below it.
     #[error("cannot compare the files with those of the layers below")]
     Compare {
@@ -229,6 +234,7 @@ impl Error {
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::Apk(error) => of_apk(error),
             Self::Dnf(error) => of_dnf(error),
             Self::Capture(error) => of_capture(error),
             Self::Report { .. } => Blame::Machine,
@@ -344,6 +350,19 @@ fn of_archive(error: &ArchiveSourceError) -> Blame {
         ArchiveSourceError::Mismatch { remote: true, .. } => Blame::Upstream,
         error if error.is_local() => Blame::Machine,
         _ => Blame::Input,
+    }
+}
+
+fn of_apk(error: &ApkError) -> Blame {
+    match error {
+        ApkError::Http(error) => of_http(error),
+        ApkError::Store(error) => of_store(error),
+        ApkError::Sandbox(error) => of_sandbox(error),
+        ApkError::Content { .. } => Blame::Machine,
+        ApkError::Solve(_) | ApkError::FileConflict { .. } | ApkError::NotChosen { .. } => Blame::Input,
+        ApkError::KeyFile { .. } | ApkError::NoKeyInFile { .. } | ApkError::UnknownKey { .. } => Blame::Input,
+        ApkError::NoRepository { .. } | ApkError::Unsigned { .. } => Blame::Input,
+        _ => Blame::Upstream,
     }
 }
 

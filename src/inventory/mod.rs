@@ -3,6 +3,7 @@
 //! Trees may come from strangers: databases are found by following links inside the tree, have to be regular files, and
 //! are read up to a size.
 
+mod apk;
 mod binaries;
 mod conda;
 mod dpkg;
@@ -73,6 +74,7 @@ pub fn packages(tree: &Tree) -> Result<Vec<Package>, InventoryError> {
     packages.extend(conda::packages(tree)?);
     packages.extend(binaries::packages(tree));
     packages.extend(rpm::packages(tree)?);
+    packages.extend(apk::packages(tree)?);
     packages.sort();
     packages.dedup();
     Ok(packages)

@@ -85,5 +85,8 @@ fn packages(lock: &Lock) -> BTreeMap<(Platform, &str, &str), (&str, &Digest)> {
     for (platform, package) in lock.dnf.iter().flat_map(|pin| pin.packages.iter().map(|one| (pin.platform, one))) {
         all.insert((platform, &*package.name, &*package.architecture), (&*package.version, &package.sha256));
     }
+    for (platform, package) in lock.apk.iter().flat_map(|pin| pin.packages.iter().map(|one| (pin.platform, one))) {
+        all.insert((platform, &*package.name, &*package.architecture), (&*package.version, &package.sha256));
+    }
     all
 }

@@ -3,6 +3,7 @@
 //! A lock is what resolving a recipe gives. Together with the recipe's folder it rebuilds the image: from any mirror,
 //! because it holds paths within a repository and digests, and from a full store without a network.
 
+mod apk;
 mod archive;
 mod changes;
 mod debian;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use apk::{ApkPin, LockedApk, LockedApkRepository, LockedKey, LockedScripts};
 pub use archive::ArchivePin;
 pub use changes::{Change, changes};
 pub use debian::{AptSource, DebianPin, LockedPackage, LockedRepository};
@@ -53,6 +55,9 @@ pub struct Lock {
     /// Root filesystems of rpm packages.
     #[serde(default)]
     dnf: Vec<DnfPin>,
+    /// Root filesystems of apk's packages.
+    #[serde(default)]
+    apk: Vec<ApkPin>,
 }
 
 /// One resolved input.
@@ -66,6 +71,8 @@ pub enum Pin {
     Archive(ArchivePin),
     /// A root filesystem of rpm packages.
     Dnf(DnfPin),
+    /// A root filesystem of apk's packages.
+    Apk(ApkPin),
 }
 
 impl Lock {
@@ -76,6 +83,7 @@ impl Lock {
             request,
             debian: Vec::new(),
             dnf: Vec::new(),
+            apk: Vec::new(),
             oci: Vec::new(),
             archive: Vec::new(),
         };
@@ -83,6 +91,7 @@ impl Lock {
             match pin {
                 Pin::Debian(pin) => lock.debian.push(pin),
                 Pin::Dnf(pin) => lock.dnf.push(pin),
+                Pin::Apk(pin) => lock.apk.push(pin),
                 Pin::Oci(pin) => lock.oci.push(pin),
                 Pin::Archive(pin) => lock.archive.push(pin),
             }
@@ -109,6 +118,11 @@ impl Lock {
     /// The pin of rpm packages for `platform`.
     pub fn dnf(&self, platform: Platform) -> Option<&DnfPin> {
         self.dnf.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// The pin of apk's packages for `platform`.
+    pub fn apk(&self, platform: Platform) -> Option<&ApkPin> {
+        self.apk.iter().find(|pin| pin.platform == platform)
     }
 
     /// Where the lock of a recipe is: `trixie.toml` has `trixie.lock` beside it.
@@ -173,6 +187,8 @@ impl Lock {
         self.archive.sort_by_key(|pin| pin.platform.to_string());
         self.dnf.sort_by_key(|pin| pin.platform.to_string());
         self.dnf.iter_mut().for_each(DnfPin::sort);
+        self.apk.sort_by_key(|pin| pin.platform.to_string());
+        self.apk.iter_mut().for_each(ApkPin::sort);
     }
 
     /// What a person's editing, or a merge of two locks, can break.
@@ -183,6 +199,8 @@ impl Lock {
         once_each(self.dnf.iter().map(|pin| pin.platform))?;
         self.archive.iter().try_for_each(ArchivePin::check)?;
         self.dnf.iter().try_for_each(DnfPin::check)?;
+        once_each(self.apk.iter().map(|pin| pin.platform))?;
+        self.apk.iter().try_for_each(ApkPin::check)?;
         self.debian.iter().try_for_each(DebianPin::check)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::apk::{self, ApkRequest};
 use super::archive::{self, ArchiveRequest};
 use super::debian::{self, DebianRequest};
 use super::dnf::{self, DnfRequest};
@@ -28,6 +29,8 @@ pub enum SourceRequest {
     Host(HostRequest),
     /// Packages of Fedora, Red Hat's family and the like.
     Dnf(Box<DnfRequest>),
+    /// Packages of Alpine, Wolfi, Chainguard and the like.
+    Apk(ApkRequest),
 }
 
 impl SourceRequest {
@@ -40,6 +43,7 @@ impl SourceRequest {
             Self::Scratch(_) => "scratch",
             Self::Host(_) => "host",
             Self::Dnf(_) => "dnf",
+            Self::Apk(_) => "apk",
         }
     }
 
@@ -52,6 +56,7 @@ impl SourceRequest {
             Self::Scratch(_) => None,
             Self::Host(_) => None,
             Self::Dnf(_) => None,
+            Self::Apk(apk) => apk.branch.as_deref(),
         }
     }
 
@@ -64,6 +69,7 @@ impl SourceRequest {
             Self::Scratch(_) => true,
             Self::Host(_) => false,
             Self::Dnf(_) => false,
+            Self::Apk(apk) => apk.scripts == apk::ApkScripts::None,
         }
     }
 }
@@ -85,8 +91,9 @@ pub(super) static KEYS: Keys = Keys {
             shape: Shape::Table(&dnf::KEYS),
             about: "packages of Fedora, Red Hat's family and the like",
         },
+        Key { name: "apk", shape: Shape::Table(&apk::KEYS), about: "packages of Alpine, Wolfi and the like" },
     ]],
-    later: &["apk"],
+    later: &[],
 };
 
 /// Reads `[from]`: the one source in it.
@@ -108,6 +115,9 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     }
     if let Some(fields) = fields.table("dnf", &dnf::KEYS) {
         return dnf::read(fields).map(Box::new).map(SourceRequest::Dnf);
+    }
+    if let Some(fields) = fields.table("apk", &apk::KEYS) {
+        return apk::read(fields).map(SourceRequest::Apk);
     }
     None
 }

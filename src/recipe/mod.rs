@@ -4,6 +4,7 @@
 //! them at once. One table of keys (`shape`) says what may stand where; checking, merging, decoding and the JSON schema
 //! all read it.
 
+mod apk;
 mod archive;
 mod debian;
 mod dnf;
@@ -31,6 +32,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use apk::{ApkPackage, ApkPlace, ApkRepository, ApkRequest, ApkScripts};
 pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
 pub use debian::{
     DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, Snapshot,

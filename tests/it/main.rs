@@ -10,6 +10,9 @@
     reason = "tests run programs, read the environment and say what they skip"
 )]
 
+mod apk;
+mod apk_install;
+mod apk_solve;
 mod architecture;
 mod capture;
 mod cli;

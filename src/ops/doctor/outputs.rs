@@ -9,6 +9,14 @@ use crate::ops::doctor::machine::{Machine, find_program};
 use crate::ops::doctor::{Check, DoctorOptions, State};
 use crate::source::dnf::solver;
 
+/// The apk source: only scripts need the sandbox, and they do not run unless the recipe asks for it.
+pub(super) fn apk(doors: &[Check]) -> Check {
+    let name = "alpine, wolfi";
+    let can_run = doors.iter().any(|door| door.state == State::Ok);
+    let scripts = if can_run { "the sandbox can run scripts too" } else { "not with `scripts = \"sandbox\"`" };
+    Check::ok(name, format!("for every platform, no other program is needed; {scripts}"))
+}
+
 /// The Debian source: its packages' scripts need the sandbox.
 pub(super) fn debian(doors: &[Check]) -> Check {
     let name = "debian, ubuntu";

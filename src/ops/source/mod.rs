@@ -1,5 +1,6 @@
 //! From a recipe's source to a lock, and from the lock to a root filesystem: which family does what.
 
+mod apk;
 mod archive;
 mod debian;
 mod dnf;
@@ -48,6 +49,7 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
         SourceRequest::Scratch(request) => scratch::asked(request, recipe),
         SourceRequest::Host(request) => host::asked(request),
         SourceRequest::Dnf(request) => dnf::asked(request, recipe),
+        SourceRequest::Apk(request) => apk::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
@@ -86,6 +88,9 @@ pub(super) fn resolve(
             SourceRequest::Host(_) => return Err(Error::HostLock),
             SourceRequest::Dnf(request) => {
                 pins.push(dnf::resolve(request, recipe, platform, options, keeping, context)?);
+            }
+            SourceRequest::Apk(request) => {
+                pins.push(apk::resolve(request, recipe, platform, options, keeping, context)?);
             }
         }
     }
@@ -150,6 +155,7 @@ fn fetch_anew(
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Apk(request) => apk::fetch(request, lock, platform, options, context),
         SourceRequest::Dnf(request) => dnf::fetch(request, lock, platform, options, context),
         SourceRequest::Oci(request) => oci::fetch(request, lock, platform, options, context),
         SourceRequest::Archive(request) => archive::fetch(request, lock, platform, context),

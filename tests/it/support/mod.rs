@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod apk;
 pub mod archive;
 pub mod deb;
 pub mod door;
