@@ -37,12 +37,12 @@ pub(super) fn headers(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
         for item in (1..items).step_by(2) {
             let place = usize::from(database.half(page, PAGE_HEAD + item * 2)?);
             let before = usize::from(database.half(page, PAGE_HEAD + (item - 1) * 2)?);
-            match page.get(place)? {
-                &OFF_PAGE => {
+            match *page.get(place)? {
+                OFF_PAGE => {
                     let (first, size) = (database.word(page, place + 4)?, database.word(page, place + 8)?);
                     headers.push(database.overflow(first, size as usize)?);
                 }
-                &INLINE => headers.push(page.get(place + 1..before)?.to_vec()),
+                INLINE => headers.push(page.get(place + 1..before)?.to_vec()),
                 _ => return None,
             }
         }

@@ -85,7 +85,8 @@ fn package(header: &Header<'_>) -> Option<Package> {
 /// `bash` of `bash-5.2.37-1.fc43.src.rpm`.
 fn source_name(file: &str) -> Option<&str> {
     let mut parts = file.strip_suffix(".rpm")?.rsplitn(3, '-');
-    (parts.next()?, parts.next()?);
+    parts.next()?;
+    parts.next()?;
     parts.next().filter(|name| !name.is_empty())
 }
 

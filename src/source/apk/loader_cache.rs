@@ -40,7 +40,7 @@ pub(super) fn write(tree: &mut Tree, architecture: Architecture, epoch: Epoch) -
     let mut libraries = Vec::new();
     let mut seen: Vec<TreePath> = Vec::new();
     for folder in folders_of(tree)? {
-        let Ok(place) = TreePath::new(&folder).and_then(|path| Ok(tree.resolve(&path).unwrap_or(path))) else {
+        let Ok(place) = TreePath::new(&folder).map(|path| tree.resolve(&path).unwrap_or(path)) else {
             continue;
         };
         if tree.is_directory(&place) && !seen.contains(&place) {

@@ -107,7 +107,7 @@ impl PackageFile {
                 Err(error) => refusal = Some(error),
             }
         }
-        let has_digest = self.header().strings(tag::PAYLOADDIGEST).first().is_some();
+        let has_digest = !self.header().strings(tag::PAYLOADDIGEST).is_empty();
         if let Some(signer) = signer.filter(|_| has_digest) {
             self.check_payload(blob)?;
             return Ok(signer);

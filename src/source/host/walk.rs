@@ -487,7 +487,7 @@ fn is_gone(error: &io::Error) -> bool {
 /// The signature at the end of a swap area's first page (mkswap(8)), for pages of 4 to 64 KiB.
 fn is_swap(file: &File, size: u64) -> bool {
     let mut signature = [0; 10];
-    let pages = [4096, 8192, 16_384, 65_536].into_iter().filter(|page| size >= 10 * page && size % page == 0);
+    let pages = [4096, 8192, 16_384, 65_536].into_iter().filter(|page| size >= 10 * page && size.is_multiple_of(*page));
     pages.into_iter().any(|page| {
         let read = file.read_exact_at(&mut signature, page - 10);
         read.is_ok() && matches!(&signature, b"SWAPSPACE2" | b"SWAP-SPACE")
