@@ -13,6 +13,7 @@ use crate::dest::Target;
 use crate::engine::Engine;
 use crate::epoch::Epoch;
 use crate::error::Error;
+use crate::ops::binary;
 use crate::ops::build::{self, BuildOptions, Built};
 use crate::ops::lock::{self, LockOptions, UpdateOptions};
 use crate::source::debian::archives::{self, MirrorSettings};
@@ -20,9 +21,12 @@ use crate::source::debian::archives::{self, MirrorSettings};
 /// Builds, shows the summary, and answers with the digest.
 pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, Error> {
     let targets = arguments.outputs.iter().map(|text| text.parse::<Target>()).collect::<Result<_, _>>()?;
+    // Without a recipe there is no lock; the name is for messages alone.
+    let recipe = arguments.recipe.clone().unwrap_or_else(|| session.environment.folder.join("--binary"));
     let options = BuildOptions {
-        recipe: arguments.recipe.clone(),
+        recipe,
         variant: arguments.variant.clone(),
+        platforms: arguments.platforms.clone(),
         lock: lock_options(&arguments.network, session)?,
         tags: arguments.tags.clone(),
         targets,
@@ -34,7 +38,12 @@ pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, 
     if arguments.fresh {
         context.store.forget();
     }
-    let built = build::build(&options, &context)?;
+    let built = if arguments.binaries.is_empty() {
+        build::build(&options, &context)?
+    } else {
+        let programs = arguments.binaries.iter().map(|program| session.environment.folder.join(program));
+        binary::build(&programs.collect::<Vec<_>>(), &options, &context)?
+    };
     Ok(answer(&built, arguments.json, &context))
 }
 
@@ -49,6 +58,7 @@ pub(super) fn plain_options(
     Ok(BuildOptions {
         recipe,
         variant,
+        platforms: Vec::new(),
         lock: lock_options(network, session)?,
         tags: Vec::new(),
         targets: Vec::new(),
@@ -98,6 +108,7 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
         let end = match (arguments.check, written) {
             (true, _) if changes.is_empty() => "nothing newer".to_owned(),
             (true, _) => format!("{} changes; `rootsmith lock --update` takes them", changes.len()),
+            (false, _) if !updated.is_needed => "nothing to lock: the recipe has no inputs but local files".to_owned(),
             (false, true) => format!("{file} written"),
             (false, false) => format!("{file} is up to date"),
         };
@@ -119,7 +130,7 @@ pub(super) fn now() -> Epoch {
     Epoch::from_seconds(i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
 }
 
-fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOptions, Error> {
+pub(super) fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOptions, Error> {
     let chosen = network::mirrors(arguments, &session.environment).into_iter().map(|mirror| match named(&mirror) {
         Some((id, url)) => (id.to_owned(), url.to_owned()),
         None => (String::new(), mirror),
@@ -132,6 +143,7 @@ fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOption
             chosen: chosen.collect(),
             host: archives::on_host(host.iter().map(|mirror| (mirror.url.as_str(), mirror.suites.as_slice()))),
         },
+        programs: session.environment.path.clone(),
         now: now(),
     })
 }
@@ -166,7 +178,7 @@ fn secrets(given: &[Secret]) -> Result<BTreeMap<String, Vec<u8>>, Error> {
 }
 
 /// What a person wants to know of a finished image.
-fn summary(built: &Built) -> String {
+pub(super) fn summary(built: &Built) -> String {
     let mut text = String::new();
     for pass in built.passes.iter().filter(|pass| !pass.summary.is_empty()) {
         let _ = writeln!(text, "{}: {}", pass.name, pass.summary);

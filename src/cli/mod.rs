@@ -4,6 +4,7 @@
 
 pub mod args;
 mod build;
+mod capture;
 mod compare;
 pub mod environment;
 mod explain;
@@ -129,6 +130,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, session: &Session) -> Result<Answer, Error> {
     match command {
         Command::Build(arguments) => build::build(&arguments, session),
+        Command::Capture(arguments) => capture::capture(&arguments, session),
         Command::Lock(arguments) => build::lock(&arguments, session),
         Command::Import(arguments) => import::import(&arguments, session),
         Command::Inspect(arguments) => inspect::inspect(&arguments, session),

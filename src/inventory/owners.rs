@@ -1,10 +1,11 @@
-//! Which packages say that a path is theirs: by dpkg's lists of files and diversions, apk's database and conda's records.
+//! Which packages say that a path is theirs: by dpkg's lists of files and diversions, apk's
+//! and rpm's databases and conda's records.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InventoryError, conda, read_text};
+use super::{InventoryError, conda, read_text, rpm};
 use crate::package::Manager;
 use crate::tree::{Tree, TreePath};
 
@@ -44,6 +45,8 @@ pub fn owners(tree: &Tree, path: &TreePath) -> Result<Vec<Owner>, InventoryError
     owners.extend(of_status_folder(tree, path)?);
     owners.extend(of_apk(tree, path)?);
     owners.extend(of_conda(tree, path)?);
+    let is_it = |file: &str| !listed(tree, std::slice::from_ref(path), std::iter::once(file)).is_empty();
+    owners.extend(rpm::owners(tree, &is_it)?.into_iter().map(|name| owner(Manager::Rpm, name.into())));
     owners.sort();
     owners.dedup();
     Ok(owners)

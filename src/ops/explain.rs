@@ -184,6 +184,8 @@ fn manager_name(manager: Manager) -> &'static str {
         Manager::Apk => "apk",
         Manager::Rpm => "rpm",
         Manager::Conda => "conda",
+        Manager::Go => "go",
+        Manager::Cargo => "cargo",
     }
 }
 

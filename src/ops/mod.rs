@@ -1,7 +1,9 @@
 //! One verb a file: what the command line does, as functions that take options and give values.
 
 mod above;
+pub mod binary;
 pub mod build;
+pub mod capture;
 mod config;
 pub mod diff;
 pub mod doctor;
@@ -12,6 +14,7 @@ pub mod import;
 pub mod init;
 pub mod inspect;
 pub mod lock;
+mod programs;
 mod publish;
 mod remembered;
 mod run;

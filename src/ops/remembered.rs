@@ -39,7 +39,7 @@ pub(super) fn key(recipe: &Recipe, lock: &Lock, options: &BuildOptions, context:
     part(source::engine().as_bytes());
     part(format!("{recipe:?}").as_bytes());
     part(lock.to_text().as_bytes());
-    part(format!("{:?} {:?}", context.epoch, options.tags).as_bytes());
+    part(format!("{:?} {:?} {:?}", context.epoch, options.tags, options.platforms).as_bytes());
     for (id, secret) in &options.secrets {
         part(id.as_bytes());
         part(secret);

@@ -106,7 +106,7 @@ pub fn open(
             let recipe = recipe::load(path, variant.as_deref())?;
             recipe.warnings.iter().for_each(|warning| context.reporter.warn(&warning.to_string()));
             let lock = lock::current(&recipe, path, &how.lock, context)?;
-            let forged = build::forge(&recipe, &lock, chosen(&recipe, platform)?, how, context)?;
+            let forged = build::for_platform(&recipe, &lock, chosen(&recipe, platform)?, how, context)?;
             let image = of_image(&forged.image);
             Ok(Held::new(name, forged.rootfs.tree, Some(image)))
         }

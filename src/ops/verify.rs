@@ -72,7 +72,7 @@ pub fn verify(options: &VerifyOptions, context: &Context) -> Result<Verified, Er
     for platform in recipe.platforms.iter().copied() {
         let mut held = subject::open(&options.image, Some(platform), build, context)?;
         found = found.or_else(|| held.image.as_ref().and_then(|image| image.digest));
-        let forged = build::forge(&recipe, &lock, platform, build, context)?;
+        let forged = build::for_platform(&recipe, &lock, platform, build, context)?;
         images.push(forged.image.clone());
         platforms.push(compare(platform, &mut held, forged)?);
     }

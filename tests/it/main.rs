@@ -10,10 +10,16 @@
     reason = "tests run programs, read the environment and say what they skip"
 )]
 
+mod apk;
+mod apk_install;
+mod apk_solve;
 mod architecture;
+mod capture;
 mod cli;
 mod clients;
 mod commands;
+mod custom;
+mod dnf;
 mod golden;
 mod import;
 mod import_safety;
@@ -23,4 +29,5 @@ mod peer;
 mod recipes;
 mod remembered;
 mod reproducible;
+mod scratch;
 mod support;

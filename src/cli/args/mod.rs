@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod build;
+mod capture;
 mod compare;
 mod image;
 mod import;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use build::{BuildArgs, LockArgs, Secret};
+pub use capture::CaptureArgs;
 pub use compare::{DiffArgs, ExplainArgs, RecipeArgs, VerifyArgs};
 pub use image::{InitArgs, InspectArgs};
 pub use import::{ImportArgs, LayerCompression};
@@ -110,6 +112,8 @@ pub enum Color {
 pub enum Command {
     /// Build the image of a recipe
     Build(Box<BuildArgs>),
+    /// Make an image of a machine or a folder as it is now
+    Capture(Box<CaptureArgs>),
     /// Resolve a recipe to exact inputs, in a lock beside it
     Lock(Box<LockArgs>),
     /// Make an image of a root filesystem archive, without a recipe
