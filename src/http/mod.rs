@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use apt::AptProxies;
-pub use credentials::{Credential, CredentialError, parse_netrc};
+pub use credentials::{Credential, CredentialError, parse_netrc, with_login};
 pub use error::HttpError;
 pub use location::{address_in, without_secrets};
 pub use proxy::Proxies;

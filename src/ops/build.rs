@@ -42,8 +42,6 @@ pub struct BuildOptions {
     pub threads: NonZeroUsize,
     /// The socket of the Docker engine, for `docker-daemon:`.
     pub docker_socket: PathBuf,
-    /// Secrets by id, for `[[run]]`.
-    pub secrets: BTreeMap<String, Vec<u8>>,
 }
 
 /// What was built.
@@ -205,7 +203,7 @@ pub(super) fn forge(
     context: &Context,
 ) -> Result<Forged, Error> {
     let kept = (!inherited.base.layers.is_empty()).then(|| rootfs.tree.clone());
-    run::steps(recipe, &mut rootfs, &options.secrets, context)?;
+    run::steps(recipe, &mut rootfs, &options.lock.secrets, context)?;
     if let Some(kept) = &kept {
         above::restore_devices(kept, &mut rootfs.tree);
     }

@@ -21,4 +21,5 @@ mod run;
 mod source;
 pub mod store;
 pub mod subject;
+pub mod summary;
 pub mod verify;

@@ -58,7 +58,7 @@ pub struct BuildArgs {
     /// Which inputs may change, and from where they come.
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// A secret for the recipe's commands: id=NAME,src=FILE; may be repeated
+    /// A secret for the recipe's commands, or the login for an archive: id=NAME,src=FILE; may be repeated
     ///
     /// Commands that ask for it find it at /run/secrets/NAME. It is never in the image, the lock or a log.
     #[arg(long = "secret", value_name = "SECRET")]
@@ -84,6 +84,7 @@ Examples:
   rootsmith lock trixie.toml                     write trixie.lock, where there is none that fits
   rootsmith lock --update trixie.toml            take the newest of everything, and say what changed
   rootsmith lock --update=openssl trixie.toml    take the newest of one package
+  rootsmith lock --update --summary trixie.toml  the same as Markdown, for a scheduled job that opens a merge request
   rootsmith lock --check trixie.toml             exit with 1 where newer inputs exist")]
 pub struct LockArgs {
     /// The recipe
@@ -96,9 +97,15 @@ pub struct LockArgs {
     /// Change nothing; exit with 1 where newer inputs exist
     #[arg(long)]
     pub check: bool,
+    /// Print what changed as Markdown, for a merge request: security updates apart from the others
+    #[arg(long, conflicts_with = "json")]
+    pub summary: bool,
     /// A variant of the recipe: [variant.NAME]
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
+    /// A secret with the login for an archive: id=NAME,src=FILE; may be repeated
+    #[arg(long = "secret", value_name = "SECRET")]
+    pub secrets: Vec<Secret>,
     /// Which inputs may change, and from where they come.
     #[command(flatten)]
     pub network: NetworkArgs,

@@ -51,7 +51,8 @@ pub(super) fn owners(tree: &Tree, is_it: &dyn Fn(&str) -> bool) -> Result<Vec<St
         let (names, folders) = (header.strings(tag::BASENAMES), header.strings(tag::DIRNAMES));
         let folder = |place: &u64| usize::try_from(*place).ok().and_then(|place| folders.get(place));
         let folders = header.numbers(tag::DIRINDEXES);
-        let mut files = names.iter().zip(&folders).filter_map(|(name, place)| Some(format!("{}{name}", folder(place)?)));
+        let mut files =
+            names.iter().zip(&folders).filter_map(|(name, place)| Some(format!("{}{name}", folder(place)?)));
         if files.any(|file| is_it(&file)) {
             owners.push(header.string(tag::NAME)?.to_owned());
         }
