@@ -12,6 +12,7 @@
 
 mod apk;
 mod apk_install;
+mod apk_peer;
 mod apk_solve;
 mod architecture;
 mod capture;

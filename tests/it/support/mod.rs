@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod apk;
+pub mod apk_tools;
 pub mod archive;
 pub mod deb;
 pub mod door;
