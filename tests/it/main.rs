@@ -18,6 +18,7 @@ mod capture;
 mod cli;
 mod clients;
 mod commands;
+mod conformance;
 mod custom;
 mod dnf;
 mod golden;
