@@ -19,6 +19,7 @@ mod capture;
 mod cli;
 mod clients;
 mod commands;
+mod conformance;
 mod custom;
 mod dnf;
 mod golden;

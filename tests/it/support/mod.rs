@@ -10,6 +10,7 @@ pub mod elf;
 pub mod engine;
 pub mod layout;
 pub mod listing;
+pub mod peer;
 pub mod program;
 pub mod raw_tar;
 pub mod require;
