@@ -395,7 +395,7 @@ fn of_apk(error: &ApkError) -> Blame {
         ApkError::Content { .. } => Blame::Machine,
         ApkError::Solve(_) | ApkError::FileConflict { .. } | ApkError::NotChosen { .. } => Blame::Input,
         ApkError::KeyFile { .. } | ApkError::NoKeyInFile { .. } | ApkError::UnknownKey { .. } => Blame::Input,
-        ApkError::NoRepository { .. } | ApkError::Unsigned { .. } => Blame::Input,
+        ApkError::NoRepository { .. } | ApkError::Unsigned { .. } | ApkError::World(_) => Blame::Input,
         _ => Blame::Upstream,
     }
 }

@@ -1,77 +1,29 @@
 //! Building an image from a recipe.
 
+mod options;
+mod remembered;
+
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
+
+pub use options::{BuildOptions, Built};
 
 use crate::context::Context;
 use crate::dest::Target;
 use crate::digest::Digest;
-use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::image::{Artifact, Image, Index};
 use crate::lock::Lock;
-use crate::oci::Reference;
 use crate::ops::config;
 use crate::ops::forge::{self, Applied, Packing};
-use crate::ops::lock::{self, LockOptions};
+use crate::ops::lock;
 use crate::ops::publish::{self, Finished};
-use crate::ops::{above, programs, remembered, run, source};
+use crate::ops::{above, programs, run, source};
 use crate::pass;
 use crate::platform::Platform;
 use crate::recipe::{self, Recipe};
 use crate::source::Rootfs;
 use crate::source::oci::Inherited;
-
-/// What to build, and where it goes.
-#[derive(Clone, Debug)]
-pub struct BuildOptions {
-    /// The recipe.
-    pub recipe: PathBuf,
-    /// Its variant, where one is wanted.
-    pub variant: Option<String>,
-    /// Those of its platforms that are built; all of them where none is named.
-    pub platforms: Vec<Platform>,
-    /// How the lock is treated.
-    pub lock: LockOptions,
-    /// Names and tags that replace those of the recipe.
-    pub tags: Vec<String>,
-    /// Where the image goes; nowhere is allowed, and then only its digest is found out.
-    pub targets: Vec<Target>,
-    /// Threads that compress.
-    pub threads: NonZeroUsize,
-    /// The socket of the Docker engine, for `docker-daemon:`.
-    pub docker_socket: PathBuf,
-}
-
-/// What was built.
-#[derive(Clone, Debug)]
-pub struct Built {
-    /// The image.
-    pub artifact: Artifact,
-    /// Its names.
-    pub names: Vec<Reference>,
-    /// The one timestamp in it.
-    pub epoch: Epoch,
-    /// What the source made: `81 packages of debian trixie`.
-    pub source: String,
-    /// What each pass did, in order.
-    pub passes: Vec<Applied>,
-}
-
-impl BuildOptions {
-    /// The files and folders of this machine that the build writes.
-    pub(super) fn places(&self) -> impl Iterator<Item = PathBuf> {
-        self.targets.iter().filter_map(Target::place).map(PathBuf::from)
-    }
-}
-
-impl Built {
-    /// The image's digest.
-    pub fn digest(&self) -> Digest {
-        self.artifact.digest()
-    }
-}
 
 /// Builds the image of a recipe and writes it to all targets.
 pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> {

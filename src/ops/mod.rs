@@ -16,7 +16,6 @@ pub mod inspect;
 pub mod lock;
 mod programs;
 mod publish;
-mod remembered;
 mod run;
 mod source;
 pub mod store;

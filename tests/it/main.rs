@@ -12,6 +12,7 @@
 
 mod apk;
 mod apk_install;
+mod apk_peer;
 mod apk_solve;
 mod architecture;
 mod archives;
@@ -19,6 +20,7 @@ mod capture;
 mod cli;
 mod clients;
 mod commands;
+mod conformance;
 mod custom;
 mod diff;
 mod dnf;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use pgp::composed::{ArmorOptions, CleartextSignedMessage, Deserializable, SignedSecretKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{SignatureConfig, SignatureType, Subpacket, SubpacketData};
-use pgp::types::{Duration, KeyDetails, Password, SigningKey, Tag};
+use pgp::types::{Duration, KeyDetails, Password, Tag};
 use rootsmith::digest::Digest;
 
 use super::deb::{Deb, xz};

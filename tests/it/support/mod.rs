@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod apk;
+pub mod apk_tools;
 pub mod archive;
 pub mod deb;
 pub mod door;
@@ -9,6 +10,7 @@ pub mod elf;
 pub mod engine;
 pub mod layout;
 pub mod listing;
+pub mod peer;
 pub mod program;
 pub mod raw_tar;
 pub mod require;
