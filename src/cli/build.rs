@@ -19,21 +19,14 @@ use crate::ops::lock::{self, LockOptions, UpdateOptions};
 use crate::ops::summary;
 use crate::source::debian::archives::{self, MirrorSettings};
 
+/// What stands for the name of a recipe's file in an output.
+pub(super) const HOLE: &str = "{recipe}";
+
 /// Builds, shows the summary, and answers with the digest.
 pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, Error> {
-    let targets = arguments.outputs.iter().map(|text| text.parse::<Target>()).collect::<Result<_, _>>()?;
     // Without a recipe there is no lock; the name is for messages alone.
-    let recipe = arguments.recipe.clone().unwrap_or_else(|| session.environment.folder.join("--binary"));
-    let options = BuildOptions {
-        recipe,
-        variant: arguments.variant.clone(),
-        platforms: arguments.platforms.clone(),
-        lock: lock_options(&arguments.network, &arguments.secrets, session)?,
-        tags: arguments.tags.clone(),
-        targets,
-        threads: threads(arguments.threads),
-        docker_socket: docker_socket(session)?,
-    };
+    let recipe = arguments.recipes.first().cloned().unwrap_or_else(|| session.environment.folder.join("--binary"));
+    let options = options(arguments, recipe, session)?;
     let context = session.context(&arguments.network)?;
     if arguments.fresh {
         context.store.forget();
@@ -45,6 +38,23 @@ pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, 
         binary::build(&programs.collect::<Vec<_>>(), &options, &context)?
     };
     Ok(answer(&built, arguments.json, &context))
+}
+
+/// The options of building one recipe. `{recipe}` in outputs is the name of its file.
+pub(super) fn options(arguments: &BuildArgs, recipe: PathBuf, session: &Session) -> Result<BuildOptions, Error> {
+    let name = recipe.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let target = |text: &String| text.replace(HOLE, &name).parse::<Target>();
+    let targets = arguments.outputs.iter().map(target).collect::<Result<_, _>>()?;
+    Ok(BuildOptions {
+        recipe,
+        variant: arguments.variant.clone(),
+        platforms: arguments.platforms.clone(),
+        lock: lock_options(&arguments.network, &arguments.secrets, session)?,
+        tags: arguments.tags.clone(),
+        targets,
+        threads: threads(arguments.threads),
+        docker_socket: docker_socket(session)?,
+    })
 }
 
 /// The options of a build that is written nowhere: for what is compared or looked into.

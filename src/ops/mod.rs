@@ -14,6 +14,7 @@ pub mod import;
 pub mod init;
 pub mod inspect;
 pub mod lock;
+pub mod many;
 mod programs;
 mod publish;
 mod run;

@@ -165,7 +165,7 @@ fn flat_repositories_without_a_signature_are_taken_where_the_recipe_says_so() {
     let refused = build(&workspace, &[]);
     refused.failed_with(2).says("no mirror has the suite `sub/`").says("toy.toml:15:7").says("asked for here");
     recipe(&workspace, "\"app\"", &repository("trust = \"unsigned\"\n"));
-    build(&workspace, &[]).succeeded().says("without a signature");
+    build(&workspace, &[]).succeeded();
     let sources = text(&image(&workspace), "etc/apt/sources.list.d/golden.sources");
     assert_eq!(sources, format!("Types: deb\nURIs: {}\nSuites: sub/\nTrusted: yes\n", server.url));
     recipe(&workspace, "\"app\"", &repository("trust = \"unsigned\"\nin-image = false\n"));
@@ -253,7 +253,7 @@ fn logins_reach_the_archive_and_nothing_else() {
     );
     recipe(&workspace, "\"app\"", &repository);
     let refused = build(&workspace, &[]);
-    refused.failed_with(4).says("wants a login").says("401").says(".netrc").says("toy.toml:15:7");
+    refused.failed_with(4).says("may not be read").says("401").says(".netrc").says("toy.toml:15:7");
     // By netrc, whose logins are sent unencrypted only where it says so.
     let host = server.url.trim_start_matches("http://").to_owned();
     workspace.write("home/.netrc", &format!("machine {host} login me password hunter2\n"));

@@ -19,6 +19,7 @@ Examples:
   rootsmith build trixie.toml -o oci:out/trixie
   rootsmith build trixie.toml -o docker-daemon:trixie:latest -o oci-archive:trixie.tar
   rootsmith build trixie.toml --frozen -o rootfs-tar:trixie.tar
+  rootsmith build recipes/*.toml -o oci:out/{recipe} --jobs 2
   rootsmith build --binary ./app -o oci:out/app
 
 Outputs:
@@ -32,9 +33,15 @@ Outputs:
   squashfs:FILE              the same, as a SquashFS image (needs tar2sqfs)
   cpio:FILE[.gz|.zst]        the same, as a cpio: an initial root filesystem of the kernel")]
 pub struct BuildArgs {
-    /// The recipe
+    /// The recipe; or several, to be built in one run
+    ///
+    /// One that cannot be built does not stop the others. Outputs of several then have a hole for their names:
+    /// `-o oci-archive:out/{recipe}.tar`.
     #[arg(value_name = "RECIPE", required_unless_present = "binaries", conflicts_with = "binaries")]
-    pub recipe: Option<PathBuf>,
+    pub recipes: Vec<PathBuf>,
+    /// How many recipes are built at a time; as many as there are processors, up to 4, where it is not given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
     /// A static program to build an image of, without a recipe; may be repeated for other platforms
     ///
     /// The image is that of `[from.scratch]`: the program as its entrypoint, a user without privileges, and certificate

@@ -293,3 +293,6 @@ fn mirror_trust(request: &DebianRequest) -> Trust {
     let mirror = request.repositories.iter().find(|repository| repository.is_mirror());
     mirror.map_or(Trust::Signed, |mirror| mirror.trust)
 }
+
+#[cfg(test)]
+mod tests;
