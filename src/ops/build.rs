@@ -13,6 +13,7 @@ use crate::dest::Target;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Artifact, Image, Index};
+use crate::lock::Lock;
 use crate::ops::config;
 use crate::ops::forge::{self, Applied, Packing};
 use crate::ops::lock;
@@ -41,19 +42,30 @@ pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Conte
     if let Some(built) = recall(key.as_ref(), recipe, options, context)? {
         return Ok(built);
     }
-    let outputs: Vec<PathBuf> = options.places().collect();
     let mut forged = Vec::new();
     for platform in platforms {
-        let recipe = recipe.on(platform);
-        let rootfs = source::fetch(&recipe, &lock, platform, &options.lock, &outputs, context)?;
-        let inherited = source::inherited(&recipe, &lock, platform, context)?;
-        forged.push(forge(&recipe, platform, rootfs, &inherited, options, context)?);
+        forged.push(for_platform(recipe, &lock, platform, options, context)?);
     }
     let built = deliver(recipe, forged, options, context)?;
     if let Some(key) = key {
         remembered::remember(&key, &built, &context.store);
     }
     Ok(built)
+}
+
+/// Makes the image for one platform of what the lock holds.
+pub(super) fn for_platform(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    options: &BuildOptions,
+    context: &Context,
+) -> Result<Forged, Error> {
+    let recipe = recipe.on(platform);
+    let outputs: Vec<PathBuf> = options.places().collect();
+    let rootfs = source::fetch(&recipe, lock, platform, &options.lock, &outputs, context)?;
+    let inherited = source::inherited(&recipe, lock, platform, context)?;
+    forge(&recipe, platform, rootfs, &inherited, options, context)
 }
 
 /// Writes the images of all platforms to all targets.
@@ -128,8 +140,8 @@ fn platforms(recipe: &Recipe, asked: &[Platform]) -> Result<Vec<Platform>, Error
 
 /// The image of one platform, and what it was packed from.
 pub(super) struct Forged {
-    image: Image,
-    rootfs: Rootfs,
+    pub(super) image: Image,
+    pub(super) rootfs: Rootfs,
     passes: Vec<Applied>,
 }
 
