@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 pub use archive::ArchivePin;
 pub use changes::{Change, changes};
-pub use debian::{AptSource, DebianPin, LockedPackage, LockedRepository};
+pub use debian::{AptSource, DebianPin, Installer, LockedPackage, LockedRepository, LockedSlice};
 pub use error::LockError;
 pub use oci::{LockedLayer, OciPin};
 

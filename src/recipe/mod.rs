@@ -18,6 +18,7 @@ mod mistake;
 mod oci;
 mod os_release;
 mod path_rules;
+mod path_set;
 mod prune;
 mod schema;
 mod scratch;
@@ -32,7 +33,8 @@ use std::sync::Arc;
 
 pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
 pub use debian::{
-    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, Snapshot,
+    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, SliceRequest,
+    Snapshot,
     Trust,
 };
 pub use file::{FileEntry, FileKind, RunStep};
@@ -45,6 +47,7 @@ pub use mistake::{Mistake, Problem, RecipeErrors};
 pub use oci::{ImageLocation, OciRequest};
 pub use os_release::os_release_order;
 pub use path_rules::PathRules;
+pub use path_set::PathSet;
 pub use prune::{PathPattern, Preset, Prune};
 pub use schema::schema;
 pub use scratch::ScratchRequest;

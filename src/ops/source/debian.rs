@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::lock::{DebianPin, Lock};
 use crate::platform::Platform;
-use crate::recipe::{DebianRequest, Init, PathRules, Recipe};
+use crate::recipe::{DebianEngine, DebianRequest, Init, PathRules, Recipe};
 use crate::source::Rootfs;
 use crate::source::debian::{self, Resolve, archives};
 
@@ -20,7 +20,7 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
     let vendors: Vec<String> = repositories
         .map(|vendor| format!("{} {:?} {:?} {:?}", vendor.url.as_str(), vendor.suites, vendor.components, vendor.trust))
         .collect();
-    json!({
+    let mut asked = json!({
         "debian": {
             "suite": suite,
             "distribution": distribution.to_string(),
@@ -33,7 +33,24 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
             "repositories": vendors,
         },
         "extra": extra(recipe),
-    })
+    });
+    // Only what is asked for is there, so that locks of earlier versions stay good.
+    let mut ask = |key: &str, value: Value| asked["debian"][key] = value;
+    if source.engine != DebianEngine::Native {
+        ask("engine", format!("{:?}", source.engine).into());
+    }
+    for (key, asked) in [("scripts", source.scripts), ("dependencies", source.dependencies)] {
+        if !asked {
+            ask(key, false.into());
+        }
+    }
+    if !source.slices.is_empty() {
+        ask("slices", format!("{:?}", source.slices).into());
+    }
+    if !source.binaries.is_empty() {
+        ask("binaries", format!("{:?}", source.binaries).into());
+    }
+    asked
 }
 
 /// Chooses packages for `platform`.

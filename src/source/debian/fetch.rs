@@ -6,11 +6,11 @@ use std::sync::Mutex;
 use super::apt_state;
 use super::install::{self, Surroundings};
 use super::unpack::{self, Candidate, Unpacked};
-use super::{FetchError, InstallError};
+use super::{FetchError, InstallError, files, part};
 use crate::archive::What;
 use crate::context::Context;
 use crate::http::{Job, address_in};
-use crate::lock::{DebianPin, LockedPackage};
+use crate::lock::{DebianPin, Installer, LockedPackage};
 use crate::report::{Phase, Unit};
 use crate::source::Rootfs;
 use crate::store::Blob;
@@ -29,6 +29,11 @@ pub fn fetch(pin: &DebianPin, mirrors: &Mirrors, drops: Drops<'_>, context: &Con
     let epoch = context.epoch.or(newest).unwrap_or_default();
     let count = candidates.len();
     let architecture = pin.platform.architecture.debian_name();
+    if pin.installer == Installer::Files {
+        let tree = files::install(candidates, pin, epoch, &*context.reporter)?;
+        let summary = format!("files of {count} packages of {} {}", pin.distribution, pin.suite);
+        return Ok(Rootfs { tree, epoch, summary });
+    }
     let around = Surroundings {
         sandbox: &context.sandbox,
         store: &context.store,
@@ -40,6 +45,7 @@ pub fn fetch(pin: &DebianPin, mirrors: &Mirrors, drops: Drops<'_>, context: &Con
     context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
     let mut tree = install::install(candidates, &around)?;
     context.reporter.end(Phase::Configure, &format!("{count} packages"));
+    part::cut_installed(&mut tree, pin, &*context.reporter)?;
     apt_state::write(pin, &mut tree, epoch)
         .map_err(|source| InstallError::Misplaced { package: "apt".into(), source })?;
     Ok(Rootfs { tree, epoch, summary: format!("{count} packages of {} {}", pin.distribution, pin.suite) })

@@ -269,7 +269,7 @@ const FOLDERS: [&str; 10] = [
 ];
 
 /// Directories of the root that are links into /usr, by architecture.
-fn merged(architecture: &str) -> &'static [&'static str] {
+pub(super) fn merged(architecture: &str) -> &'static [&'static str] {
     match architecture {
         "amd64" | "loong64" | "mips64el" | "ppc64" | "ppc64el" => &["bin", "lib", "lib64", "sbin"],
         _ => &["bin", "lib", "sbin"],
