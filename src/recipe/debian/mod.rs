@@ -264,11 +264,16 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
     let recommends = fields.flag("recommends").unwrap_or(false);
     let snapshot = fields.text("snapshot");
     check_scripts(&fields, scripts);
+    let engine_place = fields.place_of("engine");
     let engine = match fields.string("engine").as_deref() {
         Some("mmdebstrap") => DebianEngine::Mmdebstrap,
         Some("debootstrap") => DebianEngine::Debootstrap,
         _ => DebianEngine::Native,
     };
+    if engine == DebianEngine::Debootstrap && matches!(variant, DebianVariant::Essential | DebianVariant::Custom) {
+        let what = format!("debootstrap makes nothing smaller than `minbase`, and the variant is `{variant}`");
+        fields.error(engine_place, Mistake::Clash(what, "choose another variant, or another engine"));
+    }
     let dependencies = fields.flag("dependencies").unwrap_or(true) || scripts;
     let slices = slice::read_all(&mut fields);
     let binaries = fields.list("binaries").unwrap_or_default();

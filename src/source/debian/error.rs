@@ -114,6 +114,18 @@ pub enum InstallError {
         /// Why not.
         source: ElfError,
     },
+    /// An engine of the host did not do it.
+    #[error("cannot install packages by {engine}: {reason}")]
+    #[diagnostic(help(
+        "`apt-get install {engine}` installs it; debootstrap has to be run as root; without `engine`, rootsmith installs \
+         packages by itself"
+    ))]
+    Engine {
+        /// The program.
+        engine: &'static str,
+        /// What went wrong.
+        reason: String,
+    },
     /// The loader's cache cannot be written.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -16,7 +16,7 @@ use super::unpack::{Candidate, Unpacked};
 use super::{order, preinst};
 use crate::epoch::Epoch;
 use crate::report::{Phase, Reporter};
-use crate::sandbox::{Sandbox, Session, Settings};
+use crate::sandbox::{Emulator, Sandbox, Session, Settings};
 use crate::store::Store;
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
@@ -32,6 +32,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) store: &'a Store,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) epoch: Epoch,
+    /// What runs the image's programs, where the kernel does not by itself.
+    pub(super) emulator: Option<Emulator>,
     /// dpkg's name of the image's architecture.
     pub(super) architecture: &'a str,
     /// Whether `/bin` and the like are links into `/usr`.
@@ -52,7 +54,12 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     write_database(&mut layout, &first, &Existing::default(), around.epoch)?;
     let stand_ins = StandIns::put(&mut layout.tree);
 
-    let settings = Settings { folder: around.store.temporary(), network: false, expected_size: size };
+    let settings = Settings {
+        folder: around.store.temporary(),
+        network: false,
+        expected_size: size,
+        emulator: around.emulator.clone(),
+    };
     let mut session = around.sandbox.start(&settings)?;
     tracing::debug!("the sandbox is {}", session.door());
     session.put(layout.tree.entries())?;

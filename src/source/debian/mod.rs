@@ -21,6 +21,7 @@ pub mod version;
 mod apt_state;
 pub mod archives;
 mod database;
+mod engine;
 mod error;
 mod extract;
 mod fetch;
