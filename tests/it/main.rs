@@ -15,6 +15,8 @@ mod capture;
 mod cli;
 mod clients;
 mod commands;
+mod distroless;
+mod foreign;
 mod custom;
 mod golden;
 mod import;

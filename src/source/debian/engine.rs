@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::lock::{DebianPin, Installer};
-use crate::sandbox::run_host_program;
+use crate::sandbox::{run_host_program, run_host_program_in};
 use crate::tree::{Origin, Tree, TreePath};
 
 /// What the engines write that tells of this machine, or of the archive in the folder.
@@ -36,8 +36,8 @@ const LEFTOVERS: [&str; 8] = [
 const FOLDERS: [&str; 4] =
     ["etc/apt/sources.list.d", "var/cache/apt/archives/partial", "var/lib/apt/lists/partial", "var/log/apt"];
 
-/// The environment of the engines.
-const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where the engines find programs.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Installs all of `candidates` by the engine of `pin`.
 pub(super) fn install(
@@ -57,23 +57,26 @@ pub(super) fn install(
         .map_err(|source| store.cannot("make a folder", source))?;
     let at = |name: &str| folder.path().join(name);
     write_archive(&at("archive"), candidates, pin, epoch).map_err(|source| store.cannot("write an archive", source))?;
-    let mut command: Vec<OsString> =
-        vec!["-i".into(), PATH.into(), "LC_ALL=C.UTF-8".into(), "HOME=/root".into()];
-    command.push(format!("SOURCE_DATE_EPOCH={}", epoch.seconds()).into());
-    command.push(os(&["TMPDIR=".as_ref(), folder.path().as_os_str()]));
+    let environment = [
+        ("PATH", PATH.into()),
+        ("HOME", "/root".into()),
+        ("LC_ALL", "C.UTF-8".into()),
+        ("SOURCE_DATE_EPOCH", epoch.seconds().to_string().into()),
+        ("TMPDIR", folder.path().into()),
+    ];
+    let run = |program: &str, arguments: &[OsString]| {
+        run_host_program_in(program, arguments, &environment).map_err(failed)
+    };
     let tar = at("root.tar");
     match pin.installer {
         Installer::Debootstrap => {
-            command.extend(debootstrap(candidates, pin, &at("archive"), &at("root")));
-            run_host_program("env", &command).map_err(failed)?;
+            // In mount points of its own, so that nothing stays mounted however it ends.
+            run("unshare", &debootstrap(candidates, pin, &at("archive"), &at("root")))?;
             let pack = ["--numeric-owner", "--xattrs", "--one-file-system", "-C"].map(OsString::from);
             let pack = pack.into_iter().chain([at("root").into(), "-cf".into(), tar.clone().into(), ".".into()]);
-            run_host_program("tar", &pack.collect::<Vec<_>>()).map_err(failed)?;
+            run("tar", &pack.collect::<Vec<_>>())?;
         }
-        _ => {
-            command.extend(mmdebstrap(candidates, pin, &at("archive"), &tar));
-            run_host_program("env", &command).map_err(failed)?;
-        }
+        _ => run("mmdebstrap", &mmdebstrap(candidates, pin, &at("archive"), &tar))?,
     }
     let mut tree = read(&tar, engine, context)?;
     for path in LEFTOVERS {
@@ -112,7 +115,6 @@ fn mmdebstrap(candidates: &[Candidate], pin: &DebianPin, archive: &Path, tar: &P
     let has_essential = candidates.iter().any(|candidate| candidate.essential);
     let mode = if nix::unistd::Uid::effective().is_root() { "root" } else { "unshare" };
     let mut command: Vec<OsString> = vec![
-        "mmdebstrap".into(),
         "--quiet".into(),
         format!("--mode={mode}").into(),
         format!("--variant={}", if has_essential { "essential" } else { "custom" }).into(),
@@ -122,13 +124,13 @@ fn mmdebstrap(candidates: &[Candidate], pin: &DebianPin, archive: &Path, tar: &P
         "--aptopt=APT::Sandbox::User \"root\"".into(),
     ];
     command.push(format!("--include={}", names(candidates, pin).join(",")).into());
-    let source = os(&["deb [trusted=yes] file://".as_ref(), archive.as_os_str(), format!(" {} main", pin.suite).as_ref()]);
+    let source = os(&["deb [trusted=yes] copy://".as_ref(), archive.as_os_str(), format!(" {} main", pin.suite).as_ref()]);
     command.extend([pin.suite.clone().into(), tar.into(), source]);
     command
 }
 
 fn debootstrap(candidates: &[Candidate], pin: &DebianPin, archive: &Path, root: &Path) -> Vec<OsString> {
-    let mut command: Vec<OsString> = ["unshare", "--mount", "--", "debootstrap", "--variant=minbase", "--no-check-gpg"]
+    let mut command: Vec<OsString> = ["--mount", "--", "debootstrap", "--variant=minbase", "--no-check-gpg"]
         .map(OsString::from)
         .to_vec();
     command.push("--no-resolve-deps".into());
