@@ -1,5 +1,7 @@
 //! Every error of the program, and the exit code of each.
 
+mod placed;
+
 use std::path::PathBuf;
 
 use crate::archive::{ArchiveError, CpioError};
@@ -14,11 +16,14 @@ use crate::oci::ParseReferenceError;
 use crate::pass::PassError;
 use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
+use crate::source::apk::ApkError;
 use crate::source::archive::ArchiveSourceError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
+use crate::source::dnf::DnfError;
 use crate::source::host::CaptureError;
 use crate::source::oci::OciImageError;
 use crate::store::StoreError;
+pub use placed::Placed;
 
 /// What ended a command.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -43,13 +48,27 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Resolve(#[from] ResolveError),
+    /// The same, with the place in the recipe that led to it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Placed(#[from] Box<Placed>),
     /// Fetching and installing packages.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Fetch(#[from] FetchError),
+    /// Choosing, fetching and installing packages of apk.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Apk(#[from] ApkError),
     /// A tree cannot be compared with the layers below it.
     #[error("cannot compare the files with those of the layers below")]
     Compare {
+        /// Which content cannot be read, and why not.
+        source: std::io::Error,
+    },
+    /// Files cannot be compared, or looked at.
+    #[error("cannot read the files")]
+    Contents {
         /// Which content cannot be read, and why not.
         source: std::io::Error,
     },
@@ -81,6 +100,10 @@ pub enum Error {
          `rootsmith capture PATH -o rootfs-tar:FILE`, then `[from.archive]` with the file"
     ))]
     HostLock,
+    /// Packages of rpm.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Dnf(#[from] DnfError),
     /// The sandbox, or a command in it.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -168,6 +191,26 @@ pub enum Error {
         /// The secret's name.
         id: String,
     },
+    /// A login that an archive needs was not given.
+    #[error("the archive {url} needs the secret `{id}` for its login")]
+    #[diagnostic(help("give it: `--secret id={id},src=FILE`; the file has `USER:PASSWORD`, or lines of netrc"))]
+    MissingLogin {
+        /// The secret's name.
+        id: String,
+        /// The archive.
+        url: String,
+    },
+    /// A secret that should have a login has none.
+    #[error("the secret `{id}` has no login for {url}")]
+    #[diagnostic(help(
+        "its file has `USER:PASSWORD` in one line, or lines of netrc: `machine https://HOST/PATH login USER password PASSWORD`"
+    ))]
+    NoLogin {
+        /// The secret's name.
+        id: String,
+        /// The archive.
+        url: String,
+    },
     /// The image's user is a name that the image does not have.
     #[error("the image has no user or group `{name}`, which [image] names")]
     #[diagnostic(help("write numbers (`user = \"10001:10001\"`), or make the user with `[harden] user`"))]
@@ -221,9 +264,12 @@ impl Error {
             Self::Store(error) => of_store(error),
             Self::Lock(LockError::Io { .. }) => Blame::Machine,
             Self::Resolve(error) => of_resolve(error),
+            Self::Placed(placed) => of_resolve(&placed.error),
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::Apk(error) => of_apk(error),
+            Self::Dnf(error) => of_dnf(error),
             Self::Capture(error) => of_capture(error),
             Self::Report { .. } => Blame::Machine,
             Self::OciImage(error) => of_oci_image(error),
@@ -235,7 +281,7 @@ impl Error {
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
             Self::Pass(PassError::Content { .. }) => Blame::Machine,
             Self::Program(ProgramError::Unreadable { source: ElfError::Io(_), .. }) => Blame::Machine,
-            Self::Pass(PassError::Compare { .. }) | Self::Compare { .. } => Blame::Machine,
+            Self::Pass(PassError::Compare { .. }) | Self::Compare { .. } | Self::Contents { .. } => Blame::Machine,
             _ => Blame::Input,
         }
     }
@@ -312,6 +358,27 @@ fn of_oci_image(error: &OciImageError) -> Blame {
     }
 }
 
+fn of_dnf(error: &DnfError) -> Blame {
+    match error {
+        DnfError::Http(error) => of_http(error),
+        DnfError::Store(error) => of_store(error),
+        DnfError::Sandbox(error) => of_sandbox(error),
+        DnfError::NoProgram { .. }
+        | DnfError::Program { .. }
+        | DnfError::Solver { .. }
+        | DnfError::NoGroups
+        | DnfError::Database { .. }
+        | DnfError::Io { .. } => Blame::Machine,
+        DnfError::NoRepository { .. }
+        | DnfError::Metadata { .. }
+        | DnfError::OtherIndex { .. }
+        | DnfError::Signature { .. }
+        | DnfError::Damaged { .. }
+        | DnfError::OtherPackage { .. } => Blame::Upstream,
+        _ => Blame::Input,
+    }
+}
+
 fn of_archive(error: &ArchiveSourceError) -> Blame {
     match error {
         ArchiveSourceError::Http(error) => of_http(error),
@@ -319,6 +386,19 @@ fn of_archive(error: &ArchiveSourceError) -> Blame {
         ArchiveSourceError::Mismatch { remote: true, .. } => Blame::Upstream,
         error if error.is_local() => Blame::Machine,
         _ => Blame::Input,
+    }
+}
+
+fn of_apk(error: &ApkError) -> Blame {
+    match error {
+        ApkError::Http(error) => of_http(error),
+        ApkError::Store(error) => of_store(error),
+        ApkError::Sandbox(error) => of_sandbox(error),
+        ApkError::Content { .. } => Blame::Machine,
+        ApkError::Solve(_) | ApkError::FileConflict { .. } | ApkError::NotChosen { .. } => Blame::Input,
+        ApkError::KeyFile { .. } | ApkError::NoKeyInFile { .. } | ApkError::UnknownKey { .. } => Blame::Input,
+        ApkError::NoRepository { .. } | ApkError::Unsigned { .. } | ApkError::World(_) => Blame::Input,
+        _ => Blame::Upstream,
     }
 }
 

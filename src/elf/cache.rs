@@ -4,34 +4,33 @@
 //! libraries, without the name of what wrote it. Libraries in `glibc-hwcaps` folders are not in it.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+
+use globset::GlobBuilder;
 
 use super::{ByteOrder, Elf, Kind, read_content};
 use crate::platform::Architecture;
-use crate::tree::{ResolveError, Tree, TreePath};
+use crate::tree::{Content, Tree, TreePath};
 
-/// Why the libraries of a tree cannot be listed.
+/// A configuration file that cannot be read.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum CacheError {
-    /// Links that lead in circles.
-    #[error("cannot follow a folder of libraries")]
-    Resolve(#[from] ResolveError),
-    /// A configuration file that cannot be read.
-    #[error("cannot read `{path}`")]
-    Configuration {
-        /// The file.
-        path: TreePath,
-        /// Why not.
-        source: io::Error,
-    },
+#[error("cannot read `{path}`")]
+pub struct CacheError {
+    /// The file.
+    pub path: TreePath,
+    /// Why not.
+    pub source: io::Error,
 }
 
-/// The folders that ldconfig adds by itself; in Debian with the architecture's own below them.
-const SYSTEM: [&str; 2] = ["/lib", "/usr/lib"];
-/// What ldconfig reads, and the folder that Debian's says to include.
-const CONFIGURATION: &str = "etc/ld.so.conf";
-const INCLUDED: &str = "etc/ld.so.conf.d";
+/// What ldconfig reads.
+const CONFIGURATION: &str = "/etc/ld.so.conf";
+/// What Debian's says to include, where only the rest is there: it is part of another package.
+const INCLUDED: &str = "/etc/ld.so.conf.d/*.conf";
+/// The folders that ldconfig adds by itself; in Debian those of the architecture below them come first.
+const SYSTEM: [&str; 4] = ["/lib", "/usr/lib", "/lib64", "/usr/lib64"];
+/// A larger file is no configuration.
+const LARGEST: u64 = 1 << 20;
 
 /// What is put into the file for one library.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,72 +46,105 @@ pub fn library_cache(tree: &Tree) -> Result<Option<Vec<u8>>, CacheError> {
     let mut seen: Vec<TreePath> = Vec::new();
     let mut order = None;
     for folder in folders(tree)? {
-        let Ok(path) = TreePath::new(&folder) else { continue };
-        let place = tree.resolve(&path)?;
-        if tree.is_directory(&place) && !seen.contains(&place) {
-            for (name, library) in libraries(tree, &place)? {
-                let Some(flags) = flags(&library) else { continue };
-                order = order.or((name == "libc.so.6").then_some(library.byte_order));
-                entries.push(Entry { path: format!("{folder}/{name}"), name, flags });
-            }
-            seen.push(place);
+        let Some(place) = place(tree, &folder).filter(|place| tree.is_directory(place)) else { continue };
+        if seen.contains(&place) {
+            continue;
         }
+        for (name, (file, library)) in libraries(tree, &place) {
+            let Some(flags) = flags(&library) else { continue };
+            order = order.or((name == "libc.so.6").then_some(library.byte_order));
+            entries.push(Entry { path: format!("{folder}/{file}"), name, flags });
+        }
+        seen.push(place);
     }
     // Stable: of equals, the one whose folder comes first is found first.
     entries.sort_by(|a, b| compare(&b.name, &a.name).then(b.flags.cmp(&a.flags)));
     Ok(order.map(|order| written(&entries, order)))
 }
 
+/// Where a path of the image leads, where it leads anywhere.
+fn place(tree: &Tree, path: &str) -> Option<TreePath> {
+    tree.resolve(&TreePath::new(path).ok()?).ok()
+}
+
 /// The folders in the order in which they are looked through.
 fn folders(tree: &Tree) -> Result<Vec<String>, CacheError> {
     let mut folders = Vec::new();
-    let configuration = TreePath::literal(CONFIGURATION);
-    let mut files = Vec::new();
-    if tree.contains(&configuration) {
-        files.push(configuration.clone());
-    }
-    files.extend(tree.children(&TreePath::literal(INCLUDED)).map(|entry| entry.path.clone()).filter(|path| {
-        path.name().ends_with(b".conf")
-    }));
-    for path in files {
-        let place = tree.resolve(&path)?;
-        let Some(content) = tree.get(&place).and_then(|inode| inode.content()) else { continue };
-        let bytes = content.read().map_err(|source| CacheError::Configuration { path, source })?;
-        for line in String::from_utf8_lossy(&bytes).lines() {
-            let line = line.split('#').next().unwrap_or_default().trim();
-            if line.starts_with('/') {
-                folders.push(line.trim_end_matches('/').to_owned());
-            }
-        }
+    let has_configuration = place(tree, CONFIGURATION).is_some_and(|path| tree.contains(&path));
+    let mut read = BTreeSet::new();
+    for file in matching(tree, if has_configuration { CONFIGURATION } else { INCLUDED }) {
+        read_configuration(tree, &file, &mut read, &mut folders)?;
     }
     for folder in SYSTEM {
-        let place = tree.resolve(&TreePath::literal(folder))?;
-        let own = tree.children(&place).filter(|entry| entry.path.name().ends_with(b"-linux-gnu")
-            || entry.path.name().ends_with(b"-linux-gnueabihf"));
-        folders.extend(own.map(|entry| format!("{folder}/{}", String::from_utf8_lossy(entry.path.name()))));
+        let Some(place) = place(tree, folder) else { continue };
+        let names = tree.children(&place).map(|entry| String::from_utf8_lossy(entry.path.name()).into_owned());
+        let own = names.filter(|name| name.ends_with("-linux-gnu") || name.ends_with("-linux-gnueabihf"));
+        folders.extend(own.map(|name| format!("{folder}/{name}")));
     }
     folders.extend(SYSTEM.map(str::to_owned));
     Ok(folders)
 }
 
-/// The libraries in a folder by the names that others know them by. A name counts where something goes by it.
-fn libraries(tree: &Tree, folder: &TreePath) -> Result<BTreeMap<String, Elf>, CacheError> {
+/// Adds the folders that a configuration file names, and those of the files that it includes (ldconfig(8)), each once.
+fn read_configuration(
+    tree: &Tree,
+    file: &str,
+    read: &mut BTreeSet<TreePath>,
+    folders: &mut Vec<String>,
+) -> Result<(), CacheError> {
+    let content = place(tree, file).and_then(|path| Some((tree.get(&path)?.content()?.clone(), path)));
+    let Some((content, path)) = content.filter(|(content, _)| content.size() <= LARGEST) else { return Ok(()) };
+    if !read.insert(path.clone()) {
+        return Ok(());
+    }
+    let bytes = content.read().map_err(|source| CacheError { path, source })?;
+    for line in String::from_utf8_lossy(&bytes).lines() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if let Some(patterns) = line.strip_prefix("include").filter(|rest| rest.starts_with([' ', '\t'])) {
+            for pattern in patterns.split_ascii_whitespace() {
+                for included in matching(tree, pattern) {
+                    read_configuration(tree, &included, read, folders)?;
+                }
+            }
+        } else if line.starts_with('/') {
+            // `/lib=libc6` of old says what kind of libraries are there.
+            folders.push(line.split('=').next().unwrap_or(line).trim_end_matches(['/', ' ', '\t']).to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// The files that a pattern means, sorted; one that is relative begins in /etc.
+fn matching(tree: &Tree, pattern: &str) -> Vec<String> {
+    let pattern = if pattern.starts_with('/') { pattern.to_owned() } else { format!("/etc/{pattern}") };
+    if !pattern.contains(['*', '?', '[']) {
+        return vec![pattern];
+    }
+    let Ok(glob) = GlobBuilder::new(&pattern).literal_separator(true).build() else { return Vec::new() };
+    let (glob, folder) = (glob.compile_matcher(), TreePath::literal("etc"));
+    let paths = tree.below(&folder).map(|entry| format!("/{}", String::from_utf8_lossy(entry.path.as_bytes())));
+    paths.filter(|path| glob.is_match(path)).collect()
+}
+
+/// The libraries in a folder by the names that others know them by, each with the name of its file: the same, where
+/// something goes by that.
+fn libraries(tree: &Tree, folder: &TreePath) -> BTreeMap<String, (String, Elf)> {
     let mut libraries = BTreeMap::new();
     for entry in tree.children(folder) {
         let name = String::from_utf8_lossy(entry.path.name()).into_owned();
         if !looks_like_library(&name) {
             continue;
         }
-        let place = tree.resolve(entry.path)?;
-        let content = tree.get(&place).and_then(|inode| inode.content());
+        let place = tree.resolve(entry.path).ok();
+        let content: Option<&Content> = place.as_ref().and_then(|place| tree.get(place)?.content());
         let elf = content.and_then(|content| read_content(content).ok().flatten());
         let Some(elf) = elf.filter(|elf| elf.kind == Kind::Library) else { continue };
-        let soname = elf.soname.clone().unwrap_or(name);
-        if folder.join(&soname).is_ok_and(|path| tree.contains(&path)) {
-            libraries.insert(soname, elf);
-        }
+        let soname = elf.soname.clone().unwrap_or_else(|| name.clone());
+        let is_there = folder.join(&soname).is_ok_and(|path| tree.contains(&path));
+        let file = if is_there { soname.clone() } else { name };
+        libraries.entry(soname).or_insert((file, elf));
     }
-    Ok(libraries)
+    libraries
 }
 
 /// By the name alone, as ldconfig does; debuggers' scripts lie beside libraries.
@@ -181,10 +213,18 @@ fn written(entries: &[Entry], order: ByteOrder) -> Vec<u8> {
     let start = HEADER + entries.len() * ENTRY;
     for entry in entries {
         let value = start + strings.len();
-        // The name is the end of the path.
-        let key = value + entry.path.len() - entry.name.len();
         strings.extend_from_slice(entry.path.as_bytes());
         strings.push(0);
+        // The name is the end of the path, where the file goes by it.
+        let key = match entry.path.strip_suffix(&entry.name).filter(|folder| folder.ends_with('/')) {
+            Some(folder) => value + folder.len(),
+            None => {
+                let key = start + strings.len();
+                strings.extend_from_slice(entry.name.as_bytes());
+                strings.push(0);
+                key
+            }
+        };
         for field in [entry.flags as usize, key, value, 0] {
             table.extend(word(field));
         }
@@ -203,6 +243,7 @@ fn written(entries: &[Entry], order: ByteOrder) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::{Inode, Origin};
 
     #[test]
     fn names_are_compared_as_the_loader_does() {
@@ -214,6 +255,55 @@ mod tests {
     #[test]
     fn a_tree_without_libraries_has_no_cache() {
         assert_eq!(library_cache(&Tree::new()).unwrap(), None);
+    }
+
+    /// The loader's search by halves (glibc's `search_cache`).
+    fn search<'a>(cache: &'a [u8], name: &str) -> Option<&'a str> {
+        let number = |at: usize| u32::from_le_bytes(cache[at..at + 4].try_into().unwrap()) as usize;
+        let string = |at: usize| std::str::from_utf8(cache[at..].split(|byte| *byte == 0).next().unwrap()).unwrap();
+        let (mut low, mut high) = (0_usize, number(20));
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match compare(name, string(number(48 + middle * 24 + 4))) {
+                Ordering::Equal => return Some(string(number(48 + middle * 24 + 8))),
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn the_loader_finds_what_is_in_the_cache() {
+        let names = ["ld-linux-x86-64.so.2", "lib0.so", "libabc.so.10", "libabc.so.9", "libabc.so", "libc.so.6"];
+        let entry = |name: &str, path: &str| Entry { name: name.into(), path: path.into(), flags: 0x303 };
+        let mut entries: Vec<Entry> = names.iter().map(|name| entry(name, &format!("/usr/lib/{name}"))).collect();
+        entries.push(entry("libother.so.1", "/opt/libother-1.2.so"));
+        entries.sort_by(|a, b| compare(&b.name, &a.name));
+        let bytes = written(&entries, ByteOrder::Little);
+        for name in names {
+            assert_eq!(search(&bytes, name), Some(format!("/usr/lib/{name}").as_str()), "{name}");
+        }
+        assert_eq!(search(&bytes, "libother.so.1"), Some("/opt/libother-1.2.so"));
+        assert_eq!(search(&bytes, "libc.so.5"), None);
+    }
+
+    #[test]
+    fn folders_of_the_configuration_come_first() {
+        let mut tree = Tree::new();
+        let mut file = |path: &str, text: &str| {
+            let inode = Inode::file(0o644, Content::bytes(text.as_bytes()), Origin::Sandbox);
+            tree.insert_with_parents(TreePath::new(path).unwrap(), inode).unwrap();
+        };
+        file("etc/ld.so.conf", "/opt/lib=libc6 # mine\ninclude ld.so.conf.d/*.conf\n/last/\n");
+        file("etc/ld.so.conf.d/b.conf", "/b\n");
+        file("etc/ld.so.conf.d/a.conf", "/a\ninclude /etc/ld.so.conf\n");
+        file("etc/ld.so.conf.d/c.txt", "/c\n");
+        file("usr/lib/x86_64-linux-gnu/x", "");
+        let found = folders(&tree).unwrap();
+        let configured = ["/opt/lib", "/a", "/b", "/last"];
+        let system = ["/usr/lib/x86_64-linux-gnu", "/lib", "/usr/lib", "/lib64", "/usr/lib64"];
+        assert_eq!(found, [configured.as_slice(), &system].concat());
     }
 
     #[test]

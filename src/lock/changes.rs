@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::lock::{ArchivePin, Lock, LockedPackage};
+use crate::digest::Digest;
+use crate::lock::{ArchivePin, Lock};
 use crate::platform::Platform;
 
 /// A package that one of two locks has otherwise than the other.
@@ -17,6 +18,8 @@ pub struct Change {
     pub before: Option<String>,
     /// The version that is locked, if it is. The same as before where only the file differs.
     pub after: Option<String>,
+    /// Whether a suite of security updates has the version that is locked.
+    pub security: bool,
 }
 
 /// The packages, archives and images that two locks have differently, by name; on several platforms the same change counts
@@ -24,22 +27,30 @@ pub struct Change {
 pub fn changes(old_lock: &Lock, new_lock: &Lock) -> Vec<Change> {
     let (old, new) = (packages(old_lock), packages(new_lock));
     let keys: BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
+    let security = security(new_lock);
     let mut changes = BTreeSet::new();
     for key in keys {
         let (before, after) = (old.get(&key), new.get(&key));
-        if before.map(|package| &package.sha256) == after.map(|package| &package.sha256) {
+        if before.map(|(_, sha256)| sha256) == after.map(|(_, sha256)| sha256) {
             continue;
         }
         changes.insert(Change {
             name: key.1.to_owned(),
             architecture: key.2.to_owned(),
-            before: before.map(|package| package.version.clone()),
-            after: after.map(|package| package.version.clone()),
+            before: before.map(|(version, _)| (*version).to_owned()),
+            after: after.map(|(version, _)| (*version).to_owned()),
+            security: security.contains(&(key.1, key.2)),
         });
     }
     changes.extend(super::oci::changes(&old_lock.oci, &new_lock.oci));
     changes.extend(archives(old_lock, new_lock));
     changes.into_iter().collect()
+}
+
+/// Names and architectures of packages of which a suite of security updates has this version.
+fn security(lock: &Lock) -> BTreeSet<(&str, &str)> {
+    let packages = lock.debian.iter().flat_map(|pin| &pin.packages).filter(|package| package.security);
+    packages.map(|package| (package.name.as_str(), package.architecture.as_str())).collect()
 }
 
 /// The archives that are others: in place of a version, the first digits of the digest.
@@ -55,6 +66,7 @@ fn archives(old: &Lock, new: &Lock) -> Vec<Change> {
             architecture: platform.architecture.oci_name().to_owned(),
             before: before.map(version),
             after: after.map(version),
+            security: false,
         })
     };
     platforms.into_iter().filter_map(change).collect()
@@ -62,7 +74,7 @@ fn archives(old: &Lock, new: &Lock) -> Vec<Change> {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, architecture, before, after } = self;
+        let Self { name, architecture, before, after, .. } = self;
         match (before, after) {
             (Some(before), Some(after)) if before == after => {
                 write!(f, "~ {name}:{architecture} {after} (other bytes of the same version)")
@@ -75,10 +87,17 @@ impl fmt::Display for Change {
     }
 }
 
-/// Every package by platform, name and architecture.
-fn packages(lock: &Lock) -> BTreeMap<(Platform, &str, &str), &LockedPackage> {
-    let pins = lock.debian.iter();
-    let each = pins.flat_map(|pin| pin.packages.iter().map(move |package| (pin.platform, package)));
-    each.map(|(platform, package)| ((platform, package.name.as_str(), package.architecture.as_str()), package))
-        .collect()
+/// Every package by platform, name and architecture: its version and digest.
+fn packages(lock: &Lock) -> BTreeMap<(Platform, &str, &str), (&str, &Digest)> {
+    let mut all = BTreeMap::new();
+    for (platform, package) in lock.debian.iter().flat_map(|pin| pin.packages.iter().map(|one| (pin.platform, one))) {
+        all.insert((platform, &*package.name, &*package.architecture), (&*package.version, &package.sha256));
+    }
+    for (platform, package) in lock.dnf.iter().flat_map(|pin| pin.packages.iter().map(|one| (pin.platform, one))) {
+        all.insert((platform, &*package.name, &*package.architecture), (&*package.version, &package.sha256));
+    }
+    for (platform, package) in lock.apk.iter().flat_map(|pin| pin.packages.iter().map(|one| (pin.platform, one))) {
+        all.insert((platform, &*package.name, &*package.architecture), (&*package.version, &package.sha256));
+    }
+    all
 }

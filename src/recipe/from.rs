@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::apk::{self, ApkRequest};
 use super::archive::{self, ArchiveRequest};
 use super::debian::{self, DebianRequest};
+use super::dnf::{self, DnfRequest};
 use super::fields::Fields;
 use super::host::{self, HostRequest};
 use super::mistake::{Mistake, Notebook};
@@ -25,6 +27,10 @@ pub enum SourceRequest {
     Scratch(ScratchRequest),
     /// This machine, or a folder of it.
     Host(HostRequest),
+    /// Packages of Fedora, Red Hat's family and the like.
+    Dnf(Box<DnfRequest>),
+    /// Packages of Alpine, Wolfi, Chainguard and the like.
+    Apk(ApkRequest),
 }
 
 impl SourceRequest {
@@ -36,6 +42,8 @@ impl SourceRequest {
             Self::Archive(_) => "archive",
             Self::Scratch(_) => "scratch",
             Self::Host(_) => "host",
+            Self::Dnf(_) => "dnf",
+            Self::Apk(_) => "apk",
         }
     }
 
@@ -47,6 +55,8 @@ impl SourceRequest {
             Self::Archive(_) => None,
             Self::Scratch(_) => None,
             Self::Host(_) => None,
+            Self::Dnf(_) => None,
+            Self::Apk(apk) => apk.branch.as_deref(),
         }
     }
 
@@ -58,6 +68,8 @@ impl SourceRequest {
             Self::Archive(_) => true,
             Self::Scratch(_) => true,
             Self::Host(_) => false,
+            Self::Dnf(_) => false,
+            Self::Apk(apk) => apk.scripts == apk::ApkScripts::None,
         }
     }
 }
@@ -74,8 +86,14 @@ pub(super) static KEYS: Keys = Keys {
             about: "nothing but what a static program expects around it",
         },
         Key { name: "host", shape: Shape::Table(&host::KEYS), about: "this machine, or a folder of it" },
+        Key {
+            name: "dnf",
+            shape: Shape::Table(&dnf::KEYS),
+            about: "packages of Fedora, Red Hat's family and the like",
+        },
+        Key { name: "apk", shape: Shape::Table(&apk::KEYS), about: "packages of Alpine, Wolfi and the like" },
     ]],
-    later: &["dnf", "apk"],
+    later: &[],
 };
 
 /// Reads `[from]`: the one source in it.
@@ -94,6 +112,12 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     }
     if let Some(fields) = fields.table("host", &host::KEYS) {
         return host::read(fields).map(SourceRequest::Host);
+    }
+    if let Some(fields) = fields.table("dnf", &dnf::KEYS) {
+        return dnf::read(fields).map(Box::new).map(SourceRequest::Dnf);
+    }
+    if let Some(fields) = fields.table("apk", &apk::KEYS) {
+        return apk::read(fields).map(SourceRequest::Apk);
     }
     None
 }

@@ -4,8 +4,10 @@
 //! them at once. One table of keys (`shape`) says what may stand where; checking, merging, decoding and the JSON schema
 //! all read it.
 
+mod apk;
 mod archive;
 mod debian;
+mod dnf;
 mod fields;
 mod file;
 mod from;
@@ -19,6 +21,7 @@ mod oci;
 mod os_release;
 mod path_rules;
 mod path_set;
+mod places;
 mod prune;
 mod schema;
 mod scratch;
@@ -31,11 +34,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use apk::{ApkPackage, ApkPlace, ApkRepository, ApkRequest, ApkScripts};
 pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
 pub use debian::{
     DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, SliceRequest,
     Snapshot,
     Trust,
+};
+pub use dnf::{
+    DatabaseFormat, DnfRepository, DnfRequest, DnfShape, KeySources, ModuleStream, RepositoryPlace, RpmDistribution,
 };
 pub use file::{FileEntry, FileKind, RunStep};
 pub use from::SourceRequest;
@@ -48,6 +55,7 @@ pub use oci::{ImageLocation, OciRequest};
 pub use os_release::os_release_order;
 pub use path_rules::PathRules;
 pub use path_set::PathSet;
+pub use places::{Places, Said};
 pub use prune::{PathPattern, Preset, Prune};
 pub use schema::schema;
 pub use scratch::ScratchRequest;
@@ -93,6 +101,8 @@ pub struct Recipe {
     pub sources: Vec<PathBuf>,
     /// The folder of the recipe, where its lock is.
     pub folder: PathBuf,
+    /// Where it says what.
+    pub places: Places,
     /// Things to look at that do not stop the build.
     pub warnings: Arc<[Problem]>,
 }
@@ -118,6 +128,7 @@ impl Recipe {
             sources: Vec::new(),
             folder: PathBuf::new(),
             warnings: Arc::default(),
+            places: Places::default(),
         }
     }
 

@@ -10,14 +10,22 @@
     reason = "tests run programs, read the environment and say what they skip"
 )]
 
+mod apk;
+mod apk_install;
+mod apk_peer;
+mod apk_solve;
 mod architecture;
+mod archives;
 mod capture;
 mod cli;
 mod clients;
 mod commands;
+mod conformance;
 mod distroless;
 mod foreign;
 mod custom;
+mod diff;
+mod dnf;
 mod golden;
 mod import;
 mod import_safety;

@@ -7,6 +7,15 @@ use nix::unistd::AccessFlags;
 
 use crate::ops::doctor::machine::{Machine, find_program};
 use crate::ops::doctor::{Check, DoctorOptions, State};
+use crate::source::dnf::solver;
+
+/// The apk source: only scripts need the sandbox, and they do not run unless the recipe asks for it.
+pub(super) fn apk(doors: &[Check]) -> Check {
+    let name = "alpine, wolfi";
+    let can_run = doors.iter().any(|door| door.state == State::Ok);
+    let scripts = if can_run { "the sandbox can run scripts too" } else { "not with `scripts = \"sandbox\"`" };
+    Check::ok(name, format!("for every platform, no other program is needed; {scripts}"))
+}
 
 /// The Debian source: its packages' scripts need the sandbox.
 pub(super) fn debian(doors: &[Check]) -> Check {
@@ -37,6 +46,23 @@ pub(super) fn host(machine: &Machine) -> Check {
     match machine.uid {
         0 => Check::ok("host", "everything on this machine can be captured"),
         _ => Check::ok("host", "folders that you may read; only root may read a whole machine").limited(),
+    }
+}
+
+/// The dnf source: a solver and an installer of the host, and the sandbox for scripts.
+pub(super) fn dnf(doors: &[Check], options: &DoctorOptions) -> Check {
+    let name = "fedora, rhel, ...";
+    let solver = solver::PROGRAMS.iter().find_map(|program| find_program(&options.path, program));
+    let (Some(solver), Some(rpm)) = (solver, find_program(&options.path, "rpm")) else {
+        let ways_out = vec!["sudo apt-get install dnf rpm".to_owned(), "sudo dnf install dnf rpm".to_owned()];
+        return Check::missing(name, "dnf (or dnf5, or microdnf) and rpm are not both in PATH", ways_out);
+    };
+    let by = format!("by {} and {}", solver.display(), rpm.display());
+    let Check { state, ways_out, .. } = debian(doors);
+    match state {
+        State::Ok => Check::ok(name, by),
+        State::Limited => Check::ok(name, format!("perhaps, {by}")).limited(),
+        State::Missing => Check::missing(name, "packages have scripts, and there is no way into the sandbox", ways_out),
     }
 }
 

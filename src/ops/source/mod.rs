@@ -1,11 +1,14 @@
 //! From a recipe's source to a lock, and from the lock to a root filesystem: which family does what.
 
+mod apk;
 mod archive;
 mod debian;
+mod dnf;
 mod host;
 mod oci;
 mod scratch;
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -31,6 +34,10 @@ pub struct LockOptions {
     pub mirrors: MirrorSettings,
     /// The socket of the Docker engine, for recipes that start from its images.
     pub docker_socket: PathBuf,
+    /// Secrets by id: for `[[run]]`, and logins of archives.
+    pub secrets: BTreeMap<String, Vec<u8>>,
+    /// Folders of this machine's programs.
+    pub programs: Vec<PathBuf>,
     /// The time of day: what has expired is judged by it, and nothing else.
     pub now: Epoch,
 }
@@ -44,6 +51,8 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
         SourceRequest::Archive(request) => archive::asked(request, recipe),
         SourceRequest::Scratch(request) => scratch::asked(request, recipe),
         SourceRequest::Host(request) => host::asked(request),
+        SourceRequest::Dnf(request) => dnf::asked(request, recipe),
+        SourceRequest::Apk(request) => apk::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
@@ -80,6 +89,12 @@ pub(super) fn resolve(
             }
             SourceRequest::Archive(request) => pins.push(archive::resolve(request, recipe, platform, context)?),
             SourceRequest::Host(_) => return Err(Error::HostLock),
+            SourceRequest::Dnf(request) => {
+                pins.push(dnf::resolve(request, recipe, platform, options, keeping, context)?);
+            }
+            SourceRequest::Apk(request) => {
+                pins.push(apk::resolve(request, recipe, platform, options, keeping, context)?);
+            }
         }
     }
     Ok(Lock::new(asked(recipe), pins))
@@ -143,6 +158,8 @@ fn fetch_anew(
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Apk(request) => apk::fetch(request, lock, platform, options, context),
+        SourceRequest::Dnf(request) => dnf::fetch(request, lock, platform, options, context),
         SourceRequest::Oci(request) => oci::fetch(request, lock, platform, options, context),
         SourceRequest::Archive(request) => archive::fetch(request, lock, platform, context),
         SourceRequest::Scratch(request) => scratch::fetch(request, recipe, lock, platform, options, context),

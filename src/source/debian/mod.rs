@@ -1,7 +1,7 @@
 //! Debian and Ubuntu, natively.
 //!
 //! What an archive says, and what it means: control files ([`deb822`]), versions ([`version`]), relations
-//! ([`relation`]), signatures ([`openpgp`]) and who makes them ([`distribution`]), the `Release` of a suite ([`release`]),
+//! ([`relation`]), signatures ([`openpgp`](crate::openpgp)) and who makes them ([`distribution`]), the `Release` of a suite ([`release`]),
 //! package indexes ([`index`]), the choice of packages ([`solve`()](solve::solve)) and `.deb` files ([`package_file`]).
 //!
 //! [`resolve()`] turns a request into a pin, out of the suites of its [`archives`]; [`fetch()`] makes a root filesystem of
@@ -11,7 +11,6 @@
 pub mod deb822;
 pub mod distribution;
 pub mod index;
-pub mod openpgp;
 pub mod package_file;
 pub mod relation;
 pub mod release;
@@ -37,7 +36,7 @@ mod scripts;
 mod suite;
 mod unpack;
 
-pub use error::{FetchError, InstallError, ResolveError};
+pub use error::{FetchError, InstallError, ResolveError, Unresolved};
 pub use extract::{Extracted, extract};
-pub use fetch::{Drops, Mirrors, fetch};
+pub use fetch::{Drops, Keyrings, Mirrors, fetch};
 pub use resolve::{Resolve, resolve};

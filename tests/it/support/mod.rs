@@ -1,5 +1,7 @@
 //! What the tests stand on.
 
+pub mod apk;
+pub mod apk_tools;
 pub mod archive;
 pub mod deb;
 pub mod door;
@@ -8,8 +10,11 @@ pub mod elf;
 pub mod engine;
 pub mod layout;
 pub mod listing;
+pub mod peer;
 pub mod program;
 pub mod raw_tar;
 pub mod require;
+pub mod rpm;
+pub mod serve;
 pub mod toy;
 pub mod workspace;
