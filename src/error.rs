@@ -320,7 +320,8 @@ fn of_resolve(error: &ResolveError) -> Blame {
         ResolveError::Solve(_)
         | ResolveError::Keyring { .. }
         | ResolveError::BadKeyring { .. }
-        | ResolveError::NoKeys { .. } => Blame::Input,
+        | ResolveError::NoKeys { .. }
+        | ResolveError::SliceOfNothing { .. } => Blame::Input,
         ResolveError::NoSuite { .. } | ResolveError::Packages(_) | ResolveError::NotChosen { .. } => Blame::Input,
         _ => Blame::Upstream,
     }
@@ -330,8 +331,9 @@ fn of_install(error: &InstallError) -> Blame {
     match error {
         InstallError::Store(error) => of_store(error),
         InstallError::Sandbox(error) => of_sandbox(error),
-        InstallError::FileConflict { .. } => Blame::Input,
-        InstallError::Content { .. } => Blame::Machine,
+        InstallError::FileConflict { .. } | InstallError::EmptySlice { .. } | InstallError::NoProgram { .. } => Blame::Input,
+        InstallError::Engine { .. } => Blame::Machine,
+        InstallError::Content { .. } | InstallError::Program { source: ElfError::Io(_), .. } => Blame::Machine,
         _ => Blame::Upstream,
     }
 }

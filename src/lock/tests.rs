@@ -54,6 +54,9 @@ fn lock(packages: Vec<LockedPackage>) -> Lock {
         platform: "linux/amd64".parse().unwrap(),
         distribution: "debian".to_owned(),
         suite: "trixie".to_owned(),
+        installer: Installer::Native,
+        binaries: Vec::new(),
+        slices: Vec::new(),
         repositories: vec![repository, vendor],
         packages,
         sources: vec![source, unsigned],
@@ -67,6 +70,21 @@ fn lock(packages: Vec<LockedPackage>) -> Lock {
         ..pin.clone()
     };
     Lock::new(Digest::of(b"request"), vec![Pin::Debian(other), Pin::Debian(pin)])
+}
+
+#[test]
+fn what_is_kept_of_packages_round_trips() {
+    let plain = lock(vec![package("bash", "5.2")]);
+    let mut pin = plain.debian("linux/amd64".parse().unwrap()).unwrap().clone();
+    pin.installer = Installer::Files;
+    pin.binaries = vec!["/usr/bin/bash".to_owned()];
+    pin.slices = vec![LockedSlice { package: "bash".to_owned(), keep: vec!["/usr/bin/**".to_owned()] }];
+    let lock = Lock::new(Digest::of(b"request"), vec![Pin::Debian(pin)]);
+    let text = lock.to_text();
+    assert!(text.contains("installer = \"files\"\nbinaries = [\"/usr/bin/bash\"]\nslices = [\n"), "{text}");
+    assert_eq!(Lock::parse(&text, Path::new("x.lock")).unwrap(), lock);
+    assert!(complaint(&text.replace("/usr/bin/**", "usr/bin")).contains("`usr/bin` is no path of the image"));
+    assert!(complaint(&text.replace("\"files\"", "\"magic\"")).contains("magic"));
 }
 
 fn complaint(text: &str) -> String {

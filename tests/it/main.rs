@@ -21,6 +21,8 @@ mod cli;
 mod clients;
 mod commands;
 mod conformance;
+mod distroless;
+mod foreign;
 mod custom;
 mod diff;
 mod dnf;
