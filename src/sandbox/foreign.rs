@@ -70,7 +70,9 @@ impl Means {
         let names = [format!("qemu-{}-static", qemu_name(architecture)), format!("qemu-{}", qemu_name(architecture))];
         let places = FOLDERS.iter().flat_map(|folder| names.iter().map(move |name| format!("{folder}/{name}")));
         let found = places.map(|place| (root.join(&place), PathBuf::from(format!("/{place}"))));
-        let Some((_, path)) = found.into_iter().find(|(file, _)| is_static(file)) else { return Self::None(Lack::Emulator) };
+        let Some((_, path)) = found.into_iter().find(|(file, _)| is_static(file)) else {
+            return Self::None(Lack::Emulator);
+        };
         if kernel(root).is_none_or(|version| version < FIRST) {
             return Self::None(Lack::Kernel);
         }
@@ -112,7 +114,9 @@ impl Lack {
         let name = qemu_name(architecture);
         match self {
             Self::Emulator => format!("there is no static qemu-{name}"),
-            Self::Kernel => format!("qemu-{name} is not registered, and Linux before 6.7 cannot do that for a build alone"),
+            Self::Kernel => {
+                format!("qemu-{name} is not registered, and Linux before 6.7 cannot do that for a build alone")
+            }
         }
     }
 
@@ -226,8 +230,7 @@ fn kernel(root: &Path) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
-    const OTHER: Architecture =
-        if cfg!(target_arch = "s390x") { Architecture::Riscv64 } else { Architecture::S390x };
+    const OTHER: Architecture = if cfg!(target_arch = "s390x") { Architecture::Riscv64 } else { Architecture::S390x };
 
     fn machine_with(files: &[(&str, &[u8])]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();

@@ -31,9 +31,13 @@ fn programs_of_another_architecture_run_by_an_emulator_and_see_what_others_see()
     assert_eq!(build(&workspace, Door::Root, &["arm.toml", "--fresh", "--locked"]).digest(), digest);
     assert_eq!(build(&workspace, Door::User, &["arm.toml", "--fresh", "--locked"]).digest(), digest);
     let registered = fs::read_dir("/proc/sys/fs/binfmt_misc").map(|folder| folder.flatten().count()).unwrap_or(0);
-    assert!(registered <= 2 || fs::read_dir("/proc/sys/fs/binfmt_misc").unwrap().flatten().all(|file| {
-        !fs::read_to_string(file.path()).unwrap_or_default().contains("/usr/bin/qemu-aarch64-static\nflags: PF")
-    }), "nothing of the host has changed");
+    assert!(
+        registered <= 2
+            || fs::read_dir("/proc/sys/fs/binfmt_misc").unwrap().flatten().all(|file| {
+                !fs::read_to_string(file.path()).unwrap_or_default().contains("/usr/bin/qemu-aarch64-static\nflags: PF")
+            }),
+        "nothing of the host has changed"
+    );
 }
 
 #[test]
@@ -51,11 +55,13 @@ fn engines_install_the_same_packages() {
         workspace.write("other.toml", &recipe(variant, &format!("engine = \"{engine}\"")));
         build(&workspace, Door::Root, &["native.toml", "-o", "oci:native"]).succeeded();
         let digest = build(&workspace, Door::Root, &["other.toml", "-o", "oci:other"]).digest();
-        let [native, other] =
-            ["native", "other"].map(|name| Layout::open(&workspace.path(name)).image());
+        let [native, other] = ["native", "other"].map(|name| Layout::open(&workspace.path(name)).image());
         let packages = |text: Vec<u8>| -> Vec<String> {
             let text = String::from_utf8(text).unwrap();
-            text.lines().filter(|line| line.starts_with("Package: ") || line.starts_with("Version: ")).map(str::to_owned).collect()
+            text.lines()
+                .filter(|line| line.starts_with("Package: ") || line.starts_with("Version: "))
+                .map(str::to_owned)
+                .collect()
         };
         assert_eq!(packages(native.file("var/lib/dpkg/status")), packages(other.file("var/lib/dpkg/status")));
         let listing = other.listing();
@@ -63,7 +69,10 @@ fn engines_install_the_same_packages() {
             assert!(!listing.contains_key(path), "{engine}: {path}");
         }
         let sources = String::from_utf8(other.file("etc/apt/sources.list.d/debian.sources")).unwrap();
-        assert!(sources.contains("Suites: trixie") && !sources.contains("copy:") && !sources.contains("file:"), "{sources}");
+        assert!(
+            sources.contains("Suites: trixie") && !sources.contains("copy:") && !sources.contains("file:"),
+            "{sources}"
+        );
         if engine == "mmdebstrap" {
             assert_eq!(build(&workspace, Door::Root, &["other.toml", "--fresh", "--locked"]).digest(), digest);
         }

@@ -38,8 +38,7 @@ pub(super) fn write(
     }
     // Two architectures of one package have a file each.
     let twice = all.iter().filter(|other| other.name == package.name).count() > 1;
-    let stem =
-        if twice { format!("{}:{}", package.name, package.architecture) } else { package.name.clone() };
+    let stem = if twice { format!("{}:{}", package.name, package.architecture) } else { package.name.clone() };
     writer.put(&format!("{FOLDER}/{stem}"), Inode::file(0o644, Content::bytes(control.into_bytes()), source()))?;
     if let Some(sums) = sums {
         writer.put(&format!("{FOLDER}/{stem}.md5sums"), Inode::file(0o644, Content::bytes(sums), source()))?;

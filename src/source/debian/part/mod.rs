@@ -51,7 +51,8 @@ impl Held {
             let text = content.read().map_err(unread)?;
             let listed: Vec<TreePath> =
                 text.split(|byte| *byte == b'\n').filter_map(|line| TreePath::new(line).ok()).collect();
-            let mut held = Self { package: package.to_owned(), files: Vec::new(), folders: Vec::new(), listed: listed.clone() };
+            let mut held =
+                Self { package: package.to_owned(), files: Vec::new(), folders: Vec::new(), listed: listed.clone() };
             for path in listed.into_iter().filter(|path| !path.is_root()) {
                 let place = held.place(tree, &path)?;
                 match tree.get(&place) {
@@ -118,7 +119,8 @@ impl Held {
         }
         for folder in self.folders.iter().rev() {
             let place = self.place(tree, folder)?;
-            if tree.is_directory(&place) && tree.below(&place).next().is_none() && !keeps(folder) && !is_of_root(&place) {
+            if tree.is_directory(&place) && tree.below(&place).next().is_none() && !keeps(folder) && !is_of_root(&place)
+            {
                 tree.remove(&place).map_err(misplaced)?;
             }
         }
