@@ -1,9 +1,9 @@
 //! Beside the real apk: the same packages chosen, the same tree and database installed.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use crate::apk_solve;
 use crate::support::apk::{self, Apk, Entry, Node};
 use crate::support::apk_tools::ApkTools;
 use crate::support::layout::{Image, Layout};
@@ -68,6 +68,7 @@ fn packages() -> Vec<Apk> {
         ),
         Apk::new("docs", "1-r0"),
         Apk::new("a-package-whose-name-is-so-long-that-its-scripts-have-names-beyond-a-hundred-letters", "1.2.3_git20250101-r10")
+            .field("depend", "/bin/sh")
             .script("post-install", script("true"))
             .file("etc/Zebra", 0o644, "Z")
             .file("etc/apple", 0o644, "a"),
@@ -92,7 +93,6 @@ const WORLD: [&str; 9] = [
 fn both(workspace: &Workspace, scripts: bool) -> (Listing, Image) {
     let repository = workspace.path("repository");
     apk::write(&repository, "x86_64", &packages());
-    let _ = std::process::Command::new("cp").arg("-r").arg(&repository).arg("/tmp/apk/dump").status();
     let tools = ApkTools::of(MINIROOTFS);
     let root = tools.root(workspace.path("root"), Some(&repository.join(apk::KEY)));
     let mut arguments = vec!["add", "--no-cache", "-X", repository.to_str().unwrap()];
@@ -197,32 +197,15 @@ fn the_same_tree_as_apk_installs_with_scripts_and_triggers() {
     assert_eq!(image.file("etc/web.made"), b"1-r0 \n");
 }
 
-/// Worlds out of Alpine's index: servers, languages, tools, documentation, choices.
-const WORLDS: [&[&str]; 24] = [
-    &["busybox", "nginx", "openrc", "docs"],
-    &["busybox", "python3", "py3-pip"],
-    &["busybox", "postgresql14", "postgresql14-contrib", "openrc"],
-    &["busybox", "nodejs", "npm"],
-    &["busybox", "alpine-base"],
-    &["busybox", "php8", "php8-fpm"],
-    &["busybox", "git", "docs", "openssh", "bash"],
-    &["busybox", "build-base", "cmake", "linux-headers"],
-    &["busybox", "mariadb", "mariadb-client", "openrc"],
-    &["busybox", "apache2", "apache2-ssl", "docs"],
-    &["busybox", "acf-openvpn", "lua-expat", "ssh-getkey-ldap"],
-    &["busybox", "ruby", "ruby-bundler"],
-    &["busybox", "redis", "openrc", "docs"],
-    &["busybox", "samba", "bind-tools"],
-    &["busybox", "alpine-sdk", "zsh", "vim", "perl~5.34", "!git-perl", "python3>=3.10"],
-    &["busybox", "curl", "ca-certificates", "jq"],
-    &["busybox", "go"],
-    &["busybox", "rust", "cargo"],
-    &["busybox", "openjdk8-jre"],
-    &["busybox", "so:libssl.so.1.1", "cmd:ssh", "pc:zlib"],
-    &["busybox", "nginx>99"],
-    &["busybox", "no-such-package"],
-    &["busybox", "openssh", "!openssh-keygen"],
-    &["dovecot", "postfix", "busybox", "openrc"],
+/// Further worlds out of Alpine's index, the last three of which nothing meets.
+const WORLDS: [&[&str]; 7] = [
+    &["nginx", "openrc", "docs"],
+    &["cmd:git", "pc:openssl", "so:libpq.so.5"],
+    &["samba", "bind-tools", "docs", "bash"],
+    &["lxc", "tmux", "lua5.4", "!lua5.1"],
+    &["nginx>99"],
+    &["no-such-package"],
+    &["openssh", "!openssh-keygen"],
 ];
 
 #[test]
@@ -232,17 +215,17 @@ fn the_same_packages_as_apk_chooses() {
     let tools = ApkTools::of(MINIROOTFS);
     let workspace = Workspace::new();
     let root = tools.root(workspace.path("root"), None);
-    let index = super::apk_solve::index();
-    let mut solved = BTreeMap::new();
-    for world in WORLDS {
-        let theirs = tools.chosen(&root, &data().join("apk/alpine-3.16"), world);
-        let ours = super::apk_solve::names(&index, world);
-        match (&ours, &theirs) {
+    let index = apk_solve::index();
+    let mut unmet = 0;
+    for request in apk_solve::REQUESTS.iter().chain(&WORLDS) {
+        // Only busybox provides /bin/sh there, without a priority: apk takes it where it is asked for, we do anyway.
+        let world = [*request, &["busybox"]].concat();
+        let theirs = tools.chosen(&root, &data().join("apk/alpine-3.16"), &world);
+        match (apk_solve::names(&index, &world), theirs) {
             (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{world:?}"),
-            (Err(_), Err(_)) => {}
+            (Err(_), Err(_)) => unmet += 1,
             (ours, theirs) => panic!("{world:?}: {ours:?} and {theirs:?}"),
         }
-        solved.insert(world, ours.is_ok());
     }
-    assert_eq!(solved.values().filter(|solved| **solved).count(), 20, "{solved:?}");
+    assert_eq!(unmet, 3);
 }

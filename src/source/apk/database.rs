@@ -72,7 +72,8 @@ fn record(package: &Unpacked, owned: &Owned) -> Vec<u8> {
     let info = &package.package.info;
     let mut text = format!("C:{}\n", package.checksum).into_bytes();
     let mut line = |letter: char, value: &str| {
-        if !value.is_empty() {
+        // These three apk writes even where they are empty.
+        if !value.is_empty() || "TUL".contains(letter) {
             text.extend(format!("{letter}:{value}\n").into_bytes());
         }
     };

@@ -157,7 +157,7 @@ impl Layout {
     ) -> Result<Option<TreePath>, ApkError> {
         let this = self.owned.len() - 1;
         if let Some((other, there)) = self.owners.get(&place).copied().filter(|(other, _)| *other != this) {
-            if there == sum || !self.takes_over(this, other, &place)? {
+            if !self.takes_over(this, other, &place, there == sum)? {
                 return Ok(None);
             }
             self.disown(other, &place);
@@ -172,15 +172,17 @@ impl Layout {
         Ok(Some(place))
     }
 
-    /// Whether the package `this` may put its file in the place of one of `other`; an error where neither gives way.
-    fn takes_over(&self, this: usize, other: usize, place: &TreePath) -> Result<bool, ApkError> {
+    /// Whether the package `this` puts its file in the place of one of `other`; an error where neither gives way. Of equal
+    /// files that nobody replaces, which apk refuses and apko takes, the first stays.
+    fn takes_over(&self, this: usize, other: usize, place: &TreePath, is_equal: bool) -> Result<bool, ApkError> {
         let (new, old) = (&self.owned[this], &self.owned[other]);
         let same_origin = !new.origin.is_empty() && new.origin == old.origin;
         match (new.replaces(old), old.replaces(new)) {
-            (Some(new), Some(old)) => Ok(new > old),
+            (Some(new), Some(old)) => Ok(new >= old),
             (None, Some(_)) => Ok(false),
             (Some(_), None) => Ok(true),
             (None, None) if same_origin => Ok(true),
+            (None, None) if is_equal => Ok(false),
             (None, None) => {
                 Err(ApkError::FileConflict { path: place.clone(), first: old.name.clone(), second: new.name.clone() })
             }
