@@ -14,6 +14,8 @@ use crate::pass::PassError;
 use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
 use crate::source::archive::ArchiveSourceError;
+use crate::source::debian::index::IndexError;
+use crate::source::debian::package_file::PackageFileError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
 use crate::source::oci::OciImageError;
 use crate::store::StoreError;
@@ -188,7 +190,8 @@ impl Error {
             Self::Resolve(error) => of_resolve(error),
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
-            Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::Fetch(FetchError::Package { source: PackageFileError::Read { .. }, .. }) => Blame::Machine,
+            Self::Fetch(FetchError::Package { .. } | FetchError::OtherPackage { .. }) => Blame::Upstream,
             Self::OciImage(error) => of_oci_image(error),
             Self::Sandbox(error) => of_sandbox(error),
             Self::ArchiveSource(error) => of_archive(error),
@@ -227,7 +230,8 @@ fn of_resolve(error: &ResolveError) -> Blame {
         | ResolveError::Keyring { .. }
         | ResolveError::BadKeyring { .. }
         | ResolveError::NoKeys { .. } => Blame::Input,
-        ResolveError::NoSuite { .. } | ResolveError::Packages(_) | ResolveError::NotChosen { .. } => Blame::Input,
+        ResolveError::NoSuite { .. } | ResolveError::NotChosen { .. } => Blame::Input,
+        ResolveError::Packages(IndexError::NoComponent { .. } | IndexError::NoArchitecture { .. }) => Blame::Input,
         _ => Blame::Upstream,
     }
 }
@@ -274,7 +278,11 @@ fn of_archive(error: &ArchiveSourceError) -> Blame {
 
 /// A command of the image that fails is the recipe's affair; all else is the machine's.
 fn of_sandbox(error: &SandboxError) -> Blame {
-    if matches!(error, SandboxError::Program { .. }) { Blame::Input } else { Blame::Machine }
+    match error {
+        SandboxError::Program { .. } => Blame::Input,
+        SandboxError::Store(error) => of_store(error),
+        _ => Blame::Machine,
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod architecture;
 mod cli;
 mod clients;
 mod commands;
+mod faults;
 mod golden;
 mod import;
 mod import_safety;

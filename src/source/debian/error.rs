@@ -11,6 +11,7 @@ use super::relation::RelationError;
 use super::release::ReleaseError;
 use super::solve::SolveError;
 use crate::archive::ArchiveError;
+use crate::epoch::Epoch;
 use crate::http::HttpError;
 use crate::sandbox::SandboxError;
 use crate::store::StoreError;
@@ -110,6 +111,18 @@ pub enum FetchError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Install(#[from] InstallError),
+    /// A .deb cannot be read.
+    #[error("cannot unpack package {package}, `{path}`")]
+    Package {
+        /// The package, its version and architecture.
+        package: String,
+        /// Where it is in the repository.
+        path: String,
+        /// Why not.
+        #[source]
+        #[diagnostic_source]
+        source: PackageFileError,
+    },
     /// A .deb is another package than the index says.
     #[error("`{path}` holds {found}, but the index says {expected}")]
     #[diagnostic(help("the archive is broken there; another mirror has the same index, so tell those who run it"))]
@@ -199,6 +212,22 @@ pub enum ResolveError {
     NotText {
         /// The suite.
         suite: String,
+    },
+    /// A mirror gives an older state than before.
+    #[error("the suite `{suite}` at {address} is of {date}, older than what was there before, of {seen}")]
+    #[diagnostic(help(
+        "the mirror was set back, or somebody on the way holds back what is newer: try another mirror with \
+             `--mirror URL`; `rootsmith build --fresh` takes the older state where that is wanted"
+    ))]
+    SetBack {
+        /// The suite.
+        suite: String,
+        /// Where it was read.
+        address: String,
+        /// The date of its Release file.
+        date: Epoch,
+        /// The date of the newest that was seen there.
+        seen: Epoch,
     },
     /// A mirror gives another suite.
     #[error("the archive gives the suite `{found}` where `{asked}` was asked for")]

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod deb;
 pub mod door;
 pub mod engine;
+pub mod faulty;
 pub mod layout;
 pub mod listing;
 pub mod raw_tar;
