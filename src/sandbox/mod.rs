@@ -29,7 +29,7 @@ use std::path::PathBuf;
 
 use crate::store::StoreError;
 
-pub use host::{run_host_program, run_host_program_on};
+pub use host::{HostOutput, HostProgram, Linked, linked, run_host_program, run_host_program_on};
 pub use session::{Ended, Session};
 pub use wire::Step;
 pub use worker::become_worker_if_asked;

@@ -10,10 +10,19 @@
     reason = "tests run programs, read the environment and say what they skip"
 )]
 
+mod apk;
+mod apk_install;
+mod apk_peer;
+mod apk_solve;
 mod architecture;
+mod capture;
 mod cli;
 mod clients;
 mod commands;
+
+mod conformance;
+mod custom;
+mod dnf;
 mod faults;
 mod golden;
 mod import;
@@ -24,4 +33,5 @@ mod peer;
 mod recipes;
 mod remembered;
 mod reproducible;
+mod scratch;
 mod support;
