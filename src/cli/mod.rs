@@ -11,6 +11,7 @@ mod explain;
 mod import;
 mod init;
 mod inspect;
+mod many;
 pub mod network;
 mod progress;
 mod show;
@@ -72,6 +73,8 @@ pub struct Session {
     pub environment: Environment,
     /// Who is told of progress.
     pub reporter: Arc<dyn Reporter>,
+    /// How errors look that do not end the command.
+    pub style: Style,
 }
 
 impl Session {
@@ -113,7 +116,7 @@ pub fn main() -> ExitCode {
     if let Err(error) = signals::watch(take_away) {
         tracing::warn!("cannot listen for Ctrl-C: {error}");
     }
-    let session = Session { global: cli.global, environment, reporter };
+    let session = Session { global: cli.global, environment, reporter, style };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli.command, &session)));
     signals::wait_for_end();
     // Unfinished work of the store goes now, as it does when a signal ends the program.
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, session: &Session) -> Result<Answer, Error> {
     match command {
+        Command::Build(arguments) if arguments.recipes.len() > 1 => many::build(&arguments, session),
         Command::Build(arguments) => build::build(&arguments, session),
         Command::Capture(arguments) => capture::capture(&arguments, session),
         Command::Lock(arguments) => build::lock(&arguments, session),

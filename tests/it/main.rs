@@ -15,6 +15,7 @@ mod apk_install;
 mod apk_peer;
 mod apk_solve;
 mod architecture;
+mod archives;
 mod capture;
 mod cli;
 mod clients;
@@ -22,6 +23,7 @@ mod commands;
 
 mod conformance;
 mod custom;
+mod diff;
 mod dnf;
 mod faults;
 mod golden;

@@ -19,8 +19,11 @@ use crate::report::Phase;
 /// Release files are at most this large (Debian's are 150 KB).
 const RELEASE_LIMIT: u64 = 16 << 20;
 
-/// Indexes are at most this large, and no larger than the Release says (Debian's main one has 60 MB).
-const INDEX_LIMIT: u64 = 4 << 30;
+/// Package indexes whose size no Release says are at most this large (Debian's main one is 54 MB).
+const INDEX_LIMIT: u64 = 256 << 20;
+
+/// Indexes are at most this large once they are unpacked, and no larger than the Release says.
+const TEXT_LIMIT: u64 = 4 << 30;
 
 /// A suite to read.
 #[derive(Clone, Debug)]
@@ -43,6 +46,10 @@ pub(super) struct Wanted {
     pub(super) now: Epoch,
     /// Whether it is a dated archive, whose `Valid-Until` has passed by nature.
     pub(super) is_dated: bool,
+    /// Whether it is read only for packages that are asked of it by name.
+    pub(super) is_pinned: bool,
+    /// The address by which the recipe declares its archive; nothing for the distribution's own.
+    pub(super) declared: Option<String>,
 }
 
 /// A suite that was read.
@@ -89,7 +96,7 @@ impl Wanted {
                     Ok(None) => is_absent = true,
                     Err(error) => {
                         tracing::debug!("{}: {error}", crate::http::without_secrets(address));
-                        if matches!(&error, ResolveError::Http(error) if error.may_pass()) {
+                        if may_pass(&error) {
                             addresses.push(address);
                         }
                         failure.get_or_insert(error);
@@ -98,10 +105,24 @@ impl Wanted {
             }
         }
         // One mirror that answers knows better than others that cannot be reached.
-        Err(failure.filter(|_| !is_absent).unwrap_or_else(|| ResolveError::NoSuite {
+        Err(failure.filter(|failure| !is_absent || !may_pass(failure)).unwrap_or_else(|| ResolveError::NoSuite {
             suite: self.suite.clone(),
             addresses: self.addresses.iter().map(|address| crate::http::without_secrets(address)).collect(),
         }))
+    }
+
+    /// Whether the folder of the suite has the package index itself (sources.list(5)).
+    fn is_flat(&self) -> bool {
+        self.suite.ends_with('/')
+    }
+
+    /// Where the suite's files are, below the repository's address: nothing, or with a slash at the end.
+    fn folder(&self) -> String {
+        if self.is_flat() {
+            let folder = self.suite.trim_start_matches("./");
+            return if folder == "/" { String::new() } else { folder.to_owned() };
+        }
+        format!("dists/{}/", self.suite)
     }
 
     /// What one address has of the suite; nothing where it does not have it.
@@ -109,8 +130,10 @@ impl Wanted {
         let Some((release, digest, signed_by)) = self.release_at(address, context)? else { return Ok(None) };
         self.check_progress(address, &release, context)?;
         let mut packages = Vec::new();
-        for component in &self.components {
-            for file in index::choose(&release, Some(component), architecture)? {
+        let components: Vec<Option<&str>> =
+            if self.is_flat() { vec![None] } else { self.components.iter().map(|name| Some(name.as_str())).collect() };
+        for component in components {
+            for file in index::choose(&release, component, architecture)? {
                 packages.push(self.index(&file, context)?);
             }
         }
@@ -145,7 +168,7 @@ impl Wanted {
         address: &str,
         context: &Context,
     ) -> Result<Option<(Release, Digest, Option<String>)>, ResolveError> {
-        let at = |name: &str| address_in(address, &format!("dists/{}/{name}", self.suite));
+        let at = |name: &str| address_in(address, &format!("{}{name}", self.folder()));
         let fetch = |name: &str| context.http.fetch_optional(&at(name), RELEASE_LIMIT);
         let what = |name: &str| crate::http::without_secrets(&at(name));
         let verified = if let Some(signed) = fetch("InRelease")? {
@@ -155,7 +178,7 @@ impl Wanted {
                 Trust::Signed => openpgp::verify_clearsigned(&what("InRelease"), &signed, &self.keyring()?, self.now)?,
             }
         } else {
-            let Some(bytes) = fetch("Release")? else { return Ok(None) };
+            let Some(bytes) = fetch("Release")? else { return self.without_release(address, context) };
             let not_text = |_| ResolveError::NotText { suite: self.suite.clone() };
             let text = String::from_utf8(bytes).map_err(not_text)?;
             match self.trust {
@@ -174,6 +197,26 @@ impl Wanted {
         Ok(Some((release, digest, verified.signers.into_iter().next())))
     }
 
+    /// Some flat repositories are no more than packages and their index. It is taken as it is, where the recipe says that
+    /// no signature is needed.
+    fn without_release(
+        &self,
+        address: &str,
+        context: &Context,
+    ) -> Result<Option<(Release, Digest, Option<String>)>, ResolveError> {
+        if !self.is_flat() || self.trust == Trust::Signed {
+            return Ok(None);
+        }
+        for name in ["Packages.xz", "Packages.gz", "Packages"] {
+            let place = address_in(address, &format!("{}{name}", self.folder()));
+            if let Some(bytes) = context.http.fetch_optional(&place, INDEX_LIMIT)? {
+                let text = format!("SHA256:\n {} {} {name}\n", Digest::of(&bytes).hex(), bytes.len());
+                return Ok(Some((Release::parse(&text)?, Digest::of(text.as_bytes()), None)));
+            }
+        }
+        Ok(None)
+    }
+
     /// The Release is the one that was asked for, and not too old. A mirror could send another suite's, signed as well.
     fn check(&self, release: &Release) -> Result<(), ResolveError> {
         let plain = |name: &str| name.trim_end_matches("/updates").to_owned();
@@ -185,7 +228,8 @@ impl Wanted {
         let same = names.iter().any(|name| {
             *name == asked || asked.starts_with(&format!("{name}-")) || name.starts_with(&format!("{asked}-"))
         });
-        if !same && !names.is_empty() {
+        // Of a flat repository the folder is all that is asked for.
+        if !same && !names.is_empty() && !self.is_flat() {
             return Err(ResolveError::OtherSuite { asked, found: names.join(", ") });
         }
         if self.is_dated { Ok(()) } else { Ok(release.check_validity(self.now)?) }
@@ -207,10 +251,10 @@ impl Wanted {
     fn index(&self, file: &index::IndexFile, context: &Context) -> Result<Packages, ResolveError> {
         let paths = file.by_hash.iter().chain([&file.path]);
         let job = Job {
-            what: format!("the package index {}/{}", self.suite, file.path),
+            what: format!("the package index {}/{}", self.suite.trim_end_matches('/'), file.path),
             candidates: paths
                 .flat_map(|path| {
-                    let at = |address: &String| address_in(address, &format!("dists/{}/{path}", self.suite));
+                    let at = |address: &String| address_in(address, &format!("{}{path}", self.folder()));
                     self.addresses.iter().map(at).collect::<Vec<_>>()
                 })
                 .collect(),
@@ -222,8 +266,13 @@ impl Wanted {
         let unread = |source| ResolveError::Index { what: job.what.clone(), source };
         let compressed = std::fs::File::open(&blob.path).map_err(unread)?;
         let mut text = Vec::with_capacity(file.text_size.unwrap_or(0).min(1 << 28) as usize);
-        let limits = Limits { bytes: file.text_size.unwrap_or(INDEX_LIMIT).min(INDEX_LIMIT), ..Limits::default() };
+        let limits = Limits { bytes: file.text_size.unwrap_or(TEXT_LIMIT).min(TEXT_LIMIT), ..Limits::default() };
         archive::decompress(compressed, &limits).map_err(unread)?.read_to_end(&mut text).map_err(unread)?;
         Ok(Packages::parse(text)?)
     }
+}
+
+/// Whether asking the same mirror again may help.
+fn may_pass(error: &ResolveError) -> bool {
+    matches!(error, ResolveError::Http(error) if error.may_pass())
 }

@@ -16,5 +16,6 @@ pub mod program;
 pub mod raw_tar;
 pub mod require;
 pub mod rpm;
+pub mod serve;
 pub mod toy;
 pub mod workspace;

@@ -28,7 +28,7 @@ pub fn write_as(suite: &'static str, folder: &Path) {
 
 /// The suite of this name.
 pub fn suite_called(suite: &'static str) -> Suite {
-    Suite { origin: "Golden", suite, codename: suite, date: "Sun, 15 Jun 2025 15:06:40 UTC" }
+    Suite { origin: "Golden", suite, codename: suite, date: "Sun, 15 Jun 2025 15:06:40 UTC", more: "" }
 }
 
 /// Its packages.
