@@ -20,12 +20,14 @@ mod capture;
 mod cli;
 mod clients;
 mod commands;
+
 mod conformance;
 mod custom;
 mod diff;
 mod distroless;
 mod dnf;
 mod foreign;
+mod faults;
 mod golden;
 mod import;
 mod import_safety;
