@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::InspectArgs;
-use super::{Answer, Session};
+use super::{Answer, Session, transfer};
 use crate::archive::Limits;
 use crate::error::Error;
 use crate::image::Choice;
@@ -14,7 +14,13 @@ const TRANSPORTS: [&str; 5] = ["oci:", "oci-archive:", "docker-archive:", "rootf
 
 /// Shows what is in an image.
 pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answer, Error> {
-    let (path, tag) = place(&arguments.image)?;
+    if arguments.image.starts_with("docker://") {
+        let context = session.context(&arguments.remote.network())?;
+        let reference = transfer::reference(&arguments.image)?;
+        let found = inspect::inspect_remote(&reference, arguments.platform, &context)?;
+        return Ok(if arguments.json { Answer::json(&found) } else { Answer::new(found.to_text()) });
+    }
+    let (path, tag) = place(&arguments.image);
     let options = InspectOptions { choice: Choice { tag, platform: arguments.platform }, limits: Limits::default() };
     let store = session.store()?;
     let inspection = inspect::inspect(&session.environment.folder.join(path), &options, &store)?;
@@ -22,20 +28,14 @@ pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answ
 }
 
 /// The file or folder, and the tag in it.
-fn place(text: &str) -> Result<(PathBuf, Option<String>), Error> {
+fn place(text: &str) -> (PathBuf, Option<String>) {
     let transport = TRANSPORTS.into_iter().find(|transport| text.starts_with(transport));
     let Some(transport) = transport else {
-        if let Some((transport, _)) = text.split_once(':').filter(|(_, rest)| rest.starts_with("//")) {
-            return Err(Error::Usage {
-                message: format!("cannot look into `{transport}:` images: this version does not talk to registries"),
-                help: "copy it first: `skopeo copy docker://REF oci:DIR`".to_owned(),
-            });
-        }
-        return Ok((PathBuf::from(text), None));
+        return (PathBuf::from(text), None);
     };
     let rest = &text[transport.len()..];
     match rest.rsplit_once(':') {
-        Some((path, tag)) if !tag.contains('/') && !path.is_empty() => Ok((path.into(), Some(tag.to_owned()))),
-        _ => Ok((rest.into(), None)),
+        Some((path, tag)) if !tag.contains('/') && !path.is_empty() => (path.into(), Some(tag.to_owned())),
+        _ => (rest.into(), None),
     }
 }

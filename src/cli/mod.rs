@@ -9,11 +9,14 @@ mod explain;
 mod import;
 mod init;
 mod inspect;
+mod login;
 pub mod network;
 mod progress;
+pub mod registries;
 mod show;
 mod signals;
 mod store;
+mod transfer;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -131,6 +134,11 @@ fn run(command: Command, session: &Session) -> Result<Answer, Error> {
         Command::Lock(arguments) => build::lock(&arguments, session),
         Command::Import(arguments) => import::import(&arguments, session),
         Command::Inspect(arguments) => inspect::inspect(&arguments, session),
+        Command::Push(arguments) => transfer::push(&arguments, session),
+        Command::Pull(arguments) => transfer::pull(&arguments, session),
+        Command::Copy(arguments) => transfer::copy(&arguments, session),
+        Command::Login(arguments) => login::login(&arguments, session),
+        Command::Logout(arguments) => login::logout(&arguments, session),
         Command::Init(arguments) => init::init(&arguments, session),
         Command::Schema(_) => Ok(Answer::new(crate::recipe::schema())),
         Command::Store(arguments) => store::run(&arguments.command, session),

@@ -17,6 +17,7 @@ pub fn http_options(arguments: &NetworkArgs, environment: &Environment) -> Resul
         certificates: arguments.certificates.iter().map(|path| environment.folder.join(path)).collect(),
         credentials: credentials(Path::new("/"))?,
         offline: arguments.is_offline(),
+        registries: super::registries::settings(&arguments.registry, environment)?,
         ..HttpOptions::default()
     })
 }

@@ -17,6 +17,7 @@ mod location;
 mod parallel;
 mod partial;
 mod proxy;
+mod registries;
 mod retry;
 mod sources;
 mod stop;
@@ -27,10 +28,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use apt::AptProxies;
+pub(crate) use body::Body;
+pub(crate) use client::{retry_after, unreachable, web_client};
 pub use credentials::{Credential, CredentialError, parse_netrc};
 pub use error::HttpError;
 pub use location::{address_in, without_secrets};
 pub use proxy::Proxies;
+pub use registries::{GivenLogin, RegistrySettings, Secret};
 pub use sources::{HostMirror, mirrors_in_deb822, mirrors_in_list};
 
 use crate::digest::Digest;
@@ -63,6 +67,8 @@ pub struct HttpOptions {
     pub first_pause: Duration,
     /// How many downloads run at once.
     pub parallel: usize,
+    /// How registries are reached.
+    pub registries: RegistrySettings,
 }
 
 impl Default for HttpOptions {
@@ -78,6 +84,7 @@ impl Default for HttpOptions {
             retries: 4,
             first_pause: Duration::from_millis(500),
             parallel: 8,
+            registries: RegistrySettings::default(),
         }
     }
 }
@@ -107,6 +114,11 @@ impl Http {
     /// Prepares downloads; nothing is opened yet.
     pub fn new(options: HttpOptions) -> Self {
         Self { options: Arc::new(options), client: Arc::default(), candidates: Arc::default() }
+    }
+
+    /// How the network is reached, for those who speak other protocols than downloads.
+    pub fn options(&self) -> &HttpOptions {
+        &self.options
     }
 
     /// Whether the network is off.

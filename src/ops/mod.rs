@@ -14,3 +14,4 @@ mod remembered;
 mod run;
 mod source;
 pub mod store;
+pub mod transfer;

@@ -3,6 +3,7 @@
 mod build;
 mod image;
 mod import;
+mod registry;
 mod store;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use build::{BuildArgs, LockArgs, Secret};
 pub use image::{InitArgs, InspectArgs};
 pub use import::{ImportArgs, LayerCompression};
+pub use registry::{CopyArgs, LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryArgs, RemoteArgs, TakeArgs};
 pub use store::{GcArgs, StoreArgs, StoreCommand};
 
 /// Forge reproducible container base images from recipes.
@@ -41,6 +43,9 @@ Environment:
   ROOTSMITH_LOG                      what is logged: warn, info, debug, trace, or a filter
   SOURCE_DATE_EPOCH                  the image's timestamp, in seconds since 1970
   http_proxy, https_proxy, no_proxy  as for curl; apt's own proxies come first
+  ROOTSMITH_REGISTRY                 a registry, with ..._USER and ..._PASSWORD: the login for it
+  DOCKER_AUTH_CONFIG                 logins, as the text of a config.json
+  DOCKER_CONFIG, REGISTRY_AUTH_FILE  where logins are, as for docker and podman
   NO_COLOR                           no colours"
 )]
 pub struct Cli {
@@ -114,6 +119,16 @@ pub enum Command {
     Import(Box<ImportArgs>),
     /// Show what is in an image: configuration, layers, packages, largest paths
     Inspect(InspectArgs),
+    /// Push an image to a registry
+    Push(Box<PushArgs>),
+    /// Pull an image from a registry
+    Pull(Box<PullArgs>),
+    /// Copy an image between registries, layouts, archives and engines
+    Copy(Box<CopyArgs>),
+    /// Keep the login for a registry
+    Login(LoginArgs),
+    /// Forget the login for a registry
+    Logout(LogoutArgs),
     /// Write a recipe to begin with
     Init(InitArgs),
     /// Print the JSON schema of recipes, for editors
@@ -157,6 +172,9 @@ pub struct NetworkArgs {
     /// A file of certificates (PEM) trusted for downloads beside the system's; may be repeated
     #[arg(long = "ca-file", value_name = "FILE", help_heading = "Inputs")]
     pub certificates: Vec<PathBuf>,
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 }
 
 impl NetworkArgs {

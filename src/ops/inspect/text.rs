@@ -52,7 +52,7 @@ impl Inspection {
     }
 }
 
-fn write_config(config: &Config, out: &mut String) -> fmt::Result {
+pub(super) fn write_config(config: &Config, out: &mut String) -> fmt::Result {
     let mut line = |name: &str, value: &str| match value {
         "" => Ok(()),
         value => writeln!(out, "{name:<13} {}", plain(value)),
@@ -83,12 +83,12 @@ fn words(words: &[String]) -> String {
 }
 
 /// Without control characters, which could play tricks on a terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 /// Bytes in decimal units.
-fn bytes(count: u64) -> String {
+pub(super) fn bytes(count: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
     match UNITS.into_iter().find(|(unit, _)| count >= *unit) {
         Some((unit, name)) => {
