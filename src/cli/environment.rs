@@ -118,11 +118,7 @@ pub struct RegistryEnvironment {
 }
 
 impl RegistryEnvironment {
-    fn from(
-        set: &dyn Fn(&str) -> Option<OsString>,
-        text: &dyn Fn(&str) -> Option<String>,
-        folder: &Path,
-    ) -> Self {
+    fn from(set: &dyn Fn(&str) -> Option<OsString>, text: &dyn Fn(&str) -> Option<String>, folder: &Path) -> Self {
         let path = |name: &str| set(name).map(|path| folder.join(path));
         let home = path("HOME");
         Self {

@@ -112,8 +112,7 @@ mod tests {
     fn logins_are_where_docker_and_podman_keep_them() {
         let of = |known: RegistryEnvironment, flag: Option<&str>| {
             let arguments = RegistryArgs { auth_file: flag.map(PathBuf::from), ..RegistryArgs::default() };
-            let environment =
-                Environment { registries: known, folder: "/folder".into(), ..Environment::default() };
+            let environment = Environment { registries: known, folder: "/folder".into(), ..Environment::default() };
             let files = login_files(&arguments, &environment);
             let texts: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
             (texts.join(" "), login_file(&arguments, &environment).unwrap().display().to_string())
@@ -123,10 +122,7 @@ mod tests {
         assert_eq!(of(home(), None), ("/h/.config/containers/auth.json /h/.docker/config.json".into(), docker));
         assert_eq!(of(home(), Some("a.json")), ("/folder/a.json".into(), "/folder/a.json".into()));
         let named = RegistryEnvironment { docker_config: Some("/d".into()), ..home() };
-        assert_eq!(
-            of(named, None),
-            ("/d/config.json /h/.config/containers/auth.json".into(), "/d/config.json".into())
-        );
+        assert_eq!(of(named, None), ("/d/config.json /h/.config/containers/auth.json".into(), "/d/config.json".into()));
         let named = RegistryEnvironment { auth_file: Some("/a".into()), runtime: Some("/r".into()), ..home() };
         assert_eq!(of(named, None), ("/a".into(), "/a".into()));
     }

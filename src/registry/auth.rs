@@ -169,11 +169,8 @@ impl Client {
         service: Option<&str>,
         login: Option<&Login>,
     ) -> Result<Token, RegistryError> {
-        let wrong = |reason| RegistryError::Realm {
-            registry: host.name.clone(),
-            realm: without_secrets(realm),
-            reason,
-        };
+        let wrong =
+            |reason| RegistryError::Realm { registry: host.name.clone(), realm: without_secrets(realm), reason };
         let url = Url::parse(realm).map_err(|_| wrong("it is no address"))?;
         if let Some(reason) = refusal_to_follow(&host.base, &url) {
             return Err(wrong(reason));
@@ -201,8 +198,7 @@ impl Client {
                 match self.ask_for_token(host, web, Method::GET, &address, authorization, None).await? {
                     // OAuth2 alone, as some servers speak it.
                     (StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, ..) => {
-                        let login =
-                            [("grant_type", "password"), ("username", user), ("password", password.reveal())];
+                        let login = [("grant_type", "password"), ("username", user), ("password", password.reveal())];
                         self.ask_for_token(host, web, Method::POST, &url, None, Some(form(&query, &login))).await?
                     }
                     answer => answer,

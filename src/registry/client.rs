@@ -63,30 +63,29 @@ impl Client {
         options.registries.login_files.clear();
         options.registries.login_text = None;
         options.registries.login = match login {
-            Login::Password { user, password } => Some(GivenLogin {
-                registry: registry.to_owned(),
-                user: user.clone(),
-                password: password.clone(),
-            }),
+            Login::Password { user, password } => {
+                Some(GivenLogin { registry: registry.to_owned(), user: user.clone(), password: password.clone() })
+            }
             _ => None,
         };
         let client = Self::with(options);
-        client.run(async {
-            let place = client.configuration()?.push_to(&Repository::at(registry, repository))?;
-            let host = client.host(&place).await?;
-            let url = host.base.join("v2/").expect("it is a path");
-            let request = Request::new(Method::GET, url, &scope, registry);
-            let response = client.request(&host, &request).await;
-            match response {
-                Ok(response) if response.status().is_success() => Ok(()),
-                Ok(response) => Err(client.refused(&host, &request, response, "log in to").await),
-                Err(error) => Err(error),
-            }
-        })
-        .map_err(|error| match error {
-            RegistryError::Refused { registry, message, .. } => RegistryError::Login { registry, message },
-            other => other,
-        })
+        client
+            .run(async {
+                let place = client.configuration()?.push_to(&Repository::at(registry, repository))?;
+                let host = client.host(&place).await?;
+                let url = host.base.join("v2/").expect("it is a path");
+                let request = Request::new(Method::GET, url, &scope, registry);
+                let response = client.request(&host, &request).await;
+                match response {
+                    Ok(response) if response.status().is_success() => Ok(()),
+                    Ok(response) => Err(client.refused(&host, &request, response, "log in to").await),
+                    Err(error) => Err(error),
+                }
+            })
+            .map_err(|error| match error {
+                RegistryError::Refused { registry, message, .. } => RegistryError::Login { registry, message },
+                other => other,
+            })
     }
 
     pub(super) fn options(&self) -> &HttpOptions {
@@ -240,9 +239,7 @@ impl Drop for Client {
 impl Registry for Client {
     fn manifest(&self, repository: &Repository, at: &At) -> Result<Document, RegistryError> {
         let what = named(repository, at);
-        self.run(self.first_place(repository, at, async |host, place| {
-            self.manifest_of(&host, &place, at, &what).await
-        }))
+        self.run(self.first_place(repository, at, async |host, place| self.manifest_of(&host, &place, at, &what).await))
     }
 
     fn digest_at(&self, repository: &Repository, at: &At) -> Result<Option<Digest>, RegistryError> {
@@ -350,7 +347,9 @@ impl Registry for Client {
                 match response.status() {
                     StatusCode::OK => {}
                     // A registry without the API; some answer otherwise than with 404.
-                    StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED => return Ok(None),
+                    StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED => {
+                        return Ok(None);
+                    }
                     _ => return Err(self.refused(&host, &request, response, "list").await),
                 }
                 let headers = response.headers().clone();

@@ -201,7 +201,8 @@ struct Helped {
 /// Asks the program `docker-credential-<helper>`.
 fn ask(helper: &str, server: &str) -> Result<Option<Login>, RegistryError> {
     let program = program(helper, server)?;
-    let failed = |message: String| RegistryError::Helper { program: program.clone(), registry: normal(server), message };
+    let failed =
+        |message: String| RegistryError::Helper { program: program.clone(), registry: normal(server), message };
     let answer =
         sandbox::run_host_program_with(&program, &["get".into()], server.as_bytes(), PATIENCE).map_err(failed)?;
     if !answer.success {
@@ -294,7 +295,10 @@ mod tests {
         for text in [r#"{"auths": {"x.example": {"auth": "hunter2!"}}}"#, r#"{"auths": "hunter2"}"#, "{hunter2"] {
             let settings = RegistrySettings { login_text: Some(Secret::new(text)), ..RegistrySettings::default() };
             let error = logins(&settings, &repository("x.example/a")).unwrap_err();
-            assert!(matches!(error, RegistryError::LoginFile { .. }) && !error.to_string().contains("hunter2"), "{error}");
+            assert!(
+                matches!(error, RegistryError::LoginFile { .. }) && !error.to_string().contains("hunter2"),
+                "{error}"
+            );
         }
         let text = r#"{"credsStore": "../../bin/sh"}"#;
         let settings = RegistrySettings { login_text: Some(Secret::new(text)), ..RegistrySettings::default() };

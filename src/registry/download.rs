@@ -123,7 +123,8 @@ impl Client {
             StatusCode::OK => 0,
             StatusCode::PARTIAL_CONTENT => {
                 let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
-                let start = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok());
+                let start =
+                    range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok());
                 if start != Some(offset) {
                     return Err(RegistryError::Answer {
                         name: wanted.what.to_owned(),
@@ -142,8 +143,7 @@ impl Client {
             partial.restart()?;
         }
         let options = self.options();
-        let mut body =
-            http::Body::new(response, wanted.what.to_owned(), start, options.patience, options.minimum_rate);
+        let mut body = http::Body::new(response, wanted.what.to_owned(), start, options.patience, options.minimum_rate);
         loop {
             let chunk = body.chunk().await.map_err(|error| RegistryError::of_http(error, &host.name, wanted.what))?;
             let Some(chunk) = chunk else { break };

@@ -13,7 +13,10 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 pub enum RegistryError {
     /// The network is off.
     #[error("cannot ask the registry for {what}: the network is off")]
-    #[diagnostic(code(registry::offline), help("run once without `--offline` and `--frozen`, which turn the network off"))]
+    #[diagnostic(
+        code(registry::offline),
+        help("run once without `--offline` and `--frozen`, which turn the network off")
+    )]
     Offline {
         /// What is missing.
         what: String,
@@ -72,7 +75,10 @@ pub enum RegistryError {
     },
     /// A user and password that are not taken.
     #[error("the registry `{registry}` does not take this login{message}")]
-    #[diagnostic(code(registry::login), help("check the user and the password; many registries want a token in its place"))]
+    #[diagnostic(
+        code(registry::login),
+        help("check the user and the password; many registries want a token in its place")
+    )]
     Login {
         /// The registry.
         registry: String,
@@ -128,7 +134,10 @@ pub enum RegistryError {
     },
     /// The bytes are not those that were asked for.
     #[error("the registry gave other bytes than asked for `{name}`: expected {expected}, found {found}")]
-    #[diagnostic(code(registry::mismatch), help("the registry, or something on the way to it, is broken: tell its operator"))]
+    #[diagnostic(
+        code(registry::mismatch),
+        help("the registry, or something on the way to it, is broken: tell its operator")
+    )]
     Mismatch {
         /// What was asked for.
         name: String,
@@ -184,7 +193,10 @@ pub enum RegistryError {
     },
     /// A file of logins that cannot be used.
     #[error("cannot use the logins in `{}`: {problem}", path.display())]
-    #[diagnostic(code(registry::login_file), help("it has the form of Docker's config.json; `--auth-file` names another"))]
+    #[diagnostic(
+        code(registry::login_file),
+        help("it has the form of Docker's config.json; `--auth-file` names another")
+    )]
     LoginFile {
         /// The file.
         path: PathBuf,
@@ -223,7 +235,10 @@ pub enum RegistryError {
     },
     /// A certificate that cannot be used.
     #[error("cannot use the certificates in `{}`", path.display())]
-    #[diagnostic(code(registry::certificates), help("certificates and keys are in PEM form; a `.cert` has a `.key` beside it"))]
+    #[diagnostic(
+        code(registry::certificates),
+        help("certificates and keys are in PEM form; a `.cert` has a `.key` beside it")
+    )]
     Certificates {
         /// The file.
         path: PathBuf,

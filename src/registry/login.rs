@@ -121,10 +121,8 @@ fn write(file: &Path, document: &Map<String, Value>) -> Result<(), RegistryError
     fs::create_dir_all(folder).map_err(wrong)?;
     let mut text = serde_json::to_string_pretty(document).expect("it was read as JSON, or made of texts");
     text.push('\n');
-    let mut beside = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(folder)
-        .map_err(wrong)?;
+    let mut beside =
+        tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(folder).map_err(wrong)?;
     beside.write_all(text.as_bytes()).and_then(|()| beside.as_file().sync_all()).map_err(wrong)?;
     beside.persist(&target).map_err(|error| wrong(error.error)).map(drop)
 }
@@ -141,9 +139,7 @@ mod tests {
         let file = folder.path().join("new/config.json");
         let login = |user: &str| Login::Password { user: user.into(), password: Secret::new("p:w") };
         let settings = RegistrySettings { login_files: vec![file.clone()], ..RegistrySettings::default() };
-        let find = |name: &str| {
-            super::super::logins(&settings, &Repository::of(&name.parse().unwrap())).unwrap()
-        };
+        let find = |name: &str| super::super::logins(&settings, &Repository::of(&name.parse().unwrap())).unwrap();
         remember(&file, "localhost:5000", &login("one")).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         fs::write(&file, fs::read_to_string(&file).unwrap().replacen('{', "{\"other\": [1],", 1)).unwrap();

@@ -21,6 +21,7 @@ mod noble;
 mod oci;
 mod peer;
 mod recipes;
+mod registry;
 mod remembered;
 mod reproducible;
 mod support;

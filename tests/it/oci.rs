@@ -400,8 +400,8 @@ fn what_is_no_base_is_refused() {
     with("oci:nowhere:v1", "").failed_with(2).says("cannot start from the image").says("nowhere");
     with("oci:base:v2", "").failed_with(2).says("there is no image `v2`").says("there are: v1");
     with("oci-archive:top.toml", "").failed_with(2).says("is not an image");
-    with("docker://debian:13", "").failed_with(2).says("skopeo copy docker://debian:13 oci:DIR:TAG");
-    with("debian:13", "").failed_with(2).says("expected `oci:DIR:TAG`");
+    with("docker://127.0.0.1:1/debian:13", "").failed_with(4).says("cannot reach the registry `127.0.0.1:1`");
+    with("oci-archiv:x.tar", "").failed_with(2).says("expected `HOST/NAME:TAG`");
     let other = format!("digest = \"sha256:{}\"\n", "0".repeat(64));
     with("oci:base:v1", &other).failed_with(2).says("but the recipe wants sha256:000").says("change `digest`");
     let text = "name = \"top\"\nplatforms = [\"linux/arm64\"]\n[from.oci]\nimage = \"oci:base:v1\"\n";

@@ -93,9 +93,7 @@ pub fn inspect_remote(
             let all = index.document().manifests();
             inspection.manifests = all.iter().map(named).collect::<Result<_, _>>()?;
             match by_platform(all, &Choice { tag: None, platform }) {
-                Ok(chosen) => {
-                    Some(client.manifest(repository, &At::Digest(oci::descriptor_digest(&chosen)?))?)
-                }
+                Ok(chosen) => Some(client.manifest(repository, &At::Digest(oci::descriptor_digest(&chosen)?))?),
                 Err(source) if platform.is_some() => {
                     return Err(Error::Open { path: reference.to_string(), source });
                 }
@@ -176,9 +174,8 @@ impl RemoteInspection {
             if !all.is_empty() {
                 writeln!(out, "\n{title}")?;
             }
-            all.iter().try_for_each(|one| {
-                writeln!(out, "  {}  {:>9}  {}", one.digest, bytes(one.size), plain(&what(one)))
-            })
+            all.iter()
+                .try_for_each(|one| writeln!(out, "  {}  {:>9}  {}", one.digest, bytes(one.size), plain(&what(one))))
         };
         let platform = |one: &Named| one.platform.clone().unwrap_or_else(|| one.media_type.clone());
         list("Platforms", &self.manifests, &platform)?;

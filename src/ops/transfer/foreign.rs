@@ -37,7 +37,8 @@ pub(super) fn convert<'a>(path: &Path, tag: Option<&str>, shown: &str, context: 
     let mut layers = Vec::new();
     for layer in &found.layers {
         let unreadable = |source| failed(OpenError::Layer { diff_id: layer.diff_id, source });
-        let mut reader = decompress(layer.content.reader().map_err(unreadable)?, &Limits::default()).map_err(unreadable)?;
+        let mut reader =
+            decompress(layer.content.reader().map_err(unreadable)?, &Limits::default()).map_err(unreadable)?;
         let (compressed, diff_id) = compress(&mut reader, store).map_err(|error| match error {
             Trouble::Read(source) => unreadable(source),
             Trouble::Store(error) => error.into(),

@@ -69,13 +69,7 @@ pub struct Transferred {
 pub fn transfer(options: &TransferOptions, context: &Context) -> Result<Transferred, Error> {
     let client = Client::new(&context.http);
     let opened = source::open(&options.source, &client, &options.docker_socket, context)?;
-    let mut done = Transferred {
-        digest: Digest::of(b""),
-        places: Vec::new(),
-        sent: (0, 0),
-        reused: 0,
-        referrers: 0,
-    };
+    let mut done = Transferred { digest: Digest::of(b""), places: Vec::new(), sent: (0, 0), reused: 0, referrers: 0 };
     for goal in &options.targets {
         let one = options.platform.or_else(|| goal.only_platform());
         let (root, name) = (opened.root.clone(), opened.name.as_ref());

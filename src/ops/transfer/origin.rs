@@ -117,8 +117,7 @@ impl Origin for Files {
             }
             let annotations = entry.annotations().as_ref();
             if annotations.and_then(|annotations| annotations.get(oci::REF_NAME)) == Some(&tag) {
-                let listed: Vec<Descriptor> =
-                    serde_json::from_value(fields["manifests"].clone()).unwrap_or_default();
+                let listed: Vec<Descriptor> = serde_json::from_value(fields["manifests"].clone()).unwrap_or_default();
                 found.extend(listed);
             }
         }
@@ -137,8 +136,10 @@ impl Origin for Files {
         if let Some(blob) = store.verified(&digest)? {
             return Ok(Bytes::File(blob.path));
         }
-        let unreadable =
-            |source| Error::Open { path: self.name.clone(), source: OpenError::Io { what: "read", path: "blob".into(), source } };
+        let unreadable = |source| Error::Open {
+            path: self.name.clone(),
+            source: OpenError::Io { what: "read", path: "blob".into(), source },
+        };
         let mut writer = store.begin()?;
         std::io::copy(&mut content.reader().map_err(unreadable)?, &mut writer).map_err(unreadable)?;
         let stored = writer.commit_expected(&digest).map_err(|error| match error {

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod layout;
 pub mod listing;
 pub mod raw_tar;
+pub mod registry;
 pub mod require;
 pub mod toy;
 pub mod workspace;
