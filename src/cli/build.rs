@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
-use super::args::{BuildArgs, LockArgs, NetworkArgs};
+use super::args::{BuildArgs, LockArgs, NetworkArgs, Secret};
 use super::{Answer, Session, network};
 use crate::context::Context;
 use crate::dest::Target;
 use crate::engine::Engine;
 use crate::epoch::Epoch;
 use crate::error::Error;
+use crate::ops::binary;
 use crate::ops::build::{self, BuildOptions, Built};
 use crate::ops::lock::{self, LockOptions, UpdateOptions};
 use crate::source::debian::archives::{self, MirrorSettings};
@@ -20,22 +21,51 @@ use crate::source::debian::archives::{self, MirrorSettings};
 /// Builds, shows the summary, and answers with the digest.
 pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, Error> {
     let targets = arguments.outputs.iter().map(|text| text.parse::<Target>()).collect::<Result<_, _>>()?;
+    // Without a recipe there is no lock; the name is for messages alone.
+    let recipe = arguments.recipe.clone().unwrap_or_else(|| session.environment.folder.join("--binary"));
     let options = BuildOptions {
-        recipe: arguments.recipe.clone(),
+        recipe,
         variant: arguments.variant.clone(),
+        platforms: arguments.platforms.clone(),
         lock: lock_options(&arguments.network, session)?,
         tags: arguments.tags.clone(),
         targets,
         threads: threads(arguments.threads),
         docker_socket: docker_socket(session)?,
-        secrets: secrets(arguments)?,
+        secrets: secrets(&arguments.secrets)?,
     };
     let context = session.context(&arguments.network)?;
     if arguments.fresh {
         context.store.forget();
     }
-    let built = build::build(&options, &context)?;
+    let built = if arguments.binaries.is_empty() {
+        build::build(&options, &context)?
+    } else {
+        let programs = arguments.binaries.iter().map(|program| session.environment.folder.join(program));
+        binary::build(&programs.collect::<Vec<_>>(), &options, &context)?
+    };
     Ok(answer(&built, arguments.json, &context))
+}
+
+/// The options of a build that is written nowhere: for what is compared or looked into.
+pub(super) fn plain_options(
+    recipe: PathBuf,
+    variant: Option<String>,
+    network: &NetworkArgs,
+    given: &[Secret],
+    session: &Session,
+) -> Result<BuildOptions, Error> {
+    Ok(BuildOptions {
+        recipe,
+        variant,
+        platforms: Vec::new(),
+        lock: lock_options(network, session)?,
+        tags: Vec::new(),
+        targets: Vec::new(),
+        threads: threads(None),
+        docker_socket: docker_socket(session)?,
+        secrets: secrets(given)?,
+    })
 }
 
 /// Shows the summary of a finished image; gives its digest, or more as JSON.
@@ -78,6 +108,7 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
         let end = match (arguments.check, written) {
             (true, _) if changes.is_empty() => "nothing newer".to_owned(),
             (true, _) => format!("{} changes; `rootsmith lock --update` takes them", changes.len()),
+            (false, _) if !updated.is_needed => "nothing to lock: the recipe has no inputs but local files".to_owned(),
             (false, true) => format!("{file} written"),
             (false, false) => format!("{file} is up to date"),
         };
@@ -99,7 +130,7 @@ pub(super) fn now() -> Epoch {
     Epoch::from_seconds(i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
 }
 
-fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOptions, Error> {
+pub(super) fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOptions, Error> {
     let chosen = network::mirrors(arguments, &session.environment).into_iter().map(|mirror| match named(&mirror) {
         Some((id, url)) => (id.to_owned(), url.to_owned()),
         None => (String::new(), mirror),
@@ -112,6 +143,7 @@ fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOption
             chosen: chosen.collect(),
             host: archives::on_host(host.iter().map(|mirror| (mirror.url.as_str(), mirror.suites.as_slice()))),
         },
+        programs: session.environment.path.clone(),
         now: now(),
     })
 }
@@ -134,19 +166,19 @@ pub(super) fn docker_socket(session: &Session) -> Result<std::path::PathBuf, Err
     }
 }
 
-fn secrets(arguments: &BuildArgs) -> Result<BTreeMap<String, Vec<u8>>, Error> {
-    let read = |secret: &super::args::Secret| match std::fs::read(&secret.source) {
+fn secrets(given: &[Secret]) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let read = |secret: &Secret| match std::fs::read(&secret.source) {
         Ok(bytes) => Ok((secret.id.clone(), bytes)),
         Err(error) => Err(Error::Usage {
             message: format!("cannot read the secret `{}`: {}: {error}", secret.id, secret.source.display()),
             help: "`--secret id=NAME,src=FILE` names a file that you may read".to_owned(),
         }),
     };
-    arguments.secrets.iter().map(read).collect()
+    given.iter().map(read).collect()
 }
 
 /// What a person wants to know of a finished image.
-fn summary(built: &Built) -> String {
+pub(super) fn summary(built: &Built) -> String {
     let mut text = String::new();
     for pass in built.passes.iter().filter(|pass| !pass.summary.is_empty()) {
         let _ = writeln!(text, "{}: {}", pass.name, pass.summary);

@@ -20,7 +20,7 @@ pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answ
         let found = inspect::inspect_remote(&reference, arguments.platform, &context)?;
         return Ok(if arguments.json { Answer::json(&found) } else { Answer::new(found.to_text()) });
     }
-    let (path, tag) = place(&arguments.image);
+    let (path, tag) = place(&arguments.image)?;
     let options = InspectOptions { choice: Choice { tag, platform: arguments.platform }, limits: Limits::default() };
     let store = session.store()?;
     let inspection = inspect::inspect(&session.environment.folder.join(path), &options, &store)?;
@@ -28,14 +28,20 @@ pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answ
 }
 
 /// The file or folder, and the tag in it.
-fn place(text: &str) -> (PathBuf, Option<String>) {
+pub(super) fn place(text: &str) -> Result<(PathBuf, Option<String>), Error> {
     let transport = TRANSPORTS.into_iter().find(|transport| text.starts_with(transport));
     let Some(transport) = transport else {
-        return (PathBuf::from(text), None);
+        if let Some((transport, rest)) = text.split_once("://") {
+            return Err(Error::Usage {
+                message: format!("cannot look into the files of `{transport}:` images where they are"),
+                help: format!("pull it first: `rootsmith pull {rest} -o oci:DIR`"),
+            });
+        }
+        return Ok((PathBuf::from(text), None));
     };
     let rest = &text[transport.len()..];
     match rest.rsplit_once(':') {
-        Some((path, tag)) if !tag.contains('/') && !path.is_empty() => (path.into(), Some(tag.to_owned())),
-        _ => (rest.into(), None),
+        Some((path, tag)) if !tag.contains('/') && !path.is_empty() => Ok((path.into(), Some(tag.to_owned()))),
+        _ => Ok((rest.into(), None)),
     }
 }

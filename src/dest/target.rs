@@ -118,6 +118,18 @@ impl Target {
         )
     }
 
+    /// The file or folder of this machine that is written, where it is one.
+    pub fn place(&self) -> Option<&Path> {
+        match self {
+            Self::Oci { folder, .. } | Self::RootfsDirectory { folder } => Some(folder),
+            Self::Archive { file, .. }
+            | Self::RootfsTar { file }
+            | Self::Squashfs { file, .. }
+            | Self::Cpio { file, .. } => Some(file),
+            Self::DockerDaemon { .. } | Self::ContainersStorage { .. } | Self::Registry { .. } => None,
+        }
+    }
+
     /// The names that the image gets here: the target's own, else those of the recipe. A tag alone is put on the
     /// recipe's first name. Fails where the tag is none.
     pub fn names(&self, recipe: &[Reference]) -> Result<Vec<Reference>, ParseReferenceError> {

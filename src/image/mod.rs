@@ -20,7 +20,7 @@ pub use inherit::Inherited;
 pub use layer::{Layer, pack, pack_difference};
 pub use open::{
     Choice, Collection, Input, OpenError, Opened, OpenedImage, OpenedLayer, Stored, StoredLayer, by_platform,
-    check_types, locate, open, open_input,
+    check_types, locate, open, open_folder, open_input,
 };
 
 use crate::archive::ArchiveError;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::lock::{ArchivePin, Lock, LockedPackage};
+use crate::digest::Digest;
+use crate::lock::{ArchivePin, Lock};
 use crate::platform::Platform;
 
 /// A package that one of two locks has otherwise than the other.
@@ -27,14 +28,14 @@ pub fn changes(old_lock: &Lock, new_lock: &Lock) -> Vec<Change> {
     let mut changes = BTreeSet::new();
     for key in keys {
         let (before, after) = (old.get(&key), new.get(&key));
-        if before.map(|package| &package.sha256) == after.map(|package| &package.sha256) {
+        if before.map(|(_, sha256)| sha256) == after.map(|(_, sha256)| sha256) {
             continue;
         }
         changes.insert(Change {
             name: key.1.to_owned(),
             architecture: key.2.to_owned(),
-            before: before.map(|package| package.version.clone()),
-            after: after.map(|package| package.version.clone()),
+            before: before.map(|(version, _)| (*version).to_owned()),
+            after: after.map(|(version, _)| (*version).to_owned()),
         });
     }
     changes.extend(super::oci::changes(&old_lock.oci, &new_lock.oci));
@@ -75,10 +76,17 @@ impl fmt::Display for Change {
     }
 }
 
-/// Every package by platform, name and architecture.
-fn packages(lock: &Lock) -> BTreeMap<(Platform, &str, &str), &LockedPackage> {
-    let pins = lock.debian.iter();
-    let each = pins.flat_map(|pin| pin.packages.iter().map(move |package| (pin.platform, package)));
-    each.map(|(platform, package)| ((platform, package.name.as_str(), package.architecture.as_str()), package))
-        .collect()
+/// Every package by platform, name and architecture: its version and digest.
+fn packages(lock: &Lock) -> BTreeMap<(Platform, &str, &str), (&str, &Digest)> {
+    let mut all = BTreeMap::new();
+    for (platform, package) in lock.debian.iter().flat_map(|pin| pin.packages.iter().map(|one| (pin.platform, one))) {
+        all.insert((platform, &*package.name, &*package.architecture), (&*package.version, &package.sha256));
+    }
+    for (platform, package) in lock.dnf.iter().flat_map(|pin| pin.packages.iter().map(|one| (pin.platform, one))) {
+        all.insert((platform, &*package.name, &*package.architecture), (&*package.version, &package.sha256));
+    }
+    for (platform, package) in lock.apk.iter().flat_map(|pin| pin.packages.iter().map(|one| (pin.platform, one))) {
+        all.insert((platform, &*package.name, &*package.architecture), (&*package.version, &package.sha256));
+    }
+    all
 }

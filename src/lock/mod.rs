@@ -3,9 +3,11 @@
 //! A lock is what resolving a recipe gives. Together with the recipe's folder it rebuilds the image: from any mirror,
 //! because it holds paths within a repository and digests, and from a full store without a network.
 
+mod apk;
 mod archive;
 mod changes;
 mod debian;
+mod dnf;
 mod error;
 mod field;
 mod oci;
@@ -18,9 +20,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use apk::{ApkPin, LockedApk, LockedApkRepository, LockedKey, LockedScripts};
 pub use archive::ArchivePin;
 pub use changes::{Change, changes};
 pub use debian::{AptSource, DebianPin, LockedPackage, LockedRepository};
+pub use dnf::{DnfPin, LockedRpm, LockedRpmRepository};
 pub use error::LockError;
 pub use oci::{LockedLayer, OciPin};
 
@@ -48,6 +52,12 @@ pub struct Lock {
     /// Archives.
     #[serde(default)]
     archive: Vec<ArchivePin>,
+    /// Root filesystems of rpm packages.
+    #[serde(default)]
+    dnf: Vec<DnfPin>,
+    /// Root filesystems of apk's packages.
+    #[serde(default)]
+    apk: Vec<ApkPin>,
 }
 
 /// One resolved input.
@@ -59,15 +69,29 @@ pub enum Pin {
     Oci(OciPin),
     /// A root filesystem or image in an archive.
     Archive(ArchivePin),
+    /// A root filesystem of rpm packages.
+    Dnf(DnfPin),
+    /// A root filesystem of apk's packages.
+    Apk(ApkPin),
 }
 
 impl Lock {
     /// A lock of `pins` for the request with this digest.
     pub fn new(request: Digest, pins: Vec<Pin>) -> Self {
-        let mut lock = Self { _format: FORMAT, request, debian: Vec::new(), oci: Vec::new(), archive: Vec::new() };
+        let mut lock = Self {
+            _format: FORMAT,
+            request,
+            debian: Vec::new(),
+            dnf: Vec::new(),
+            apk: Vec::new(),
+            oci: Vec::new(),
+            archive: Vec::new(),
+        };
         for pin in pins {
             match pin {
                 Pin::Debian(pin) => lock.debian.push(pin),
+                Pin::Dnf(pin) => lock.dnf.push(pin),
+                Pin::Apk(pin) => lock.apk.push(pin),
                 Pin::Oci(pin) => lock.oci.push(pin),
                 Pin::Archive(pin) => lock.archive.push(pin),
             }
@@ -89,6 +113,16 @@ impl Lock {
     /// The pin of an archive for `platform`.
     pub fn archive(&self, platform: Platform) -> Option<&ArchivePin> {
         self.archive.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// The pin of rpm packages for `platform`.
+    pub fn dnf(&self, platform: Platform) -> Option<&DnfPin> {
+        self.dnf.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// The pin of apk's packages for `platform`.
+    pub fn apk(&self, platform: Platform) -> Option<&ApkPin> {
+        self.apk.iter().find(|pin| pin.platform == platform)
     }
 
     /// Where the lock of a recipe is: `trixie.toml` has `trixie.lock` beside it.
@@ -151,16 +185,23 @@ impl Lock {
         self.debian.iter_mut().for_each(DebianPin::sort);
         self.oci.sort_by_key(|pin| pin.platform.to_string());
         self.archive.sort_by_key(|pin| pin.platform.to_string());
+        self.dnf.sort_by_key(|pin| pin.platform.to_string());
+        self.dnf.iter_mut().for_each(DnfPin::sort);
+        self.apk.sort_by_key(|pin| pin.platform.to_string());
+        self.apk.iter_mut().for_each(ApkPin::sort);
     }
 
     /// What a person's editing, or a merge of two locks, can break.
     fn check(&self) -> Result<(), String> {
         once_each(self.debian.iter().map(|pin| pin.platform))?;
-        self.debian.iter().try_for_each(DebianPin::check)?;
         once_each(self.oci.iter().map(|pin| pin.platform))?;
         once_each(self.archive.iter().map(|pin| pin.platform))?;
+        once_each(self.dnf.iter().map(|pin| pin.platform))?;
         self.archive.iter().try_for_each(ArchivePin::check)?;
-        Ok(())
+        self.dnf.iter().try_for_each(DnfPin::check)?;
+        once_each(self.apk.iter().map(|pin| pin.platform))?;
+        self.apk.iter().try_for_each(ApkPin::check)?;
+        self.debian.iter().try_for_each(DebianPin::check)
     }
 }
 

@@ -98,3 +98,57 @@ pub(super) fn changes(old: &[OciPin], new: &[OciPin]) -> Vec<Change> {
     };
     differing.map(change).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::lock::{Lock, Pin};
+
+    fn pin(platform: &str, manifest: &str) -> OciPin {
+        OciPin {
+            platform: platform.parse().unwrap(),
+            image: "oci:base:13".to_owned(),
+            name: Some("docker.io/library/debian:13".to_owned()),
+            digest: Some(Digest::of(b"index")),
+            manifest: Some(Digest::of(manifest.as_bytes())),
+            config: Digest::of(b"config"),
+            layers: vec![LockedLayer {
+                digest: Digest::of(b"layer"),
+                size: 7,
+                diff_id: DiffId::new(Digest::of(b"tar")),
+            }],
+        }
+    }
+
+    fn lock(pins: Vec<OciPin>) -> Lock {
+        Lock::new(Digest::of(b"request"), pins.into_iter().map(Pin::Oci).collect())
+    }
+
+    #[test]
+    fn text_is_read_as_it_was_written() {
+        let bare = OciPin { name: None, digest: None, manifest: None, layers: Vec::new(), ..pin("linux/arm64", "") };
+        let lock = lock(vec![bare, pin("linux/amd64", "m")]);
+        let text = lock.to_text();
+        let parse = |text: &str| Lock::parse(text, Path::new("x.lock"));
+        assert_eq!(parse(&text).unwrap(), lock);
+        assert!(text.find("linux/amd64") < text.find("linux/arm64"), "{text}");
+        assert_eq!(lock.oci("linux/arm64".parse().unwrap()).unwrap().identity(), Digest::of(b"config"));
+        for (from, to) in
+            [("linux/arm64", "linux/amd64"), ("size = 7", "size = -7"), ("diff-id = \"sha256:", "diff-id = \"sha1:")]
+        {
+            assert!(parse(&text.replace(from, to)).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn another_image_is_a_change() {
+        let of = |manifest| lock(vec![pin("linux/amd64", manifest)]);
+        assert!(crate::lock::changes(&of("a"), &of("a")).is_empty());
+        let changes = crate::lock::changes(&of("a"), &of("b"));
+        let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
+        assert_eq!(changes.len(), 1);
+        assert_eq!(changes[0].to_string(), format!("~ oci:base:13:linux/amd64 {a} -> {b}"));
+    }
+}

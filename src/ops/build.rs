@@ -1,87 +1,82 @@
 //! Building an image from a recipe.
 
+mod options;
+mod remembered;
+
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
+
+pub use options::{BuildOptions, Built};
 
 use crate::context::Context;
 use crate::dest::Target;
 use crate::digest::Digest;
-use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::image::{Artifact, Image, Index};
 use crate::lock::Lock;
-use crate::oci::Reference;
 use crate::ops::config;
 use crate::ops::forge::{self, Applied, Packing};
-use crate::ops::lock::{self, LockOptions};
+use crate::ops::lock;
 use crate::ops::publish::{self, Finished};
-use crate::ops::{above, remembered, run, source};
+use crate::ops::{above, programs, run, source};
 use crate::pass;
 use crate::platform::Platform;
 use crate::recipe::{self, Recipe};
 use crate::source::Rootfs;
-
-/// What to build, and where it goes.
-#[derive(Clone, Debug)]
-pub struct BuildOptions {
-    /// The recipe.
-    pub recipe: PathBuf,
-    /// Its variant, where one is wanted.
-    pub variant: Option<String>,
-    /// How the lock is treated.
-    pub lock: LockOptions,
-    /// Names and tags that replace those of the recipe.
-    pub tags: Vec<String>,
-    /// Where the image goes; nowhere is allowed, and then only its digest is found out.
-    pub targets: Vec<Target>,
-    /// Threads that compress.
-    pub threads: NonZeroUsize,
-    /// The socket of the Docker engine, for `docker-daemon:`.
-    pub docker_socket: PathBuf,
-    /// Secrets by id, for `[[run]]`.
-    pub secrets: BTreeMap<String, Vec<u8>>,
-}
-
-/// What was built.
-#[derive(Clone, Debug)]
-pub struct Built {
-    /// The image.
-    pub artifact: Artifact,
-    /// Its names.
-    pub names: Vec<Reference>,
-    /// The one timestamp in it.
-    pub epoch: Epoch,
-    /// What the source made: `81 packages of debian trixie`.
-    pub source: String,
-    /// What each pass did, in order.
-    pub passes: Vec<Applied>,
-}
-
-impl Built {
-    /// The image's digest.
-    pub fn digest(&self) -> Digest {
-        self.artifact.digest()
-    }
-}
+use crate::source::oci::Inherited;
 
 /// Builds the image of a recipe and writes it to all targets.
 pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> {
-    let recipe = recipe::load(&options.recipe, options.variant.as_deref())?;
-    for warning in &recipe.warnings {
+    of_recipe(&recipe::load(&options.recipe, options.variant.as_deref())?, options, context)
+}
+
+/// Builds the image of a recipe that is read already. Its lock is beside where the options say that the recipe is.
+pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Context) -> Result<Built, Error> {
+    for warning in recipe.warnings.iter() {
         context.reporter.warn(&warning.to_string());
     }
-    let lock = lock::current(&recipe, &options.recipe, &options.lock, context)?;
-    let key = remembered::key(&recipe, &lock, options, context);
-    if let Some(built) = recall(key.as_ref(), &recipe, options, context)? {
+    let platforms = platforms(recipe, &options.platforms)?;
+    programs::check(recipe, &platforms, context)?;
+    let lock = lock::current(recipe, &options.recipe, &options.lock, context)?;
+    let key = remembered::key(recipe, &lock, options, context);
+    if let Some(built) = recall(key.as_ref(), recipe, options, context)? {
         return Ok(built);
     }
     let mut forged = Vec::new();
-    for platform in recipe.platforms.iter().copied() {
-        forged.push(forge(&recipe, &lock, platform, options, context)?);
+    for platform in platforms {
+        forged.push(for_platform(recipe, &lock, platform, options, context)?);
     }
+    let built = deliver(recipe, forged, options, context)?;
+    if let Some(key) = key {
+        remembered::remember(&key, &built, &context.store);
+    }
+    Ok(built)
+}
+
+/// Makes the image for one platform of what the lock holds.
+pub(super) fn for_platform(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    options: &BuildOptions,
+    context: &Context,
+) -> Result<Forged, Error> {
+    let recipe = recipe.on(platform);
+    let outputs: Vec<PathBuf> = options.places().collect();
+    let rootfs = source::fetch(&recipe, lock, platform, &options.lock, &outputs, context)?;
+    let inherited = source::inherited(&recipe, lock, platform, context)?;
+    forge(&recipe, platform, rootfs, &inherited, options, context)
+}
+
+/// Writes the images of all platforms to all targets.
+pub(super) fn deliver(
+    recipe: &Recipe,
+    mut forged: Vec<Forged>,
+    options: &BuildOptions,
+    context: &Context,
+) -> Result<Built, Error> {
     let epoch = forged.iter().map(|forged| forged.rootfs.epoch).max().ok_or(Error::EmptyLock)?;
-    let names = config::names(&recipe, &options.tags, epoch)?;
+    let names = config::names(recipe, &options.tags, epoch)?;
     let artifact = match forged.as_slice() {
         [one] => Artifact::Image(Box::new(one.image.clone())),
         several => {
@@ -96,17 +91,13 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
         names: &names,
         docker_socket: options.docker_socket.clone(),
         epoch,
-        compression: config::compression(&recipe),
+        compression: config::compression(recipe),
         threads: options.threads,
     };
     publish::publish(&finished, &options.targets, context)?;
     // All platforms have gone through the same passes; the first speaks for them.
     let Forged { rootfs, passes, .. } = forged.swap_remove(0);
-    let built = Built { artifact, names, epoch, source: rootfs.summary, passes };
-    if let Some(key) = key {
-        remembered::remember(&key, &built, &context.store);
-    }
-    Ok(built)
+    Ok(Built { artifact, names, epoch, source: rootfs.summary, passes })
 }
 
 /// The image of an earlier build of the same, written to all targets; nothing where there was none, or where a target
@@ -134,22 +125,35 @@ fn recall(
     Ok(Some(built))
 }
 
+/// The platforms to build: those of the recipe that are asked for, in the recipe's order.
+fn platforms(recipe: &Recipe, asked: &[Platform]) -> Result<Vec<Platform>, Error> {
+    if let Some(other) = asked.iter().find(|platform| !recipe.platforms.contains(platform)) {
+        let known = recipe.platforms.iter().map(|platform| format!("\"{platform}\"")).collect::<Vec<_>>().join(", ");
+        return Err(Error::Usage {
+            message: format!("cannot build for {other}: the recipe is not for it"),
+            help: format!("add it to the recipe's platforms: `platforms = [{known}, \"{other}\"]`"),
+        });
+    }
+    let wanted = |platform: &Platform| asked.is_empty() || asked.contains(platform);
+    Ok(recipe.platforms.iter().copied().filter(wanted).collect())
+}
+
 /// The image of one platform, and what it was packed from.
-struct Forged {
-    image: Image,
-    rootfs: Rootfs,
+pub(super) struct Forged {
+    pub(super) image: Image,
+    pub(super) rootfs: Rootfs,
     passes: Vec<Applied>,
 }
 
-fn forge(
+/// Does to a root filesystem what the recipe says, and packs it.
+pub(super) fn forge(
     recipe: &Recipe,
-    lock: &Lock,
     platform: Platform,
+    mut rootfs: Rootfs,
+    inherited: &Inherited,
     options: &BuildOptions,
     context: &Context,
 ) -> Result<Forged, Error> {
-    let mut rootfs = source::fetch(recipe, lock, platform, &options.lock, context)?;
-    let inherited = source::inherited(recipe, lock, platform, context)?;
     let kept = (!inherited.base.layers.is_empty()).then(|| rootfs.tree.clone());
     run::steps(recipe, &mut rootfs, &options.secrets, context)?;
     if let Some(kept) = &kept {
@@ -166,7 +170,7 @@ fn forge(
         Some(kept) => above::pack(kept, &rootfs.tree, packing, context)?,
         None => Some(forge::pack(&rootfs.tree, packing, config::CREATED_BY, context)?),
     };
-    let settings = config::image(recipe, &rootfs.tree, &inherited)?;
+    let settings = config::image(recipe, &rootfs.tree, inherited)?;
     let layers = layer.into_iter().collect();
     let image = Image::assemble_on(&inherited.base, platform, rootfs.epoch, &settings, layers)?;
     Ok(Forged { image, rootfs, passes })

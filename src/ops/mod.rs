@@ -1,17 +1,24 @@
 //! One verb a file: what the command line does, as functions that take options and give values.
 
 mod above;
+pub mod binary;
 pub mod build;
+pub mod capture;
 mod config;
+pub mod diff;
 pub mod doctor;
+pub mod explain;
+mod facts;
 pub mod forge;
 pub mod import;
 pub mod init;
 pub mod inspect;
 pub mod lock;
+mod programs;
 mod publish;
-mod remembered;
 mod run;
 mod source;
 pub mod store;
+pub mod subject;
 pub mod transfer;
+pub mod verify;

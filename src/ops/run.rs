@@ -8,7 +8,7 @@ use crate::pass::{Files, Pass};
 use crate::recipe::{Recipe, RunStep};
 use crate::report::{Phase, Unit};
 use crate::sandbox::{Settings, Step};
-use crate::source::Rootfs;
+use crate::source::{Rootfs, dnf};
 use crate::tree::TreePath;
 
 /// What commands find in their environment, besides what the recipe gives them.
@@ -50,6 +50,7 @@ pub(super) fn steps(
         context.reporter.advance(Phase::Configure, 1);
     }
     rootfs.tree = session.collect(&context.store)?;
+    dnf::settle(&mut rootfs.tree);
     context.reporter.end(Phase::Configure, &format!("{} commands of the recipe", steps.len()));
     Ok(())
 }

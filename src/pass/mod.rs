@@ -83,6 +83,14 @@ pub enum PassError {
         /// `a socket`.
         what: &'static str,
     },
+    /// A file for each platform, and nothing says for which one this is.
+    #[error("cannot copy a file to `{path}`: there is one for each of {platforms}, and no platform was chosen")]
+    NoPlatform {
+        /// Where it should go.
+        path: TreePath,
+        /// The platforms there are.
+        platforms: String,
+    },
     /// The content of a file of the image could not be read.
     #[error("cannot read `{path}` of the image")]
     Content {
@@ -180,9 +188,9 @@ fn between(
     let user = recipe.harden.user.clone();
     let mut passes = vec![first];
     passes.push(Box::new(Files::gather(&recipe.files, user.clone(), epoch)?));
-    passes.push(Box::new(OsReleasePass::new(&recipe.os_release, epoch)));
     passes.push(Box::new(Accounts::new(user, recipe.harden.lock_accounts, epoch)));
     passes.push(Box::new(Certificates::read(&recipe.certificates, epoch)?));
+    passes.push(Box::new(OsReleasePass::new(&recipe.os_release, epoch)));
     passes.push(Box::new(HardenPass::new(recipe.harden.clone())));
     passes.push(last);
     Ok(passes)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::mistake::{Mistake, Notebook, RecipeErrors, RecipeFile};
 use super::shape::{ANY, Key, Keys, Shape, Text, text};
 use super::value::{Item, Place, Table, Value, located};
 use super::words::Misfit;
-use super::{Init, PackageRequest, Recipe, SourceRequest};
+use super::{FileEntry, FileKind, Harden, Init, Mode, PackageRequest, Recipe, SourceRequest, TINI_PLACES};
 use super::{file, from, harden, image, os_release, prune};
 use crate::platform::{Architecture, Platform};
 
@@ -24,7 +24,7 @@ const COMMON: &[Key] = &[
     Key { name: "description", shape: Shape::Text(ANY), about: "what the image is, in a line" },
     Key {
         name: "platforms",
-        shape: Shape::List(&Shape::Text(PLATFORM)),
+        shape: Shape::List(&Shape::Text(file::PLATFORM)),
         about: "what it is made for, such as `linux/amd64`; the host where it is not given",
     },
     Key { name: "from", shape: Shape::Table(&from::KEYS), about: "where the root filesystem comes from" },
@@ -62,16 +62,6 @@ pub(super) static RECIPE: Keys = Keys {
 static VARIANT: Keys = Keys { name: "a variant", groups: &[COMMON], later: LATER };
 const LATER: &[&str] = &["conda", "policy"];
 const NAME: Text = text::<Name>("a name");
-const PLATFORM: Text = Text {
-    what: "a platform",
-    check: |found| {
-        let expected = |error: crate::platform::ParsePlatformError| {
-            let text = error.to_string();
-            text.split_once("expected ").map_or(text.clone(), |(_, expected)| expected.to_owned())
-        };
-        found.parse::<Platform>().map(drop).map_err(|error| Misfit::new(found, "a platform", expected(error)))
-    },
-};
 
 /// Reads the recipe at `path`, what it extends, and the tables of `variant`.
 ///
@@ -89,7 +79,7 @@ fn finish(path: &Path, text: io::Result<String>, variant: Option<&str>) -> Resul
     let mut notebook = Notebook::default();
     let recipe = read(path, text, variant, &mut notebook);
     match (notebook.finish(), recipe) {
-        (Ok(warnings), Some(recipe)) => Ok(Recipe { warnings, ..recipe }),
+        (Ok(warnings), Some(recipe)) => Ok(Recipe { warnings: warnings.into(), ..recipe }),
         (Ok(problems) | Err(problems), _) => Err(RecipeErrors { recipe: path.to_owned(), problems }),
     }
 }
@@ -174,11 +164,13 @@ fn read_chain(path: &Path, text: io::Result<String>, notebook: &mut Notebook) ->
 fn read_text(path: &Path) -> io::Result<String> {
     // A recipe is written by hand; what is larger is another file by mistake.
     const MOST: u64 = 4 << 20;
-    let metadata = fs::metadata(path)?;
-    if metadata.len() > MOST {
+    let mut bytes = Vec::new();
+    // Not all that can be read has a size: devices and pipes go on as long as they like.
+    fs::File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a recipe has at most 4 MiB"));
     }
-    fs::read_to_string(path)
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 /// The file that a layer extends, with its text and the place that names it.
@@ -204,11 +196,11 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     let files: Vec<_> = fields
         .tables("file", &file::FILE)
         .into_iter()
-        .filter_map(|fields| Some((fields.place_of("path")?, file::read_file(fields)?)))
+        .filter_map(|fields| Some((fields.place_of("path")?, file::read_file(fields, &platforms)?)))
         .collect();
     file::check_twice(&files, notebook);
-    let has_runs = fields.count("run").is_some_and(|count| count > 0);
-    let runs = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
+    let mut files: Vec<FileEntry> = files.into_iter().map(|(_, file)| file).collect();
+    let runs: Vec<_> = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
     let prune = fields.table("prune", &prune::KEYS).map(prune::read).unwrap_or_default();
     let harden = fields.table("harden", &harden::KEYS).map(harden::read).unwrap_or_default();
     let certificates = fields.table("certificates", &harden::CERTIFICATES).map(harden::read_certificates);
@@ -226,13 +218,19 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         archive.check_platforms(&platforms, platforms_place.unwrap_or(place), notebook);
     }
     let host = Architecture::host().map(|architecture| Platform { architecture });
-    if source.builds_anywhere() && has_runs && platforms.iter().any(|platform| Some(*platform) != host) {
+    if source.builds_anywhere() && !runs.is_empty() && platforms.iter().any(|platform| Some(*platform) != host) {
         let clash = "`[[run]]` runs programs of the image, and the image is for another platform than this machine's";
         let help = "name the one platform that this machine is, or leave out `[[run]]`";
         notebook.error(platforms_place.unwrap_or(place), Mistake::Clash(clash.to_owned(), help));
     }
+    files.extend(local_init(&harden));
+    if let SourceRequest::Scratch(scratch) = &mut source {
+        let is_there = files.iter().any(|file| TINI_PLACES.contains(&file.path.as_str()));
+        scratch.tini.take_if(|_| harden.init != Init::Tini || is_there);
+    }
     if let SourceRequest::Debian(debian) = &mut source
         && harden.init == Init::Tini
+        && harden.local_init.is_none()
         && !debian.packages.iter().any(|package| package.name == "tini")
     {
         debian.packages.push(PackageRequest {
@@ -249,7 +247,7 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         variants,
         platforms,
         source,
-        files: files.into_iter().map(|(_, file)| file).collect(),
+        files,
         runs,
         prune,
         harden,
@@ -259,8 +257,15 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         layer,
         sources: notebook.files.iter().map(|file| file.path.clone()).collect(),
         folder: notebook.files[0].folder(),
-        warnings: Vec::new(),
+        warnings: Arc::default(),
     })
+}
+
+/// The file of an init that the recipe has itself.
+fn local_init(harden: &Harden) -> Option<FileEntry> {
+    let path = TINI_PLACES[0].parse().expect("it is a path of the image");
+    let what = FileKind::Copy(harden.local_init.clone()?);
+    Some(FileEntry { path, what, mode: Some(Mode(0o755)), owner: None, digest: None })
 }
 
 fn read_platforms(fields: &mut Fields<'_>) -> Vec<Platform> {
@@ -276,6 +281,11 @@ fn read_platforms(fields: &mut Fields<'_>) -> Vec<Platform> {
         return host.into_iter().collect();
     };
     let platforms: Vec<Platform> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+    for (at, platform) in platforms.iter().enumerate() {
+        if let (true, Some(place)) = (platforms[..at].contains(platform), place) {
+            fields.error(Some(place), Mistake::Twice { what: platform.to_string(), key: "platforms" });
+        }
+    }
     if count == Some(0) {
         let clash = "the list of platforms is empty".to_owned();
         fields.error(place, Mistake::Clash(clash, "leave it out to build for this machine"));

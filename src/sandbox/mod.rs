@@ -14,6 +14,7 @@
 //!
 //! Programs that use this library call [`become_worker_if_asked`] first thing in `main`.
 
+mod answer;
 mod filter;
 mod host;
 mod identity;
@@ -27,7 +28,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-pub use host::{Answered, run_host_program, run_host_program_on, run_host_program_with};
+pub use answer::{Answered, run_host_program_with};
+pub use host::{HostOutput, HostProgram, Linked, linked, run_host_program, run_host_program_on};
 pub use session::{Ended, Session};
 pub use wire::Step;
 pub use worker::become_worker_if_asked;

@@ -10,10 +10,18 @@
     reason = "tests run programs, read the environment and say what they skip"
 )]
 
+mod apk;
+mod apk_install;
+mod apk_peer;
+mod apk_solve;
 mod architecture;
+mod capture;
 mod cli;
 mod clients;
 mod commands;
+mod conformance;
+mod custom;
+mod dnf;
 mod golden;
 mod import;
 mod import_safety;
@@ -24,4 +32,5 @@ mod recipes;
 mod registry;
 mod remembered;
 mod reproducible;
+mod scratch;
 mod support;

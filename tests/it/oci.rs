@@ -34,7 +34,7 @@ fn layered() -> Workspace {
     umoci(&["new", "--image", "base:v1"]);
     umoci(&["unpack", "--image", "base:v1", "first"]);
     let root = workspace.path("first/rootfs");
-    for folder in ["etc", "usr/bin", "d/sub", "gone/deep", "anew", "turns", "var/log"] {
+    for folder in ["etc", "usr/bin", "d/sub", "gone/deep", "anew", "turns", "tmp", "var/log"] {
         fs::create_dir_all(root.join(folder)).unwrap();
     }
     fs::copy(find("busybox").expect("the test has required busybox"), root.join("usr/bin/busybox")).unwrap();
@@ -59,15 +59,18 @@ fn layered() -> Workspace {
     for (name, target) in [("d/second", "links"), ("d/third", "links"), ("etc/fourth", "links")] {
         fs::hard_link(root.join(target), root.join(name)).unwrap();
     }
-    shell(&root, "chown 5:6 d/one; chmod 4755 d/sub/two; setfattr -n user.note -v kept links 2> /dev/null || true");
+    // What is as new as the build could have been written by it.
+    let old = "find . -exec touch -h -d @1700000000 {} +";
+    let attribute = "setfattr -n user.note -v kept links";
+    shell(&root, &format!("chown 5:6 d/one; chmod 4755 d/sub/two; chmod 1777 tmp; {attribute}; {old}"));
     umoci(&["repack", "--image", "base:v1", "first"]);
 
     umoci(&["unpack", "--image", "base:v1", "second"]);
     let root = workspace.path("second/rootfs");
     shell(
         &root,
-        "rm -r gone d/one; rm -r anew; mkdir anew; echo new > anew/new; rm -r turns; echo 1 > turns; rm turned; \
-         mkdir turned; echo 2 > turned/x; rm d/second; echo other > d/second; chmod 600 d/sub/two",
+        "rm -r gone d/one; rm -r anew; mkdir anew; echo new > anew/new; rm turned; mkdir turned; \
+         echo 2 > turned/x; rm d/second; echo other > d/second; chmod 600 d/sub/two; touch -d @1700000100 anew/new",
     );
     umoci(&["repack", "--image", "base:v1", "second"]);
     umoci(&["unpack", "--image", "base:v1", "third"]);
@@ -134,6 +137,8 @@ fn comparable(listing: &Listing) -> String {
         if entry.kind == Kind::Directory {
             entry.mtime = 0;
         }
+        // Docker writes the type of a file there too.
+        entry.mode &= 0o7777;
         let mut names = names.clone();
         names.sort_unstable();
         lines.push(format!("{} {entry}", names.join(" ")));
@@ -309,7 +314,9 @@ fn docker_takes_it_and_gives_it() {
         let ours = |path: &str| {
             let top = path.split('/').next().unwrap_or_default();
             let of_engine = ["dev", "proc", "sys", "run", "vol", "var"].contains(&top) || path == ".dockerenv";
-            !of_engine && !["etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab"].contains(&path)
+            !path.is_empty()
+                && !of_engine
+                && !["etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab"].contains(&path)
         };
         comparable(&listing.iter().filter(|(path, _)| ours(path)).map(|(k, v)| (k.clone(), v.clone())).collect())
     };
@@ -399,7 +406,9 @@ fn what_is_no_base_is_refused() {
     };
     with("oci:nowhere:v1", "").failed_with(2).says("cannot start from the image").says("nowhere");
     with("oci:base:v2", "").failed_with(2).says("there is no image `v2`").says("there are: v1");
-    with("oci-archive:top.toml", "").failed_with(2).says("is not an image");
+    shell(&workspace.path(""), "tar -cf rootfs.tar -C first/rootfs etc; head -c 700 /dev/zero | tr '\\0' x > text.tar");
+    with("oci-archive:rootfs.tar", "").failed_with(2).says("is not an image").says("`[from.archive]`");
+    with("oci-archive:text.tar", "").failed_with(4).says("is not a tar archive");
     with("docker://127.0.0.1:1/debian:13", "").failed_with(4).says("cannot reach the registry `127.0.0.1:1`");
     with("oci-archiv:x.tar", "").failed_with(2).says("expected `HOST/NAME:TAG`");
     let other = format!("digest = \"sha256:{}\"\n", "0".repeat(64));
@@ -423,16 +432,20 @@ fn what_is_no_base_is_refused() {
     fs::write(&layer, &whole).unwrap();
 
     // Layers of other kinds.
-    for (media_type, says) in [
+    for (number, (media_type, says)) in [
         ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "is foreign"),
         ("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", "is foreign"),
         ("application/vnd.oci.image.layer.v1.tar+gzip+encrypted", "is encrypted"),
         ("application/vnd.oci.image.layer.v1.tar+lz4", "is not a tar"),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let (mut manifest, _) = documents(&workspace.path("base"));
         manifest["layers"][0]["mediaType"] = media_type.into();
-        write_index(&workspace.path("base"), "odd", &[("linux", "amd64", manifest)]);
-        with("oci:base:odd", "").failed_with(2).says(says);
+        let tag = format!("odd{number}");
+        write_index(&workspace.path("base"), &tag, &[("linux", "amd64", manifest)]);
+        with(&format!("oci:base:{tag}"), "").failed_with(2).says(says);
     }
     let (mut manifest, _) = documents(&workspace.path("base"));
     manifest["config"]["mediaType"] = "application/vnd.cncf.helm.config.v1+json".into();
@@ -478,7 +491,7 @@ fn an_index_gives_an_image_for_each_platform() {
     let none = build(&workspace, &[]);
     none.failed_with(2).says("there is no image for linux/s390x").says("there are: linux/amd64, linux/arm64");
     workspace.write("top.toml", &text("\"linux/amd64\", \"linux/arm64\"", "[[run]]\ncommand = [\"/bin/sh\"]\n"));
-    build(&workspace, &[]).failed_with(2).says("the image is for several platforms");
+    build(&workspace, &[]).failed_with(2).says("is for another platform than this machine");
 }
 
 /// Adds an index of these manifests to a layout under a tag; gives its digest.
@@ -509,6 +522,13 @@ fn write_index(layout: &Path, tag: &str, manifests: &[(&str, &str, Value)]) -> S
     }));
     fs::write(path, serde_json::to_vec(&top).unwrap()).unwrap();
     digest
+}
+
+/// cpio leaves symbolic links the time at which it made them.
+fn without_link_times(mut listing: Listing) -> Listing {
+    let links = listing.values_mut().filter(|entry| matches!(entry.kind, Kind::Symlink(_)));
+    links.for_each(|entry| entry.mtime = 0);
+    listing
 }
 
 #[test]
@@ -547,12 +567,11 @@ fn squashfs_and_cpio_hold_the_same_tree() {
     assert!(expected.values().any(|entry| !entry.xattrs.is_empty()), "an attribute is there to be kept");
 
     run(&mut workspace.command(["unsquashfs", "-q", "-n", "-d", "fromsquashfs", "0.squashfs"]));
-    let with_times = |listing: &Listing| listing::text(listing);
     assert_eq!(comparable(&of_folder(&workspace.path("fromsquashfs"))), comparable(&expected));
-    assert_eq!(with_times(&of_folder(&workspace.path("fromsquashfs"))).lines().count(), expected.len());
 
     let mut bare = expected.clone();
     bare.values_mut().for_each(|entry| entry.xattrs.clear());
+    let bare = without_link_times(bare);
     for (unpack, from) in [("cat", "0.cpio"), ("zcat", "0.cpio.gz"), ("zstd -dc", "0.cpio.zst")] {
         if unpack.starts_with("zstd") && find("zstd").is_none() {
             continue;
@@ -560,7 +579,7 @@ fn squashfs_and_cpio_hold_the_same_tree() {
         let folder = workspace.path(&format!("from-{from}"));
         fs::create_dir(&folder).unwrap();
         shell(&folder, &format!("{unpack} ../{from} | cpio --quiet -idm --numeric-uid-gid"));
-        assert_eq!(comparable(&of_folder(&folder)), comparable(&bare), "{from}");
+        assert_eq!(comparable(&without_link_times(of_folder(&folder))), comparable(&bare), "{from}");
     }
 
     let mut without = workspace.command([binary()]);

@@ -146,7 +146,7 @@ impl<W: Write> Compressor<W> {
     /// Says that an entry of the tar begins, with the path and a content of `size` bytes.
     pub fn entry(&mut self, path: &[u8], size: u64) -> io::Result<()> {
         let is_large = size >= LARGE_FILE;
-        let here = self.block.len() >= SMALL_BLOCK && crc32fast::hash(path) % CUT_ONE_OF == 0;
+        let here = self.block.len() >= SMALL_BLOCK && crc32fast::hash(path).is_multiple_of(CUT_ONE_OF);
         let cut = is_large || here || self.after_large;
         self.after_large = is_large;
         if cut && !self.block.is_empty() && matches!(self.encoder, Encoder::Gzip(_)) {

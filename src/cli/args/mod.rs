@@ -1,6 +1,8 @@
 //! What can be typed.
 
 mod build;
+mod capture;
+mod compare;
 mod image;
 mod import;
 mod registry;
@@ -11,6 +13,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use build::{BuildArgs, LockArgs, Secret};
+pub use capture::CaptureArgs;
+pub use compare::{DiffArgs, ExplainArgs, RecipeArgs, VerifyArgs};
 pub use image::{InitArgs, InspectArgs};
 pub use import::{ImportArgs, LayerCompression};
 pub use registry::{CopyArgs, LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryArgs, RemoteArgs, TakeArgs};
@@ -113,6 +117,8 @@ pub enum Color {
 pub enum Command {
     /// Build the image of a recipe
     Build(Box<BuildArgs>),
+    /// Make an image of a machine or a folder as it is now
+    Capture(Box<CaptureArgs>),
     /// Resolve a recipe to exact inputs, in a lock beside it
     Lock(Box<LockArgs>),
     /// Make an image of a root filesystem archive, without a recipe
@@ -129,6 +135,10 @@ pub enum Command {
     Login(LoginArgs),
     /// Forget the login for a registry
     Logout(LogoutArgs),
+    /// Show what two images have differently: packages, configuration, files
+    Diff(Box<DiffArgs>),
+    /// Rebuild an image from its recipe's lock, and compare
+    Verify(Box<VerifyArgs>),
     /// Write a recipe to begin with
     Init(InitArgs),
     /// Print the JSON schema of recipes, for editors
@@ -145,9 +155,12 @@ pub enum Command {
                            rootsmith completions zsh > ~/.zfunc/_rootsmith"
     )]
     Completions(CompletionsArgs),
-    /// Explain an error by its code
-    #[command(after_long_help = "Examples:\n  rootsmith explain http::mismatch\n  rootsmith explain")]
-    Explain(ExplainArgs),
+    /// Explain an error by its code, or which package, pass or layer put a file into an image
+    #[command(
+        after_long_help = "Examples:\n  rootsmith explain http::mismatch\n  rootsmith explain /usr/bin/env --image oci:out/trixie\n  \
+                           rootsmith explain /etc/passwd --image trixie.toml\n  rootsmith explain"
+    )]
+    Explain(Box<ExplainArgs>),
 }
 
 /// Which inputs may change, and from where they come.
@@ -202,13 +215,6 @@ pub struct DoctorArgs {
 pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,
-}
-
-/// `rootsmith explain`.
-#[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// The code, as an error shows it; without one, all codes are listed
-    pub code: Option<String>,
 }
 
 /// `rootsmith schema`.

@@ -5,6 +5,7 @@
 mod choose;
 mod collection;
 mod error;
+mod folder;
 mod growth;
 mod members;
 mod stored;
@@ -26,6 +27,7 @@ pub use choose::by_platform;
 pub use collection::Collection;
 pub use error::OpenError;
 use error::{failed, mismatch};
+pub use folder::open_folder;
 use growth::Growth;
 use members::Members;
 pub use stored::{Stored, StoredLayer, locate};

@@ -6,13 +6,14 @@ use std::fmt::Write as _;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest};
 use serde::Serialize;
 
-use super::text::{bytes, plain, write_config};
+use super::text::{plain, write_config};
 use super::{Config, config};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Choice, by_platform};
 use crate::oci::{self, Raw, RemoteReference};
+use crate::ops::facts::bytes;
 use crate::platform::Platform;
 use crate::registry::{self, At, Client, Document, LARGEST_MANIFEST, Registry};
 

@@ -1,18 +1,23 @@
 //! From a recipe's source to a lock, and from the lock to a root filesystem: which family does what.
 
+mod apk;
 mod archive;
 mod debian;
+mod dnf;
+mod host;
 mod oci;
-
-use std::path::PathBuf;
+mod scratch;
 
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+pub(super) use scratch::skeleton;
 
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::lock::{FORMAT, Lock};
+use crate::lock::{FORMAT, Lock, Pin};
 use crate::platform::Platform;
 use crate::recipe::{Recipe, SourceRequest};
 use crate::source::debian::archives::MirrorSettings;
@@ -28,6 +33,8 @@ pub struct LockOptions {
     pub mirrors: MirrorSettings,
     /// The socket of the Docker engine, for recipes that start from its images.
     pub docker_socket: PathBuf,
+    /// Folders of this machine's programs.
+    pub programs: Vec<PathBuf>,
     /// The time of day: what has expired is judged by it, and nothing else.
     pub now: Epoch,
 }
@@ -39,9 +46,23 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
         SourceRequest::Debian(request) => debian::asked(request, recipe),
         SourceRequest::Oci(request) => oci::asked(request, recipe),
         SourceRequest::Archive(request) => archive::asked(request, recipe),
+        SourceRequest::Scratch(request) => scratch::asked(request, recipe),
+        SourceRequest::Host(request) => host::asked(request),
+        SourceRequest::Dnf(request) => dnf::asked(request, recipe),
+        SourceRequest::Apk(request) => apk::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
     Digest::of(&crate::oci::canonical_json(&what))
+}
+
+/// Whether a recipe has anything to lock. What is built into this program is not in the lock.
+pub(super) fn has_inputs(recipe: &Recipe) -> bool {
+    match &recipe.source {
+        SourceRequest::Scratch(request) => request.tini.is_some(),
+        // What is captured is what is built.
+        SourceRequest::Host(_) => false,
+        _ => true,
+    }
 }
 
 /// Resolves a recipe for each of its platforms; of an earlier lock, all but what is named, and what that needs, is kept.
@@ -55,27 +76,39 @@ pub(super) fn resolve(
     for platform in recipe.platforms.iter().copied() {
         match &recipe.source {
             SourceRequest::Debian(request) => {
-                pins.push(debian::resolve(request, recipe, platform, options, keeping, context)?);
+                pins.push(Pin::Debian(debian::resolve(request, recipe, platform, options, keeping, context)?));
+            }
+            SourceRequest::Scratch(request) => {
+                pins.extend(scratch::resolve(request, recipe, platform, options, keeping, context)?);
             }
             SourceRequest::Oci(request) => {
                 pins.push(oci::resolve(request, recipe, platform, options, context)?);
             }
             SourceRequest::Archive(request) => pins.push(archive::resolve(request, recipe, platform, context)?),
+            SourceRequest::Host(_) => return Err(Error::HostLock),
+            SourceRequest::Dnf(request) => {
+                pins.push(dnf::resolve(request, recipe, platform, options, keeping, context)?);
+            }
+            SourceRequest::Apk(request) => {
+                pins.push(apk::resolve(request, recipe, platform, options, keeping, context)?);
+            }
         }
     }
     Ok(Lock::new(asked(recipe), pins))
 }
 
-/// Makes the root filesystem of what the lock holds for `platform`; one that takes long to make is remembered.
+/// Makes the root filesystem of what the lock holds for `platform`; one that takes long to make is remembered. What is
+/// captured from this machine never has `outputs` in it.
 pub(super) fn fetch(
     recipe: &Recipe,
     lock: &Lock,
     platform: Platform,
     options: &LockOptions,
+    outputs: &[PathBuf],
     context: &Context,
 ) -> Result<Rootfs, Error> {
     if !is_remembered(&recipe.source) {
-        return fetch_anew(recipe, lock, platform, options, context);
+        return fetch_anew(recipe, lock, platform, options, outputs, context);
     }
     let what = serde_json::json!({
         "rootfs": lock.to_text(),
@@ -89,7 +122,7 @@ pub(super) fn fetch(
         context.reporter.note(&format!("{}, as made before", rootfs.summary));
         return Ok(rootfs);
     }
-    let rootfs = fetch_anew(recipe, lock, platform, options, context)?;
+    let rootfs = fetch_anew(recipe, lock, platform, options, outputs, context)?;
     remembered::remember(&key, &rootfs, &context.store);
     Ok(rootfs)
 }
@@ -117,12 +150,17 @@ fn fetch_anew(
     lock: &Lock,
     platform: Platform,
     options: &LockOptions,
+    outputs: &[PathBuf],
     context: &Context,
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Apk(request) => apk::fetch(request, lock, platform, options, context),
+        SourceRequest::Dnf(request) => dnf::fetch(request, lock, platform, options, context),
         SourceRequest::Oci(request) => oci::fetch(request, lock, platform, options, context),
         SourceRequest::Archive(request) => archive::fetch(request, lock, platform, context),
+        SourceRequest::Scratch(request) => scratch::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Host(request) => host::fetch(request, outputs, options.now, context),
     }
 }
 

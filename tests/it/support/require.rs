@@ -19,6 +19,8 @@ pub enum Need {
     Doors,
     /// A machine whose programs are those of x86-64.
     Amd64,
+    /// Real packages and the like, at this path in the folder of test data.
+    Data(&'static str),
 }
 
 /// Whether all needs are met. The reason why not goes to standard error.
@@ -58,6 +60,7 @@ impl Need {
             }
             Self::Doors => [Self::Root, Self::Tester, Self::Program("setpriv")].iter().all(Self::is_met),
             Self::Amd64 => cfg!(target_arch = "x86_64"),
+            Self::Data(path) => data().join(path).exists(),
         }
     }
 }
@@ -73,6 +76,7 @@ impl fmt::Display for Need {
                 f.write_str("root with CAP_SYS_ADMIN, the user `tester` with subordinate ids, and `setpriv`")
             }
             Self::Amd64 => f.write_str("an x86-64 machine"),
+            Self::Data(path) => write!(f, "`{path}` in the folder that ROOTSMITH_TEST_DATA names"),
         }
     }
 }
@@ -80,6 +84,12 @@ impl fmt::Display for Need {
 /// The address of the caching mirror, without `/debian`.
 pub fn mirror() -> Option<String> {
     std::env::var("ROOTSMITH_TEST_MIRROR").ok().filter(|address| !address.is_empty())
+}
+
+/// The folder of test data: `ROOTSMITH_TEST_DATA`, or `shared/data` beside the repository.
+pub fn data() -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    std::env::var_os("ROOTSMITH_TEST_DATA").map_or_else(beside, PathBuf::from)
 }
 
 /// The file of a program.
