@@ -29,7 +29,7 @@ use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
-use crate::cli::args::{Cli, Color, Command, GlobalArgs, NetworkArgs, Progress};
+use crate::cli::args::{Cli, Color, Command, GlobalArgs, NetworkArgs, Progress, RegistryArgs};
 use crate::cli::environment::Environment;
 use crate::cli::progress::{Bars, Json, Lines};
 use crate::cli::show::Style;
@@ -181,6 +181,7 @@ fn doctor_options(session: &Session) -> Result<DoctorOptions, Error> {
         docker_host: environment.docker_host.clone(),
         proxies: named.into_iter().filter_map(shown).collect(),
         mirrors: network::host_mirrors(root),
+        registries: registries::settings(&RegistryArgs::default(), environment)?,
     })
 }
 

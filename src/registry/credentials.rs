@@ -92,6 +92,19 @@ pub fn logins(settings: &RegistrySettings, repository: &Repository) -> Result<Op
     Ok(None)
 }
 
+/// The programs that are asked for logins, `docker-credential-...`, each with the file that names it first.
+pub fn helpers(settings: &RegistrySettings) -> Result<BTreeMap<String, std::path::PathBuf>, RegistryError> {
+    let mut helpers = BTreeMap::new();
+    for path in &settings.login_files {
+        let Some(file) = read(path)? else { continue };
+        let all = file.cred_helpers.into_values().chain(file.creds_store).filter(|helper| !helper.is_empty());
+        for helper in all {
+            helpers.entry(format!("docker-credential-{helper}")).or_insert_with(|| path.clone());
+        }
+    }
+    Ok(helpers)
+}
+
 /// Reads a file of logins, where there is one.
 pub(super) fn read(path: &Path) -> Result<Option<File>, RegistryError> {
     match std::fs::read(path) {

@@ -28,7 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use client::Client;
-pub use credentials::{Login, logins};
+pub use credentials::{Login, helpers, logins};
 pub use error::RegistryError;
 pub use login::{forget, remember};
 pub use parallel::in_parallel;

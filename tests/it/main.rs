@@ -30,6 +30,7 @@ mod oci;
 mod peer;
 mod recipes;
 mod registry;
+mod registry_clients;
 mod remembered;
 mod reproducible;
 mod scratch;
