@@ -302,6 +302,12 @@ const TEXTS: &[(&str, &str, &str)] = &[
          ones. More is not read.",
     ),
     (
+        "registry::unknown_host",
+        "there is no registry of that name",
+        "The name servers know no such host. The first part of a name is a registry where it has a dot or a port, or is \
+         `localhost`; every other name is of Docker Hub.",
+    ),
+    (
         "registry::unreachable",
         "no connection to the registry",
         "Nobody answers at that name and port. A registry of this machine may be without TLS; any other is asked by \

@@ -5,42 +5,17 @@
 
 use std::time::{Duration, Instant};
 
-use http_auth::parse_challenges;
-use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 
+use super::answer::{body_of, refusal};
 use super::client::Client;
 use super::host::{Host, refusal_to_follow};
-use super::request::{body_of, refusal};
+use super::scope::{Challenge, Scope, Token};
 use super::{Login, RegistryError, logins};
 use crate::http::{Secret, unreachable, without_secrets};
 use crate::oci::Repository;
-
-/// What a token is for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Scope {
-    /// The repository.
-    pub repository: String,
-    /// Whether it is written to.
-    pub push: bool,
-    /// A second repository, out of which a blob is mounted.
-    pub from: Option<String>,
-}
-
-/// What a registry wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Challenge {
-    Basic,
-    Bearer { realm: String, service: Option<String> },
-}
-
-/// A token of a token server.
-#[derive(Clone, Debug)]
-pub(super) struct Token {
-    secret: Secret,
-    until: Instant,
-}
 
 /// Tokens without a date live this long (the specification of token servers).
 const SHORTEST_LIFE: u64 = 60;
@@ -56,52 +31,6 @@ struct Answer {
     token: Option<String>,
     access_token: Option<String>,
     expires_in: Option<u64>,
-}
-
-impl Scope {
-    /// For reading.
-    pub fn pull(repository: &str) -> Self {
-        Self { repository: repository.to_owned(), push: false, from: None }
-    }
-
-    /// For reading and writing.
-    pub fn push(repository: &str) -> Self {
-        Self { repository: repository.to_owned(), push: true, from: None }
-    }
-
-    /// As token servers are asked for it.
-    fn texts(&self) -> Vec<String> {
-        let own = format!("repository:{}:{}", self.repository, if self.push { "pull,push" } else { "pull" });
-        let from = self.from.as_ref().map(|from| format!("repository:{from}:pull"));
-        [Some(own), from].into_iter().flatten().filter(|_| !self.repository.is_empty()).collect()
-    }
-
-    /// What is done with it, in words.
-    pub fn action(&self) -> &'static str {
-        if self.push { "push to" } else { "pull from" }
-    }
-}
-
-impl Challenge {
-    /// What the headers of a 401 ask for: a token rather than a password, where both will do.
-    pub fn read(headers: &HeaderMap) -> Option<Self> {
-        let mut basic = None;
-        for header in headers.get_all(WWW_AUTHENTICATE) {
-            for challenge in parse_challenges(header.to_str().ok()?).ok()? {
-                let parameter = |name: &str| {
-                    let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-                    found.map(|(_, value)| value.to_unescaped())
-                };
-                if challenge.scheme.eq_ignore_ascii_case("bearer") {
-                    return Some(Self::Bearer { realm: parameter("realm")?, service: parameter("service") });
-                }
-                if challenge.scheme.eq_ignore_ascii_case("basic") {
-                    basic = Some(Self::Basic);
-                }
-            }
-        }
-        basic
-    }
 }
 
 impl Client {
@@ -317,30 +246,7 @@ fn is_of_domain(registry: &str, realm: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
-
     use super::*;
-
-    #[test]
-    fn challenges() {
-        let read = |texts: &[&str]| {
-            let mut headers = HeaderMap::new();
-            texts.iter().for_each(|text| _ = headers.append(WWW_AUTHENTICATE, HeaderValue::from_str(text).unwrap()));
-            Challenge::read(&headers)
-        };
-        let bearer = |service: Option<&str>| {
-            Some(Challenge::Bearer { realm: "https://a/t?x=1".into(), service: service.map(str::to_owned) })
-        };
-        let text = r#"Bearer realm="https://a/t?x=1",service="r.example",scope="repository:a:pull,push",error="x""#;
-        assert_eq!(read(&[text]), bearer(Some("r.example")));
-        assert_eq!(read(&[r#"Basic realm="x", bearer Realm="https://a/t?x=1""#]), bearer(None));
-        assert_eq!(read(&["Basic realm=x", text]), bearer(Some("r.example")));
-        assert_eq!(read(&[r#"Basic realm="Registry""#]), Some(Challenge::Basic));
-        for none in ["", "Negotiate", "Bearer", "Bearer service=x", "\"\""] {
-            assert_eq!(read(&[none]), None, "{none}");
-        }
-        assert_eq!(read(&[]), None);
-    }
 
     #[test]
     fn token_servers_of_a_registrys_domain() {
@@ -369,10 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for() {
-        let mut scope = Scope::push("a/b");
-        scope.from = Some("c".to_owned());
-        assert_eq!(scope.texts(), ["repository:a/b:pull,push", "repository:c:pull"]);
+    fn forms() {
         let text = form(&[("service", "s x".into()), ("scope", "a".into()), ("scope", "b".into())], &[("p", "&=")]);
         assert_eq!(text, "service=s+x&client_id=rootsmith&scope=a+b&p=%26%3D");
     }

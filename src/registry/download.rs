@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use reqwest::header::{CONTENT_RANGE, RANGE};
 use reqwest::{Method, StatusCode};
 
-use super::auth::Scope;
-use super::client::{Client, url};
+use super::client::Client;
 use super::host::Host;
 use super::mirrors::Place;
 use super::request::Request;
+use super::scope::Scope;
 use super::{At, RegistryError};
 use crate::digest::Digest;
 use crate::http;
@@ -112,7 +112,7 @@ impl Client {
         tell: &mut impl FnMut(u64),
     ) -> Result<(), RegistryError> {
         let scope = Scope::pull(&place.repository);
-        let url = url(host, &place.repository, "blobs", &wanted.digest.to_string());
+        let url = host.url(&place.repository, "blobs", &wanted.digest.to_string());
         let mut request = Request::new(Method::GET, url, &scope, wanted.what);
         let offset = partial.size();
         if offset > 0 {

@@ -33,6 +33,13 @@ pub enum RegistryError {
         /// Why not.
         source: Cause,
     },
+    /// There is no server of that name.
+    #[error("cannot reach the registry `{registry}`: there is no server of that name")]
+    #[diagnostic(code(registry::unknown_host), help("check the name; one without a dot or a port is of Docker Hub"))]
+    UnknownHost {
+        /// The registry.
+        registry: String,
+    },
     /// It cannot prove who it is.
     #[error("cannot reach the registry `{registry}`: its certificate is not trusted")]
     #[diagnostic(
@@ -313,9 +320,7 @@ impl RegistryError {
             HttpError::Offline { what } => Self::Offline { what },
             HttpError::Untrusted { source, .. } => Self::Untrusted { registry, source },
             HttpError::Unreachable { source, .. } => Self::Unreachable { registry, source },
-            HttpError::UnknownHost { .. } => {
-                Self::Unreachable { registry, source: "there is no server of that name".into() }
-            }
+            HttpError::UnknownHost { .. } => Self::UnknownHost { registry },
             error @ (HttpError::TooSlow { .. } | HttpError::Interrupted { .. }) => {
                 let source = match &error {
                     HttpError::TooSlow { seconds, .. } => format!("nothing came for {seconds} seconds").into(),

@@ -8,8 +8,8 @@ use std::sync::Mutex;
 
 use reqwest::{Certificate, Identity, Url};
 
-use super::auth::{Challenge, Scope, Token};
 use super::mirrors::Place;
+use super::scope::{Challenge, Scope, Token};
 use super::{Login, RegistryError};
 use crate::http::{HttpOptions, unreachable, web_client};
 
@@ -65,6 +65,12 @@ impl Host {
             tokens: Mutex::default(),
             logins: Mutex::default(),
         })
+    }
+
+    /// An address of a repository: `/v2/<name>/<kind>/<which>` (distribution spec, "Endpoints").
+    pub fn url(&self, repository: &str, kind: &str, which: &str) -> Url {
+        let path = format!("v2/{repository}/{kind}/{which}");
+        self.base.join(&path).expect("names, tags and digests have no character that an address takes otherwise")
     }
 
     /// Whether an address is of this registry, so that it may see its logins: the same scheme, host and port.

@@ -10,6 +10,7 @@
 //! bodies of any size into memory, knows no client certificates, and gives back no headers, so that neither `Retry-After`
 //! nor what has arrived of an upload, `OCI-Subject`, or further pages could be heeded around it.
 
+mod answer;
 mod auth;
 mod client;
 mod credentials;
@@ -19,9 +20,11 @@ mod host;
 mod login;
 mod mirrors;
 mod parallel;
+mod protocol;
 mod push;
 mod referrers;
 mod request;
+mod scope;
 mod upload;
 
 use std::path::Path;

@@ -12,11 +12,11 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_RANGE, HeaderMap, LOCATION, RANGE};
 use reqwest::{Method, Response, StatusCode, Url};
 
-use super::auth::Scope;
-use super::client::{Client, url};
+use super::client::Client;
 use super::error::may_pass;
 use super::host::Host;
 use super::request::{Request, Sending, target};
+use super::scope::Scope;
 use super::{Bytes, Outgoing, RegistryError};
 use crate::digest::Digest;
 use crate::oci::Repository;
@@ -30,6 +30,8 @@ struct Session {
     location: Url,
     /// How much of the blob has arrived.
     offset: u64,
+    /// The least that a part may have, but for the last (`OCI-Chunk-Min-Length`).
+    least: u64,
 }
 
 /// Why an attempt did not end with the blob in the registry.
@@ -72,7 +74,7 @@ impl Client {
             let upload = Upload { host: &host, scope: &scope, blob, content, what: &what, part: None };
             let done = self.push_in_attempts(upload, store, &key, on_bytes).await;
             if done.is_ok() {
-                store.remember(&key, b"")?;
+                note(store, &key, "");
             }
             done
         })
@@ -104,7 +106,7 @@ impl Client {
                 }
             };
             if upload.host.owns(&session.location) {
-                store.remember(key, session.location.as_str().as_bytes())?;
+                note(store, key, session.location.as_str());
             }
             if session.offset > farthest {
                 // It came further: the attempts count anew.
@@ -138,7 +140,7 @@ impl Client {
             round += 1;
             was_begun = true;
             // The answer may be what was lost.
-            let url = url(upload.host, &upload.scope.repository, "blobs", &upload.blob.digest.to_string());
+            let url = upload.host.url(&upload.scope.repository, "blobs", &upload.blob.digest.to_string());
             let request = Request::new(Method::HEAD, url, upload.scope, upload.what);
             if self.request(upload.host, &request).await.is_ok_and(|response| response.status() == StatusCode::OK) {
                 advance(&told, upload.blob.size, on_bytes);
@@ -154,7 +156,7 @@ impl Client {
     }
 
     async fn begin(&self, upload: &Upload<'_>) -> Result<Session, RegistryError> {
-        let mut url = url(upload.host, &upload.scope.repository, "blobs", "uploads/");
+        let mut url = upload.host.url(&upload.scope.repository, "blobs", "uploads/");
         url.set_query(None);
         let request = Request::new(Method::POST, url, upload.scope, upload.what);
         let response = self.request(upload.host, &request).await?;
@@ -162,7 +164,8 @@ impl Client {
             return Err(self.refused(upload.host, &request, response, "push").await);
         }
         let location = location(upload.host, &request.url, response.headers(), upload.what)?;
-        Ok(Session { location, offset: 0 })
+        let least = response.headers().get("OCI-Chunk-Min-Length").and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok(Session { location, offset: 0, least: least.unwrap_or(0) })
     }
 
     /// How much of an upload has arrived; nothing where the registry does not know it any more.
@@ -177,7 +180,7 @@ impl Client {
             true => location(upload.host, &request.url, response.headers(), upload.what).ok()?,
             false => request.url.clone(),
         };
-        (offset <= upload.blob.size).then_some(Session { location, offset })
+        (offset <= upload.blob.size).then_some(Session { location, offset, least: 0 })
     }
 
     /// Sends what is missing.
@@ -188,7 +191,7 @@ impl Client {
         told: &Cell<u64>,
         on_bytes: &dyn Fn(u64),
     ) -> Result<(), Setback> {
-        let Session { mut location, mut offset } = session;
+        let Session { mut location, mut offset, least } = session;
         let size = upload.blob.size;
         if offset == 0 && upload.part.is_none() {
             let url = with_digest(location, upload);
@@ -196,7 +199,7 @@ impl Client {
             return self.ended(upload, response).await;
         }
         while offset < size {
-            let end = upload.part.map_or(size, |part| size.min(offset + part));
+            let end = upload.part.map_or(size, |part| size.min(offset + part.max(least)));
             let response = self.send_part(upload, Method::PATCH, &location, (offset, end), told, on_bytes).await?;
             if !matches!(response.status(), StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::CREATED) {
                 return Err(self.setback(upload, response).await);
@@ -309,7 +312,7 @@ impl Client {
                 return Ok(false);
             }
             let scope = Scope { from: Some(source.repository.clone()), ..Scope::push(&place.repository) };
-            let mut url = url(&host, &place.repository, "blobs", "uploads/");
+            let mut url = host.url(&place.repository, "blobs", "uploads/");
             url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", &source.repository);
             let request = Request::new(Method::POST, url, &scope, &what);
             let response = match self.request(&host, &request).await {
@@ -327,6 +330,13 @@ impl Client {
             }
             Ok(response.status() == StatusCode::CREATED)
         })
+    }
+}
+
+/// Remembers where an upload goes on. A store that may only be read is no reason not to push.
+fn note(store: &Store, key: &Digest, location: &str) {
+    if let Err(error) = store.remember(key, location.as_bytes()) {
+        tracing::debug!("the upload cannot be gone on with by another run: {error}");
     }
 }
 

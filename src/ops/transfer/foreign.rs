@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use oci_spec::image::{Descriptor, ImageManifestBuilder, MediaType};
 
-use super::origin::Origin;
-use super::source::Opened;
+use super::origin::{Opened, Origin};
 use crate::archive::{Compression, Compressor, Effort, Limits, decompress};
 use crate::context::Context;
 use crate::digest::Digest;

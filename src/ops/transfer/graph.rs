@@ -193,7 +193,10 @@ fn node(named: &Descriptor, document: Document, fields: Fields) -> Node {
         });
         descriptor.set_annotations(annotations.filter(|annotations| !annotations.is_empty()));
     }
-    let is_image = fields.config.as_ref().is_some_and(|c| CONFIGS.contains(&c.media_type().to_string().as_str()));
+    // Attestations beside images take their form, for a platform that there is not.
+    let is_real = named.platform().as_ref().is_none_or(|platform| platform.os().to_string() != "unknown");
+    let is_image =
+        is_real && fields.config.as_ref().is_some_and(|c| CONFIGS.contains(&c.media_type().to_string().as_str()));
     let image = fields.config.clone().filter(|_| is_image).map(|config| (config, fields.layers.clone()));
     // Layers that say where else they are may not be passed on, and are not in registries.
     let is_here = |blob: &Descriptor| blob.urls().as_ref().is_none_or(Vec::is_empty);

@@ -7,7 +7,7 @@ use oci_spec::image::Descriptor;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Artifact, Collection, OpenError};
-use crate::oci::{self, Repository};
+use crate::oci::{self, Reference, Repository};
 use crate::registry::{self, At, Bytes, Client, Document, Registry, RegistryError};
 use crate::store::{Store, StoreError};
 use crate::tree::Content;
@@ -30,6 +30,15 @@ pub(super) trait Origin: Sync {
     fn repository(&self) -> Option<&Repository> {
         None
     }
+}
+
+/// An open source.
+pub(super) struct Opened<'a> {
+    pub origin: Box<dyn Origin + 'a>,
+    /// What is meant in it.
+    pub root: Descriptor,
+    /// What it is called there.
+    pub name: Option<Reference>,
 }
 
 /// What was just built; its layers are in the store.

@@ -4,10 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use oci_spec::image::Descriptor;
-
 use super::foreign;
-use super::origin::{Files, Origin, Pulled};
+use super::origin::{Files, Opened, Pulled};
 use crate::archive::Limits;
 use crate::context::Context;
 use crate::engine::Engine;
@@ -30,15 +28,6 @@ pub enum Source {
     },
     /// `docker-daemon:REF`
     DockerDaemon(Reference),
-}
-
-/// An open source.
-pub(super) struct Opened<'a> {
-    pub origin: Box<dyn Origin + 'a>,
-    /// What is meant in it.
-    pub root: Descriptor,
-    /// What it is called there.
-    pub name: Option<Reference>,
 }
 
 /// Finds the image. What an engine has is written into the store's temporary folder.
