@@ -331,7 +331,9 @@ fn of_install(error: &InstallError) -> Blame {
     match error {
         InstallError::Store(error) => of_store(error),
         InstallError::Sandbox(error) => of_sandbox(error),
-        InstallError::FileConflict { .. } | InstallError::EmptySlice { .. } | InstallError::NoProgram { .. } => Blame::Input,
+        InstallError::FileConflict { .. } | InstallError::EmptySlice { .. } | InstallError::NoProgram { .. } => {
+            Blame::Input
+        }
         InstallError::Engine { .. } => Blame::Machine,
         InstallError::Content { .. } | InstallError::Program { source: ElfError::Io(_), .. } => Blame::Machine,
         _ => Blame::Upstream,

@@ -38,8 +38,7 @@ pub use apk::{ApkPackage, ApkPlace, ApkRepository, ApkRequest, ApkScripts};
 pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
 pub use debian::{
     DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, SliceRequest,
-    Snapshot,
-    Trust,
+    Snapshot, Trust,
 };
 pub use dnf::{
     DatabaseFormat, DnfRepository, DnfRequest, DnfShape, KeySources, ModuleStream, RepositoryPlace, RpmDistribution,

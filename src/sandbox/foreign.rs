@@ -70,7 +70,9 @@ impl Means {
         let names = [format!("qemu-{}-static", qemu_name(architecture)), format!("qemu-{}", qemu_name(architecture))];
         let places = FOLDERS.iter().flat_map(|folder| names.iter().map(move |name| format!("{folder}/{name}")));
         let found = places.map(|place| (root.join(&place), PathBuf::from(format!("/{place}"))));
-        let Some((_, path)) = found.into_iter().find(|(file, _)| is_static(file)) else { return Self::None(Lack::Emulator) };
+        let Some((_, path)) = found.into_iter().find(|(file, _)| is_static(file)) else {
+            return Self::None(Lack::Emulator);
+        };
         if kernel(root).is_none_or(|version| version < FIRST) {
             return Self::None(Lack::Kernel);
         }
@@ -112,7 +114,9 @@ impl Lack {
         let name = qemu_name(architecture);
         match self {
             Self::Emulator => format!("there is no static qemu-{name}"),
-            Self::Kernel => format!("qemu-{name} is not registered, and Linux before 6.7 cannot do that for a build alone"),
+            Self::Kernel => {
+                format!("qemu-{name} is not registered, and Linux before 6.7 cannot do that for a build alone")
+            }
         }
     }
 
@@ -207,12 +211,11 @@ pub(super) fn qemu_name(architecture: Architecture) -> &'static str {
 
 /// Whether a file is a program that needs no other file.
 fn is_static(file: &Path) -> bool {
-    use object::read::elf::{ElfFile64, FileHeader};
+    use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
     let Ok(opened) = fs::File::open(file) else { return false };
     let cache = object::read::ReadCache::new(opened);
     let Ok(program) = ElfFile64::<object::Endianness, _>::parse(&cache) else { return false };
     let Ok(segments) = program.elf_header().program_headers(program.endian(), &cache) else { return false };
-    use object::read::elf::ProgramHeader;
     !segments.iter().any(|segment| segment.p_type(program.endian()) == object::elf::PT_INTERP)
 }
 
@@ -226,8 +229,7 @@ fn kernel(root: &Path) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
-    const OTHER: Architecture =
-        if cfg!(target_arch = "s390x") { Architecture::Riscv64 } else { Architecture::S390x };
+    const OTHER: Architecture = if cfg!(target_arch = "s390x") { Architecture::Riscv64 } else { Architecture::S390x };
 
     fn machine_with(files: &[(&str, &[u8])]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();

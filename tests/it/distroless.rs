@@ -87,7 +87,19 @@ fn the_recipes_have_the_packages_that_distroless_publishes_and_run_in_docker() {
     let shell = engine.in_container("distroless-python3:latest", &["--entrypoint", "sh"], &["-c", "true"]);
     assert_ne!(shell.code, 0, "there is no shell");
 
-    build(&workspace, &["distroless-static.toml", "--variant", "debug", "--platform", "linux/amd64", "-o", "docker-archive:image.tar"]).succeeded();
+    build(
+        &workspace,
+        &[
+            "distroless-static.toml",
+            "--variant",
+            "debug",
+            "--platform",
+            "linux/amd64",
+            "-o",
+            "docker-archive:image.tar",
+        ],
+    )
+    .succeeded();
     engine.succeed(["load", "--input", workspace.path("image.tar").to_str().unwrap()]);
     let command = "id -un; cat /etc/debian_version | cut -c1-3; ls -ld /tmp | cut -c1-10; test -x /busybox/busybox";
     let finished = engine.in_container("distroless-static:debug", &[], &["-c", command]);
@@ -117,12 +129,14 @@ fn check_layout(image: &Image) {
     assert!(bundle.ends_with("-----END CERTIFICATE-----\n") && !bundle.contains("----------"));
     let control = text("var/lib/dpkg/status.d/tzdata");
     assert!(control.starts_with("Package: tzdata\n") && !control.contains("\nStatus:"), "{control}");
-    assert!(text("var/lib/dpkg/status.d/netbase.md5sums").contains("  etc/services\n")
-        || text("var/lib/dpkg/status.d/netbase.md5sums").contains("  usr/share/doc/netbase/copyright\n"));
+    assert!(text("var/lib/dpkg/status.d/netbase.md5sums").contains("  usr/share/doc/netbase/copyright\n"));
     let partial = text("var/lib/dpkg/status.d/ca-certificates");
     assert!(partial.contains("\nPartial: 1 of "), "{partial}");
     assert!(!listing.contains_key("var/lib/dpkg/status") && !listing.contains_key("usr/share/ca-certificates"));
-    assert!(listing.contains_key("usr/share/doc/ca-certificates/copyright") && listing.contains_key("usr/share/zoneinfo/Europe/Berlin"));
+    assert!(
+        listing.contains_key("usr/share/doc/ca-certificates/copyright")
+            && listing.contains_key("usr/share/zoneinfo/Europe/Berlin")
+    );
     assert!(!listing.keys().any(|path| path.ends_with("/sh")), "no shell");
     assert_eq!(image.config["config"]["User"], "65532:65532");
 }
@@ -133,11 +147,14 @@ fn several_platforms_are_one_index_and_the_foreign_one_runs() {
     let workspace = workspace();
     let digest = build(&workspace, &["distroless-python3.toml", "-o", "oci:out"]).digest();
     assert_eq!(build(&workspace, &["distroless-python3.toml", "--fresh", "--locked"]).digest(), digest);
-    let index: Value = serde_json::from_str(&blob(&workspace, &Layout::open(&workspace.path("out")).tags()[0].1)).unwrap();
-    let platforms = index["manifests"].as_array().unwrap().iter().map(|image| image["platform"]["architecture"].as_str());
+    let index: Value =
+        serde_json::from_str(&blob(&workspace, &Layout::open(&workspace.path("out")).tags()[0].1)).unwrap();
+    let platforms =
+        index["manifests"].as_array().unwrap().iter().map(|image| image["platform"]["architecture"].as_str());
     assert_eq!(platforms.collect::<Vec<_>>(), [Some("amd64"), Some("arm64")]);
 
-    build(&workspace, &["distroless-python3.toml", "--platform", "linux/arm64", "-o", "rootfs-tar:arm.tar"]).succeeded();
+    build(&workspace, &["distroless-python3.toml", "--platform", "linux/arm64", "-o", "rootfs-tar:arm.tar"])
+        .succeeded();
     let root = unpacked(&workspace, "arm.tar");
     fs::copy(find("qemu-aarch64-static").unwrap(), root.join("qemu")).unwrap();
     let script = "import platform, ssl, sqlite3; print(platform.machine(), ssl.OPENSSL_VERSION.split()[0])";
@@ -163,7 +180,8 @@ fn blob(workspace: &Workspace, digest: &str) -> String {
 fn the_cache_of_libraries_is_what_ldconfig_makes() {
     require!(Need::Root, Need::Mirror, Need::Amd64);
     let workspace = workspace();
-    build(&workspace, &["distroless-python3.toml", "--platform", "linux/amd64", "-o", "rootfs-tar:image.tar"]).succeeded();
+    build(&workspace, &["distroless-python3.toml", "--platform", "linux/amd64", "-o", "rootfs-tar:image.tar"])
+        .succeeded();
     let root = unpacked(&workspace, "image.tar");
     let listed = || {
         let said = run(Command::new("chroot").arg(&root).args(["/usr/sbin/ldconfig", "-p"]));
@@ -200,7 +218,10 @@ fn programs_keep_what_they_need_and_nothing_else() {
         assert!(listing.contains_key(path), "{path}");
     }
     let names = packages(&workspace, "oci:out");
-    assert!(["curl", "libc6", "libcurl4t64", "base-files"].iter().all(|name| names.iter().any(|known| known == name)), "{names:?}");
+    assert!(
+        ["curl", "libc6", "libcurl4t64", "base-files"].iter().all(|name| names.iter().any(|known| known == name)),
+        "{names:?}"
+    );
     assert!(!names.contains(&"dpkg".to_owned()) && !names.contains(&"openssl".to_owned()), "{names:?}");
     let control = String::from_utf8(image.file("var/lib/dpkg/status.d/curl")).unwrap();
     assert!(control.contains("\nPartial: 1 of "), "{control}");
@@ -221,7 +242,11 @@ fn broken_scripts(workspace: &Workspace, more: &str) {
             .field("Depends", "library (>= 1)")
             .script("preinst", fails)
             .script("postinst", fails)
-            .control_file("md5sums", 0o644, "0123456789abcdef0123456789abcdef  usr/bin/app\nfedcba9876543210fedcba9876543210  usr/share/app/data\n")
+            .control_file(
+                "md5sums",
+                0o644,
+                "0123456789abcdef0123456789abcdef  usr/bin/app\nfedcba9876543210fedcba9876543210  usr/share/app/data\n",
+            )
             .control_file("conffiles", 0o644, "/etc/app.conf\n")
             .file("etc/app.conf", 0o640, "a = 1\n")
             .file("bin/app-old", 0o755, "#!/usr/bin/app\n")
@@ -230,7 +255,13 @@ fn broken_scripts(workspace: &Workspace, more: &str) {
             .file("usr/share/doc/app/copyright", 0o644, "Nobody's.\n"),
         Package::new("library", "1").field("Multi-Arch", "same").file("usr/lib/library", 0o644, "library"),
     ];
-    let suite = Suite { origin: "Golden", suite: "golden", codename: "golden", date: "Sun, 15 Jun 2025 15:06:40 UTC" };
+    let suite = Suite {
+        origin: "Golden",
+        suite: "golden",
+        codename: "golden",
+        date: "Sun, 15 Jun 2025 15:06:40 UTC",
+        more: "",
+    };
     archive::write(&workspace.path("archive"), &suite, &packages.map(|package| package.build()));
     fs::copy(archive::public_key(), workspace.path("key.asc")).unwrap();
     let url = workspace.path("archive").display().to_string();
@@ -253,7 +284,7 @@ fn no_script_runs_and_nothing_is_needed_of_the_machine() {
     let image = Layout::open(&workspace.path("out")).image();
     let listing = image.listing();
     assert_eq!((listing["usr/bin/app"].mode, listing["usr/bin/app"].owner), (0o4755, (0, 8)));
-    assert_eq!(listing["usr/bin/app-old"].kind, listing["usr/bin/app-old"].kind.clone());
+    assert!(listing.contains_key("usr/bin/app-old"), "/bin leads to /usr/bin");
     assert_eq!(listing["bin"].kind, Kind::Symlink("usr/bin".to_owned()));
     assert_eq!((listing["etc/app.conf"].mode, listing["var/mail"].mode), (0o640, 0o2775));
     assert_eq!(packages(&workspace, "oci:out"), ["app", "base-files", "library"]);
@@ -280,7 +311,8 @@ fn without_dependencies_only_what_is_named_is_there() {
 #[test]
 fn slices_keep_parts_and_the_database_says_so() {
     let workspace = Workspace::new();
-    let slices = "slices = [{ package = \"app\", keep = [\"/usr/share/app\"] }, { package = \"app\", keep = [\"/bin/*\"] }]";
+    let slices =
+        "slices = [{ package = \"app\", keep = [\"/usr/share/app\"] }, { package = \"app\", keep = [\"/bin/*\"] }]";
     broken_scripts(&workspace, &format!("{FILES}\n{slices}"));
     workspace.rootsmith(["build", "toy.toml", "-o", "oci:out"]).succeeded();
     let image = Layout::open(&workspace.path("out")).image();
@@ -327,18 +359,35 @@ fn what_cannot_be_is_told() {
         broken_scripts(&workspace, more);
         let finished = workspace.rootsmith(["build", "toy.toml"]);
         finished.failed_with(2);
-        phrases.iter().for_each(|phrase| drop(finished.says(phrase)));
+        for phrase in phrases {
+            finished.says(phrase);
+        }
     };
-    refused("packages = [\"app\"]\ndependencies = false", &["`dependencies` goes with `scripts = false` alone", "toy.toml:9"]);
+    refused(
+        "packages = [\"app\"]\ndependencies = false",
+        &["`dependencies` goes with `scripts = false` alone", "toy.toml:9"],
+    );
     refused("binaries = [\"/usr/bin/app\"]", &["`binaries` goes with `scripts = false` alone"]);
     refused(&format!("{FILES}\nengine = \"mmdebstrap\""), &["`scripts = false` says that none run"]);
     refused("engine = \"debootstrap\"\nvariant = \"essential\"", &["debootstrap makes nothing smaller than `minbase`"]);
     refused("engine = \"multistrap\"", &["`multistrap`", "`mmdebstrap`"]);
-    refused(&format!("{FILES}\nslices = [{{ package = \"curl\", keep = [\"/usr/bin/*\"] }}]"), &["slice of `curl`", "`packages`"]);
-    refused(&format!("{FILES}\nslices = [{{ package = \"app\", keep = [\"/opt/**\"] }}]"), &["cannot keep `/opt/**` of the package app", "dpkg -L app"]);
+    refused(
+        &format!("{FILES}\nslices = [{{ package = \"curl\", keep = [\"/usr/bin/*\"] }}]"),
+        &["slice of `curl`", "`packages`"],
+    );
+    refused(
+        &format!("{FILES}\nslices = [{{ package = \"app\", keep = [\"/opt/**\"] }}]"),
+        &["cannot keep `/opt/**` of the package app", "dpkg -L app"],
+    );
     refused(&format!("{FILES}\nslices = [{{ package = \"app\" }}]"), &["`keep`"]);
-    refused(&format!("{FILES}\nslices = [{{ package = \"app=1\", keep = [] }}]"), &["the slice `app=1` names more than a package"]);
+    refused(
+        &format!("{FILES}\nslices = [{{ package = \"app=1\", keep = [] }}]"),
+        &["the slice `app=1` names more than a package"],
+    );
     refused(&format!("{FILES}\nslices = [{{ package = \"app\", keep = [\"usr/bin\"] }}]"), &["absolute path"]);
-    refused(&format!("{FILES}\nbinaries = [\"/usr/bin/nothing\"]"), &["cannot keep the program `/usr/bin/nothing`: no package has it"]);
+    refused(
+        &format!("{FILES}\nbinaries = [\"/usr/bin/nothing\"]"),
+        &["cannot keep the program `/usr/bin/nothing`: no package has it"],
+    );
     refused(&format!("{FILES}\nbinaries = [\"bin/app\"]"), &["absolute path"]);
 }

@@ -11,8 +11,8 @@ use crate::context::Context;
 use crate::elf::{self, CacheError};
 use crate::epoch::Epoch;
 use crate::lock::{ApkPin, LockedScripts};
-use crate::report::Phase;
 use crate::platform::Platform;
+use crate::report::Phase;
 use crate::sandbox::{Emulator, Settings};
 use crate::tree::{Content, Inode, Tree, TreePath};
 
@@ -35,7 +35,9 @@ pub(super) fn install(
                 context.reporter.advance(Phase::Configure, 1);
             }
         }
-        LockedScripts::Sandbox => layout.tree = with_scripts(&mut layout, &mut packages, &order, pin.platform, epoch, context)?,
+        LockedScripts::Sandbox => {
+            layout.tree = with_scripts(&mut layout, &mut packages, &order, pin.platform, epoch, context)?
+        }
     }
     let mut tree = std::mem::take(&mut layout.tree);
     busybox::link(&mut tree, epoch)?;

@@ -64,9 +64,8 @@ pub(super) fn install(
         ("SOURCE_DATE_EPOCH", epoch.seconds().to_string().into()),
         ("TMPDIR", folder.path().into()),
     ];
-    let run = |program: &str, arguments: &[OsString]| {
-        run_host_program_in(program, arguments, &environment).map_err(failed)
-    };
+    let run =
+        |program: &str, arguments: &[OsString]| run_host_program_in(program, arguments, &environment).map_err(failed);
     let tar = at("root.tar");
     match pin.installer {
         Installer::Debootstrap => {
@@ -124,15 +123,15 @@ fn mmdebstrap(candidates: &[Candidate], pin: &DebianPin, archive: &Path, tar: &P
         "--aptopt=APT::Sandbox::User \"root\"".into(),
     ];
     command.push(format!("--include={}", names(candidates, pin).join(",")).into());
-    let source = os(&["deb [trusted=yes] copy://".as_ref(), archive.as_os_str(), format!(" {} main", pin.suite).as_ref()]);
+    let source =
+        os(&["deb [trusted=yes] copy://".as_ref(), archive.as_os_str(), format!(" {} main", pin.suite).as_ref()]);
     command.extend([pin.suite.clone().into(), tar.into(), source]);
     command
 }
 
 fn debootstrap(candidates: &[Candidate], pin: &DebianPin, archive: &Path, root: &Path) -> Vec<OsString> {
-    let mut command: Vec<OsString> = ["--mount", "--", "debootstrap", "--variant=minbase", "--no-check-gpg"]
-        .map(OsString::from)
-        .to_vec();
+    let mut command: Vec<OsString> =
+        ["--mount", "--", "debootstrap", "--variant=minbase", "--no-check-gpg"].map(OsString::from).to_vec();
     command.push("--no-resolve-deps".into());
     command.push(format!("--arch={}", pin.platform.architecture.debian_name()).into());
     command.push(format!("--include={}", names(candidates, pin).join(",")).into());

@@ -13,7 +13,8 @@ const FOLDER: &str = "busybox";
 /// Links `/busybox/NAME` to the program for each name that it goes by. Gives the links, and whose they are.
 pub(super) fn write(writer: &mut Writer<'_>) -> Result<Option<(&'static str, TreePath)>, InstallError> {
     let Some(inode) = writer.tree.get(&TreePath::literal(PROGRAM)) else { return Ok(None) };
-    let Some(package) = PACKAGES.into_iter().find(|name| matches!(&inode.origin, Origin::Package(of) if **of == **name))
+    let Some(package) =
+        PACKAGES.into_iter().find(|name| matches!(&inode.origin, Origin::Package(of) if **of == **name))
     else {
         return Ok(None);
     };
@@ -35,7 +36,10 @@ fn names(program: &[u8]) -> Vec<&str> {
     for name in program[start + 1..].split(|byte| *byte == 0) {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"[_-.+".contains(byte);
         let Ok(text) = std::str::from_utf8(name) else { break };
-        if name.is_empty() || name.len() > 32 || !name.iter().all(plain) || names.last().is_some_and(|last| *last >= text)
+        if name.is_empty()
+            || name.len() > 32
+            || !name.iter().all(plain)
+            || names.last().is_some_and(|last| *last >= text)
         {
             break;
         }

@@ -17,7 +17,11 @@ const PATH: [&str; 3] = ["usr/local/bin", "usr/bin", "usr/sbin"];
 const LINE: usize = 256;
 
 /// The paths that have to stay: the programs, all they need, and the links to these.
-pub(super) fn of(tree: &Tree, programs: &[String], reporter: &dyn Reporter) -> Result<BTreeSet<TreePath>, InstallError> {
+pub(super) fn of(
+    tree: &Tree,
+    programs: &[String],
+    reporter: &dyn Reporter,
+) -> Result<BTreeSet<TreePath>, InstallError> {
     let mut closure = Closure { tree, kept: BTreeSet::new(), todo: Vec::new(), lacking: BTreeSet::new() };
     for program in programs {
         let path = TreePath::new(program).expect("paths were checked when the lock was read");

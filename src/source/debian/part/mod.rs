@@ -12,6 +12,9 @@ use crate::recipe::{PathPattern, PathSet};
 use crate::report::Reporter;
 use crate::tree::{Content, Inode, Node, Origin, Tree, TreePath};
 
+/// The field of a control file that says how much of a package is there, where that is not all.
+pub(super) const PARTIAL: &str = "Partial";
+
 /// A package, and what it brought.
 pub(super) struct Held {
     /// Its name.
@@ -51,7 +54,8 @@ impl Held {
             let text = content.read().map_err(unread)?;
             let listed: Vec<TreePath> =
                 text.split(|byte| *byte == b'\n').filter_map(|line| TreePath::new(line).ok()).collect();
-            let mut held = Self { package: package.to_owned(), files: Vec::new(), folders: Vec::new(), listed: listed.clone() };
+            let mut held =
+                Self { package: package.to_owned(), files: Vec::new(), folders: Vec::new(), listed: listed.clone() };
             for path in listed.into_iter().filter(|path| !path.is_root()) {
                 let place = held.place(tree, &path)?;
                 match tree.get(&place) {
@@ -118,7 +122,8 @@ impl Held {
         }
         for folder in self.folders.iter().rev() {
             let place = self.place(tree, folder)?;
-            if tree.is_directory(&place) && tree.below(&place).next().is_none() && !keeps(folder) && !is_of_root(&place) {
+            if tree.is_directory(&place) && tree.below(&place).next().is_none() && !keeps(folder) && !is_of_root(&place)
+            {
                 tree.remove(&place).map_err(misplaced)?;
             }
         }
@@ -202,7 +207,7 @@ fn mark(tree: &mut Tree, held: &Held, count: &Count) -> Result<(), InstallError>
     let Some(text) = inode.content().map(Content::read).transpose().map_err(unread)? else { return Ok(()) };
     let text = String::from_utf8_lossy(&text).into_owned();
     let first = format!("Package: {}", held.package);
-    let field = format!("{}: {} of {} files\n", super::files::PARTIAL, count.kept, count.all);
+    let field = format!("{}: {} of {} files\n", PARTIAL, count.kept, count.all);
     let paragraphs = text.split_inclusive("\n\n").map(|paragraph| {
         if paragraph.lines().next() != Some(&first) {
             return paragraph.to_owned();
