@@ -69,7 +69,7 @@ fn a_layer_is_the_same_for_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let golden = [
-        (Compression::Gzip, "sha256:e18f850d4b5a69c37aabf872ec1472e876bc60ab01761d7f1c255f2e002ec4df"),
+        (Compression::Gzip, "sha256:14b4e87c9f350e9c6d28a81c9970bd07b9c9a63500ae0dac69e5d410da478e16"),
         (Compression::Zstd, "sha256:4a28d6b0baa910ae1b6adfe690ec19583423cafd069f0256a5bb6c1fa1ea4fd9"),
         (Compression::None, "sha256:a47b8201869dad1e767e4d864a3c59d649357d381a2b7ea2e38463ac33be4222"),
     ];

@@ -53,7 +53,10 @@ fn packages() -> Vec<Apk> {
             .file("usr/share/ranked", 0o644, "the heir's\n"),
         Apk::new("web", "1-r0")
             .field("depend", "cmd:tool")
-            .script("pre-install", script("addgroup -S -g 81 web\nadduser -S -u 80 -G web -H -h /srv/web -s /sbin/nologin web"))
+            .script(
+                "pre-install",
+                script("addgroup -S -g 81 web\nadduser -S -u 80 -G web -H -h /srv/web -s /sbin/nologin web"),
+            )
             .script("post-install", script("echo \"$1 $2\" > /etc/web.made"))
             .with(of_web("srv/web/data", Node::File(b"owned by name\n".to_vec())))
             .with(of_web("srv/web/log", Node::Directory)),
@@ -61,18 +64,25 @@ fn packages() -> Vec<Apk> {
             .field("triggers", "/usr/share/first /usr/share/fonts/* /srv")
             .script("trigger", script("for path in \"$@\"; do echo \"$path\"; done > /etc/watched"))
             .file("usr/bin/watch-fonts", 0o755, "watch\n"),
-        Apk::new("fonts", "1-r0").file("usr/share/fonts/one/a.ttf", 0o644, "a").file("usr/share/fonts/two/b.ttf", 0o644, "b"),
+        Apk::new("fonts", "1-r0").file("usr/share/fonts/one/a.ttf", 0o644, "a").file(
+            "usr/share/fonts/two/b.ttf",
+            0o644,
+            "b",
+        ),
         Apk::new("web-doc", "1-r0").field("install_if", "web=1-r0").field("install_if", "docs").file(
             "usr/share/doc/web",
             0o644,
             "doc\n",
         ),
         Apk::new("docs", "1-r0"),
-        Apk::new("a-package-whose-name-is-so-long-that-its-scripts-have-names-beyond-a-hundred-letters", "1.2.3_git20250101-r10")
-            .field("depend", "/bin/sh")
-            .script("post-install", script("true"))
-            .file("etc/Zebra", 0o644, "Z")
-            .file("etc/apple", 0o644, "a"),
+        Apk::new(
+            "a-package-whose-name-is-so-long-that-its-scripts-have-names-beyond-a-hundred-letters",
+            "1.2.3_git20250101-r10",
+        )
+        .field("depend", "/bin/sh")
+        .script("post-install", script("true"))
+        .file("etc/Zebra", 0o644, "Z")
+        .file("etc/apple", 0o644, "a"),
     ];
     packages.extend(apk::of_minirootfs(&data().join(MINIROOTFS)));
     packages

@@ -115,7 +115,9 @@ pub enum ApkError {
     },
     /// An entry of `packages` means nothing.
     #[error("cannot read what `packages` asks for")]
-    #[diagnostic(help("an entry is a name, and where wanted `=`, `<`, `>`, `<=`, `>=` or `~` and a version, or `@` and a tag"))]
+    #[diagnostic(help(
+        "an entry is a name, and where wanted `=`, `<`, `>`, `<=`, `>=` or `~` and a version, or `@` and a tag"
+    ))]
     World(#[source] RelationError),
     /// A package is not the one that the index or lock speaks of.
     #[error("{package} has {what} {found}, where {expected} is expected")]

@@ -201,9 +201,7 @@ impl Layout {
     fn directory(&mut self, listed: &TreePath) -> &mut Directory {
         let directories = &mut self.owned.last_mut().expect("a package is being laid").directories;
         let place = directories.len();
-        directories
-            .entry(listed.as_bytes().to_vec())
-            .or_insert_with(|| Directory { place, ..Directory::default() })
+        directories.entry(listed.as_bytes().to_vec()).or_insert_with(|| Directory { place, ..Directory::default() })
     }
 
     /// Whether the package `this` puts its file in the place of one of `other`; an error where neither gives way. Of equal

@@ -81,8 +81,7 @@ fn choices(universe: &Universe<'_>, chosen: &[PackageId], relation: &Relation<'_
 fn is_choice_of_apk(universe: &Universe<'_>, id: PackageId, relation: &Relation<'_>) -> bool {
     let names_it =
         |name: &str, version: Option<&str>| name == relation.name && relation.fits(version) && version.is_some();
-    universe.names_of(id).any(|name| names_it(name.name, name.version))
-        || universe.record(id).provider_priority() > 0
+    universe.names_of(id).any(|name| names_it(name.name, name.version)) || universe.record(id).provider_priority() > 0
 }
 
 /// Whether nothing else could serve a relation, so that nobody has to choose.
