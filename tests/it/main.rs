@@ -34,4 +34,5 @@ mod recipes;
 mod remembered;
 mod reproducible;
 mod scratch;
+mod sources;
 mod support;
