@@ -40,4 +40,5 @@ mod registry_clients;
 mod remembered;
 mod reproducible;
 mod scratch;
+mod sources;
 mod support;
