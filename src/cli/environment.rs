@@ -35,6 +35,8 @@ pub struct Environment {
     pub docker_host: Option<String>,
     /// How registries are reached.
     pub registries: RegistryEnvironment,
+    /// `NETRC`, else `HOME` with `.netrc`: where logins are.
+    pub netrc: Option<PathBuf>,
     /// `PATH`: where programs are looked for.
     pub path: Vec<PathBuf>,
     /// The folder that relative paths start from.
@@ -67,6 +69,7 @@ impl Environment {
             cache: absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache"))),
             docker_host: text("DOCKER_HOST"),
             registries: RegistryEnvironment::from(&set, &text, &folder),
+            netrc: set("NETRC").map(PathBuf::from).or_else(|| absolute("HOME").map(|home| home.join(".netrc"))),
             path: set("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
             folder,
         }

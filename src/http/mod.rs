@@ -14,6 +14,7 @@ mod credentials;
 mod error;
 mod file;
 mod location;
+mod pace;
 mod parallel;
 mod partial;
 mod proxy;
@@ -30,7 +31,7 @@ use std::time::Duration;
 pub use apt::AptProxies;
 pub(crate) use body::Body;
 pub(crate) use client::{retry_after, unreachable, web_client};
-pub use credentials::{Credential, CredentialError, parse_netrc};
+pub use credentials::{Credential, CredentialError, parse_netrc, with_login};
 pub use error::HttpError;
 pub use location::{address_in, without_secrets};
 pub use proxy::Proxies;
@@ -69,7 +70,12 @@ pub struct HttpOptions {
     pub parallel: usize,
     /// How registries are reached.
     pub registries: RegistrySettings,
+    /// Hosts that limit how often they are asked, and the least time between two requests.
+    pub gaps: Vec<(String, Duration)>,
 }
+
+/// The dated archives of Debian and Ubuntu, which everybody shares and which turn away who asks too fast.
+const DATED: [&str; 2] = ["snapshot.debian.org", "snapshot.ubuntu.com"];
 
 impl Default for HttpOptions {
     fn default() -> Self {
@@ -85,6 +91,7 @@ impl Default for HttpOptions {
             first_pause: Duration::from_millis(500),
             parallel: 8,
             registries: RegistrySettings::default(),
+            gaps: DATED.iter().map(|host| ((*host).to_owned(), Duration::from_millis(200))).collect(),
         }
     }
 }

@@ -16,6 +16,7 @@
 
 mod answer;
 mod filter;
+mod foreign;
 mod host;
 mod identity;
 mod session;
@@ -28,8 +29,11 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::platform::Platform;
+
 pub use answer::{Answered, run_host_program_with};
-pub use host::{HostOutput, HostProgram, Linked, linked, run_host_program, run_host_program_on};
+pub use foreign::{Emulator, Lack, Means};
+pub use host::{HostOutput, HostProgram, Linked, linked, run_host_program, run_host_program_in, run_host_program_on};
 pub use session::{Ended, Session};
 pub use wire::Step;
 pub use worker::become_worker_if_asked;
@@ -54,6 +58,8 @@ pub struct Settings {
     pub network: bool,
     /// Bytes that the stage is expected to hold; it is kept in memory where that is little enough.
     pub expected_size: u64,
+    /// What runs programs of another architecture, where the kernel does not by itself: [`Emulator::for_platform`].
+    pub emulator: Option<Emulator>,
 }
 
 /// Why nothing can run in a sandbox, or what went wrong there.
@@ -89,6 +95,18 @@ pub enum SandboxError {
         /// The program.
         program: &'static str,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// Programs of a platform cannot run on this machine.
+    #[error("cannot run programs for {platform} on this machine: {reason}")]
+    #[diagnostic(help(
+        "install qemu-user-static (`rootsmith doctor` says more), or build on a machine of that platform; \
+         images without scripts, `scripts = false` in [from.debian], are built anywhere"
+    ))]
+    Foreign {
+        /// The platform.
+        platform: Platform,
+        /// Why not.
         reason: String,
     },
     /// A step of making or reading the stage.

@@ -16,5 +16,6 @@ pub mod raw_tar;
 pub mod registry;
 pub mod require;
 pub mod rpm;
+pub mod serve;
 pub mod toy;
 pub mod workspace;
