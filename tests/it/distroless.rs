@@ -258,7 +258,13 @@ fn broken_scripts(workspace: &Workspace, more: &str) {
             .file("usr/share/doc/app/copyright", 0o644, "Nobody's.\n"),
         Package::new("library", "1").field("Multi-Arch", "same").file("usr/lib/library", 0o644, "library"),
     ];
-    let suite = Suite { origin: "Golden", suite: "golden", codename: "golden", date: "Sun, 15 Jun 2025 15:06:40 UTC" };
+    let suite = Suite {
+        origin: "Golden",
+        suite: "golden",
+        codename: "golden",
+        date: "Sun, 15 Jun 2025 15:06:40 UTC",
+        more: "",
+    };
     archive::write(&workspace.path("archive"), &suite, &packages.map(|package| package.build()));
     fs::copy(archive::public_key(), workspace.path("key.asc")).unwrap();
     let url = workspace.path("archive").display().to_string();

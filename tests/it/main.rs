@@ -20,11 +20,13 @@ mod capture;
 mod cli;
 mod clients;
 mod commands;
+
 mod conformance;
 mod custom;
 mod diff;
 mod distroless;
 mod dnf;
+mod faults;
 mod foreign;
 mod golden;
 mod import;
