@@ -33,10 +33,10 @@ pub struct Environment {
     pub cache: Option<PathBuf>,
     /// `DOCKER_HOST`.
     pub docker_host: Option<String>,
-    /// How registries are reached.
-    pub registries: RegistryEnvironment,
     /// `NETRC`, else `HOME` with `.netrc`: where logins are.
     pub netrc: Option<PathBuf>,
+    /// How registries are reached.
+    pub registries: RegistryEnvironment,
     /// `PATH`: where programs are looked for.
     pub path: Vec<PathBuf>,
     /// The folder that relative paths start from.
@@ -68,8 +68,8 @@ impl Environment {
             is_dumb: text("TERM").is_none_or(|term| term == "dumb"),
             cache: absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache"))),
             docker_host: text("DOCKER_HOST"),
-            registries: RegistryEnvironment::from(&set, &text, &folder),
             netrc: set("NETRC").map(PathBuf::from).or_else(|| absolute("HOME").map(|home| home.join(".netrc"))),
+            registries: RegistryEnvironment::from(&set, &text, &folder),
             path: set("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
             folder,
         }

@@ -18,9 +18,9 @@ pub fn http_options(arguments: &NetworkArgs, environment: &Environment) -> Resul
         certificates: arguments.certificates.iter().map(|path| environment.folder.join(path)).collect(),
         credentials: credentials(Path::new("/"), environment.netrc.as_deref())?,
         offline: arguments.is_offline(),
-        registries: super::registries::settings(&arguments.registry, environment)?,
         retries: arguments.retries,
         patience: Duration::from_secs(arguments.timeout),
+        registries: super::registries::settings(&arguments.registry, environment)?,
         ..HttpOptions::default()
     })
 }

@@ -68,10 +68,10 @@ pub struct HttpOptions {
     pub first_pause: Duration,
     /// How many downloads run at once.
     pub parallel: usize,
-    /// How registries are reached.
-    pub registries: RegistrySettings,
     /// Hosts that limit how often they are asked, and the least time between two requests.
     pub gaps: Vec<(String, Duration)>,
+    /// How registries are reached.
+    pub registries: RegistrySettings,
 }
 
 /// The dated archives of Debian and Ubuntu, which everybody shares and which turn away who asks too fast.
@@ -90,8 +90,8 @@ impl Default for HttpOptions {
             retries: 4,
             first_pause: Duration::from_millis(500),
             parallel: 8,
-            registries: RegistrySettings::default(),
             gaps: DATED.iter().map(|host| ((*host).to_owned(), Duration::from_millis(200))).collect(),
+            registries: RegistrySettings::default(),
         }
     }
 }
