@@ -35,8 +35,8 @@ use std::sync::Arc;
 pub use apk::{ApkPackage, ApkPlace, ApkRepository, ApkRequest, ApkScripts};
 pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
 pub use debian::{
-    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, Snapshot,
-    Trust,
+    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageList, PackageRequest, Repository, RepositoryUrl,
+    Snapshot, Trust,
 };
 pub use dnf::{
     DatabaseFormat, DnfRepository, DnfRequest, DnfShape, KeySources, ModuleStream, RepositoryPlace, RpmDistribution,
@@ -174,7 +174,11 @@ impl Recipe {
             FileKind::CopyByPlatform(paths) => paths.values().cloned().collect(),
             _ => Vec::new(),
         });
-        copied.chain(self.certificates.iter().cloned()).collect()
+        let packages = match &self.source {
+            SourceRequest::Debian(debian) => debian.local.as_slice(),
+            _ => &[],
+        };
+        copied.chain(self.certificates.iter().cloned()).chain(packages.iter().cloned()).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::lock::{DebianPin, Lock};
 use crate::platform::Platform;
 use crate::recipe::{DebianRequest, Init, PathRules, Recipe};
 use crate::source::Rootfs;
-use crate::source::debian::{self, Resolve, archives};
+use crate::source::debian::{self, Resolve, archives, local};
 
 /// All that decides which packages are chosen.
 pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
@@ -20,7 +20,7 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
     let vendors: Vec<String> = repositories
         .map(|vendor| format!("{} {:?} {:?} {:?}", vendor.url.as_str(), vendor.suites, vendor.components, vendor.trust))
         .collect();
-    json!({
+    let mut asked = json!({
         "debian": {
             "suite": suite,
             "distribution": distribution.to_string(),
@@ -33,7 +33,20 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
             "repositories": vendors,
         },
         "extra": extra(recipe),
-    })
+    });
+    // Only what is asked for is there, so that locks of earlier versions stay good.
+    if !source.local.is_empty() {
+        asked["debian"]["local"] = json!(local::controls(&source.local));
+    }
+    if !source.lists.is_empty() {
+        asked["debian"]["lists"] = json!(source.lists.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
+    asked
+}
+
+/// What a root filesystem is made of that is not in the lock.
+pub(super) fn unlocked(source: &DebianRequest) -> Value {
+    json!(local::digests(&source.local))
 }
 
 /// Chooses packages for `platform`.
@@ -65,7 +78,7 @@ pub(super) fn fetch(
     let mut mirrors = archives::mirrors(request, &options.mirrors);
     archives::add_dated(pin, &mut mirrors);
     let rules = PathRules::new(&recipe.prune);
-    Ok(debian::fetch(pin, &mirrors, &|path| rules.drops(path.as_bytes()), context)?)
+    Ok(debian::fetch(pin, &request.local, &mirrors, &|path| rules.drops(path.as_bytes()), context)?)
 }
 
 /// Packages that other tables of the recipe need.

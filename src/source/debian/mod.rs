@@ -26,6 +26,7 @@ mod fetch;
 mod install;
 mod keep;
 mod lay;
+pub mod local;
 mod order;
 mod preinst;
 mod resolve;

@@ -57,13 +57,20 @@ pub(super) struct Suite {
 }
 
 impl Wanted {
-    /// Fetches and checks the suite's Release and its indexes for `architecture` (dpkg's name).
-    pub(super) fn read(self, architecture: &str, context: &Context) -> Result<Suite, ResolveError> {
+    /// Fetches and checks the suite's Release and its indexes for `architecture` and, where it has them, those for the
+    /// `foreign` ones (dpkg's names).
+    pub(super) fn read(self, architecture: &str, foreign: &[&str], context: &Context) -> Result<Suite, ResolveError> {
         let (release, digest, signed_by) = self.release(context)?;
         let mut packages = Vec::new();
         for component in &self.components {
             for file in index::choose(&release, Some(component), architecture)? {
                 packages.push(self.index(&file, context)?);
+            }
+            for foreign in foreign.iter().filter(|name| release.architectures.iter().any(|known| known == *name)) {
+                // The index of `all` comes after, and was read.
+                for file in index::choose(&release, Some(component), foreign)?.into_iter().take(1) {
+                    packages.push(self.index(&file, context)?);
+                }
             }
         }
         Ok(Suite { wanted: self, release, digest, signed_by, packages })
