@@ -1,5 +1,7 @@
 //! Every error of the program, and the exit code of each.
 
+mod placed;
+
 use std::path::PathBuf;
 
 use crate::archive::{ArchiveError, CpioError};
@@ -21,6 +23,7 @@ use crate::source::dnf::DnfError;
 use crate::source::host::CaptureError;
 use crate::source::oci::OciImageError;
 use crate::store::StoreError;
+pub use placed::Placed;
 
 /// What ended a command.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -45,6 +48,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Resolve(#[from] ResolveError),
+    /// The same, with the place in the recipe that led to it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Placed(#[from] Box<Placed>),
     /// Fetching and installing packages.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -56,6 +63,12 @@ pub enum Error {
     /// A tree cannot be compared with the layers below it.
     #[error("cannot compare the files with those of the layers below")]
     Compare {
+        /// Which content cannot be read, and why not.
+        source: std::io::Error,
+    },
+    /// Files cannot be compared, or looked at.
+    #[error("cannot read the files")]
+    Contents {
         /// Which content cannot be read, and why not.
         source: std::io::Error,
     },
@@ -178,6 +191,26 @@ pub enum Error {
         /// The secret's name.
         id: String,
     },
+    /// A login that an archive needs was not given.
+    #[error("the archive {url} needs the secret `{id}` for its login")]
+    #[diagnostic(help("give it: `--secret id={id},src=FILE`; the file has `USER:PASSWORD`, or lines of netrc"))]
+    MissingLogin {
+        /// The secret's name.
+        id: String,
+        /// The archive.
+        url: String,
+    },
+    /// A secret that should have a login has none.
+    #[error("the secret `{id}` has no login for {url}")]
+    #[diagnostic(help(
+        "its file has `USER:PASSWORD` in one line, or lines of netrc: `machine https://HOST/PATH login USER password PASSWORD`"
+    ))]
+    NoLogin {
+        /// The secret's name.
+        id: String,
+        /// The archive.
+        url: String,
+    },
     /// The image's user is a name that the image does not have.
     #[error("the image has no user or group `{name}`, which [image] names")]
     #[diagnostic(help("write numbers (`user = \"10001:10001\"`), or make the user with `[harden] user`"))]
@@ -231,6 +264,7 @@ impl Error {
             Self::Store(error) => of_store(error),
             Self::Lock(LockError::Io { .. }) => Blame::Machine,
             Self::Resolve(error) => of_resolve(error),
+            Self::Placed(placed) => of_resolve(&placed.error),
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
@@ -247,7 +281,7 @@ impl Error {
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
             Self::Pass(PassError::Content { .. }) => Blame::Machine,
             Self::Program(ProgramError::Unreadable { source: ElfError::Io(_), .. }) => Blame::Machine,
-            Self::Pass(PassError::Compare { .. }) | Self::Compare { .. } => Blame::Machine,
+            Self::Pass(PassError::Compare { .. }) | Self::Compare { .. } | Self::Contents { .. } => Blame::Machine,
             _ => Blame::Input,
         }
     }
@@ -288,7 +322,8 @@ fn of_resolve(error: &ResolveError) -> Blame {
         | ResolveError::EmptyList { .. }
         | ResolveError::Keyring { .. }
         | ResolveError::BadKeyring { .. }
-        | ResolveError::NoKeys { .. } => Blame::Input,
+        | ResolveError::NoKeys { .. }
+        | ResolveError::SliceOfNothing { .. } => Blame::Input,
         ResolveError::NoSuite { .. } | ResolveError::Packages(_) | ResolveError::NotChosen { .. } => Blame::Input,
         _ => Blame::Upstream,
     }
@@ -298,8 +333,11 @@ fn of_install(error: &InstallError) -> Blame {
     match error {
         InstallError::Store(error) => of_store(error),
         InstallError::Sandbox(error) => of_sandbox(error),
-        InstallError::FileConflict { .. } => Blame::Input,
-        InstallError::Content { .. } => Blame::Machine,
+        InstallError::FileConflict { .. } | InstallError::EmptySlice { .. } | InstallError::NoProgram { .. } => {
+            Blame::Input
+        }
+        InstallError::Engine { .. } => Blame::Machine,
+        InstallError::Content { .. } | InstallError::Program { source: ElfError::Io(_), .. } => Blame::Machine,
         _ => Blame::Upstream,
     }
 }
@@ -363,7 +401,7 @@ fn of_apk(error: &ApkError) -> Blame {
         ApkError::Content { .. } => Blame::Machine,
         ApkError::Solve(_) | ApkError::FileConflict { .. } | ApkError::NotChosen { .. } => Blame::Input,
         ApkError::KeyFile { .. } | ApkError::NoKeyInFile { .. } | ApkError::UnknownKey { .. } => Blame::Input,
-        ApkError::NoRepository { .. } | ApkError::Unsigned { .. } => Blame::Input,
+        ApkError::NoRepository { .. } | ApkError::Unsigned { .. } | ApkError::World(_) => Blame::Input,
         _ => Blame::Upstream,
     }
 }

@@ -32,6 +32,8 @@ pub struct Environment {
     pub cache: Option<PathBuf>,
     /// `DOCKER_HOST`.
     pub docker_host: Option<String>,
+    /// `NETRC`, else `HOME` with `.netrc`: where logins are.
+    pub netrc: Option<PathBuf>,
     /// `PATH`: where programs are looked for.
     pub path: Vec<PathBuf>,
     /// The folder that relative paths start from.
@@ -63,6 +65,7 @@ impl Environment {
             is_dumb: text("TERM").is_none_or(|term| term == "dumb"),
             cache: absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache"))),
             docker_host: text("DOCKER_HOST"),
+            netrc: set("NETRC").map(PathBuf::from).or_else(|| absolute("HOME").map(|home| home.join(".netrc"))),
             path: set("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
             folder,
         }

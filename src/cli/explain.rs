@@ -17,6 +17,12 @@ pub fn explain(code: Option<&str>) -> Result<String, Error> {
     if let Some((code, about, text)) = TEXTS.iter().find(|(known, ..)| *known == code) {
         return Ok(format!("{code}: {about}\n\n{text}\n"));
     }
+    if code.starts_with('/') {
+        return Err(Error::Usage {
+            message: format!("`{code}` is a path, and nothing says of which image"),
+            help: format!("`rootsmith explain {code} --image oci:DIR`, or `--image RECIPE.toml`"),
+        });
+    }
     let nearest = TEXTS.iter().map(|(known, ..)| (strsim::jaro_winkler(known, code), known));
     let nearest = nearest.filter(|(alike, _)| *alike > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
     Err(Error::Usage {
@@ -119,8 +125,10 @@ const TEXTS: &[(&str, &str, &str)] = &[
     (
         "http::refused",
         "the server wants a login",
-        "Logins are read from /etc/apt/auth.conf and /etc/apt/auth.conf.d/*.conf, in the form `machine HOST/PATH login \
-         USER password PASSWORD`. Without a scheme before HOST they are sent over https only.",
+        "Logins are read from ~/.netrc (or the file that NETRC names), /etc/apt/auth.conf and /etc/apt/auth.conf.d/*.conf, in \
+         the form `machine HOST/PATH login USER password PASSWORD`. Without a scheme before HOST they are sent over https \
+         only. A repository of a recipe may name a secret with its login: `login = \"ID\"`, and `--secret id=ID,src=FILE`. \
+         None of them is shown, or gets into a lock or an image.",
     ),
     (
         "http::slow",

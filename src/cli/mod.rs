@@ -5,11 +5,13 @@
 pub mod args;
 mod build;
 mod capture;
+mod compare;
 pub mod environment;
 mod explain;
 mod import;
 mod init;
 mod inspect;
+mod many;
 pub mod network;
 mod progress;
 mod show;
@@ -71,6 +73,8 @@ pub struct Session {
     pub environment: Environment,
     /// Who is told of progress.
     pub reporter: Arc<dyn Reporter>,
+    /// How errors look that do not end the command.
+    pub style: Style,
 }
 
 impl Session {
@@ -112,7 +116,7 @@ pub fn main() -> ExitCode {
     if let Err(error) = signals::watch(take_away) {
         tracing::warn!("cannot listen for Ctrl-C: {error}");
     }
-    let session = Session { global: cli.global, environment, reporter };
+    let session = Session { global: cli.global, environment, reporter, style };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli.command, &session)));
     // Unfinished work of the store goes now, as it does when a signal ends the program.
     crate::interrupt::run_all();
@@ -128,11 +132,14 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, session: &Session) -> Result<Answer, Error> {
     match command {
+        Command::Build(arguments) if arguments.recipes.len() > 1 => many::build(&arguments, session),
         Command::Build(arguments) => build::build(&arguments, session),
         Command::Capture(arguments) => capture::capture(&arguments, session),
         Command::Lock(arguments) => build::lock(&arguments, session),
         Command::Import(arguments) => import::import(&arguments, session),
         Command::Inspect(arguments) => inspect::inspect(&arguments, session),
+        Command::Diff(arguments) => compare::diff(&arguments, session),
+        Command::Verify(arguments) => compare::verify(&arguments, session),
         Command::Init(arguments) => init::init(&arguments, session),
         Command::Schema(_) => Ok(Answer::new(crate::recipe::schema())),
         Command::Store(arguments) => store::run(&arguments.command, session),
@@ -145,7 +152,10 @@ fn run(command: Command, session: &Session) -> Result<Answer, Error> {
             clap_complete::generate(arguments.shell, &mut Cli::command(), "rootsmith", &mut script);
             Ok(Answer::new(String::from_utf8_lossy(&script)))
         }
-        Command::Explain(arguments) => explain::explain(arguments.code.as_deref()).map(Answer::new),
+        Command::Explain(arguments) => match (&arguments.what, &arguments.image) {
+            (Some(path), Some(image)) => compare::explain(path, image, &arguments, session),
+            (code, _) => explain::explain(code.as_deref()).map(Answer::new),
+        },
     }
 }
 

@@ -23,7 +23,7 @@ use serde::Deserialize;
 pub use apk::{ApkPin, LockedApk, LockedApkRepository, LockedKey, LockedScripts};
 pub use archive::ArchivePin;
 pub use changes::{Change, changes};
-pub use debian::{AptSource, DebianPin, LockedPackage, LockedRepository};
+pub use debian::{AptKeyring, AptSource, DebianPin, Installer, LockedPackage, LockedRepository, LockedSlice};
 pub use dnf::{DnfPin, LockedRpm, LockedRpmRepository};
 pub use error::LockError;
 pub use oci::{LockedLayer, OciPin};

@@ -12,6 +12,7 @@ fn package(name: &str, version: &str) -> LockedPackage {
         sha256: Digest::of(version.as_bytes()),
         essential: name == "bash",
         automatic: name != "bash",
+        security: name == "openssl",
     }
 }
 
@@ -39,22 +40,51 @@ fn lock(packages: Vec<LockedPackage>) -> Lock {
         suites: vec!["trixie".to_owned(), "trixie-updates".to_owned()],
         components: vec!["main".to_owned()],
         signed_by: Some("/usr/share/keyrings/debian-archive-keyring.pgp".to_owned()),
+        trusted: false,
     };
+    let unsigned = AptSource {
+        suites: vec!["/".to_owned()],
+        components: Vec::new(),
+        signed_by: None,
+        trusted: true,
+        ..source.clone()
+    };
+    let keyring = AptKeyring { path: "/etc/apt/keyrings/a-vendor.asc".to_owned(), sha256: Digest::of(b"key") };
     let pin = DebianPin {
         platform: "linux/amd64".parse().unwrap(),
         distribution: "debian".to_owned(),
         suite: "trixie".to_owned(),
+        installer: Installer::Native,
+        binaries: Vec::new(),
+        slices: Vec::new(),
         repositories: vec![repository, vendor],
         packages,
-        sources: vec![source],
+        sources: vec![source, unsigned],
+        keyrings: vec![keyring],
     };
     let other = DebianPin {
         platform: "linux/arm64".parse().unwrap(),
         packages: Vec::new(),
         sources: Vec::new(),
+        keyrings: Vec::new(),
         ..pin.clone()
     };
     Lock::new(Digest::of(b"request"), vec![Pin::Debian(other), Pin::Debian(pin)])
+}
+
+#[test]
+fn what_is_kept_of_packages_round_trips() {
+    let plain = lock(vec![package("bash", "5.2")]);
+    let mut pin = plain.debian("linux/amd64".parse().unwrap()).unwrap().clone();
+    pin.installer = Installer::Files;
+    pin.binaries = vec!["/usr/bin/bash".to_owned()];
+    pin.slices = vec![LockedSlice { package: "bash".to_owned(), keep: vec!["/usr/bin/**".to_owned()] }];
+    let lock = Lock::new(Digest::of(b"request"), vec![Pin::Debian(pin)]);
+    let text = lock.to_text();
+    assert!(text.contains("installer = \"files\"\nbinaries = [\"/usr/bin/bash\"]\nslices = [\n"), "{text}");
+    assert_eq!(Lock::parse(&text, Path::new("x.lock")).unwrap(), lock);
+    assert!(complaint(&text.replace("/usr/bin/**", "usr/bin")).contains("`usr/bin` is no path of the image"));
+    assert!(complaint(&text.replace("\"files\"", "\"magic\"")).contains("magic"));
 }
 
 fn complaint(text: &str) -> String {
@@ -66,7 +96,7 @@ fn complaint(text: &str) -> String {
 
 #[test]
 fn text_form() {
-    insta::assert_snapshot!(lock(vec![package("tar", "1:1.35"), package("bash", "5.2")]).to_text(), @r#"
+    insta::assert_snapshot!(lock(vec![package("tar", "1:1.35"), package("bash", "5.2"), package("openssl", "3")]).to_text(), @r#"
     # Written by rootsmith: every input of the image by digest. Keep it with the recipe.
     # `rootsmith lock --update` looks for newer inputs.
     format = 1
@@ -82,10 +112,15 @@ fn text_form() {
     ]
     packages = [
       { name = "bash", version = "5.2", architecture = "amd64", repository = "debian", path = "pool/main/bash_5.2_amd64.deb", size = 1234, sha256 = "6c6a464eca230198d20ca69ad8873f92fa7444e226784b4f554301e16d57feb2", essential = true },
+      { name = "openssl", version = "3", architecture = "amd64", repository = "debian", path = "pool/main/openssl_3_amd64.deb", size = 1234, sha256 = "4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce", automatic = true, security = true },
       { name = "tar", version = "1:1.35", architecture = "amd64", repository = "debian", path = "pool/main/tar_1:1.35_amd64.deb", size = 1234, sha256 = "b0667f89277448a13d7018e67a202bf75f08ffb859bc29053715a172e35e0012", automatic = true },
     ]
     sources = [
       { types = ["deb"], uri = "http://ftp.debian.org/debian", suites = ["trixie", "trixie-updates"], components = ["main"], signed-by = "/usr/share/keyrings/debian-archive-keyring.pgp" },
+      { types = ["deb"], uri = "http://ftp.debian.org/debian", suites = ["/"], components = [], trusted = true },
+    ]
+    keyrings = [
+      { path = "/etc/apt/keyrings/a-vendor.asc", sha256 = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683" },
     ]
 
     [[debian]]

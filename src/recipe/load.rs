@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::mistake::{Mistake, Notebook, RecipeErrors, RecipeFile};
 use super::shape::{ANY, Key, Keys, Shape, Text, text};
 use super::value::{Item, Place, Table, Value, located};
 use super::words::Misfit;
-use super::{FileEntry, FileKind, Harden, Init, Mode, PackageRequest, Recipe, SourceRequest, TINI_PLACES};
+use super::{FileEntry, FileKind, Harden, Init, Mode, PackageRequest, Places, Recipe, SourceRequest, TINI_PLACES};
 use super::{file, from, harden, image, os_release, prune};
 use crate::platform::{Architecture, Platform};
 
@@ -118,7 +118,9 @@ fn read(path: &Path, text: io::Result<String>, variant: Option<&str>, notebook: 
     {
         notebook.error_nowhere(Mistake::NoSuchVariant { name: name.to_owned(), known: variants.clone() });
     }
-    decode(Fields::new(&RECIPE, place, recipe, notebook), variant.map(str::to_owned), variants)
+    let places = Places::of(&recipe, &notebook.files);
+    let recipe = decode(Fields::new(&RECIPE, place, recipe, notebook), variant.map(str::to_owned), variants)?;
+    Some(Recipe { places, ..recipe })
 }
 
 /// The recipe and what it extends, nearest first, as far as they can be read.
@@ -164,11 +166,13 @@ fn read_chain(path: &Path, text: io::Result<String>, notebook: &mut Notebook) ->
 fn read_text(path: &Path) -> io::Result<String> {
     // A recipe is written by hand; what is larger is another file by mistake.
     const MOST: u64 = 4 << 20;
-    let metadata = fs::metadata(path)?;
-    if metadata.len() > MOST {
+    let mut bytes = Vec::new();
+    // Not all that can be read has a size: devices and pipes go on as long as they like.
+    fs::File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a recipe has at most 4 MiB"));
     }
-    fs::read_to_string(path)
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 /// The file that a layer extends, with its text and the place that names it.
@@ -207,19 +211,14 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     let layer = fields.table("layer", &image::LAYER).map(image::read_layer).unwrap_or_default();
     fields.finish();
     let mut source = source?;
-    if platforms.len() > 1 && !source.builds_anywhere() {
-        let what = format!("more than one platform with `[from.{}]`", source.name());
-        let instead = "name one, and build for the others by recipes of their own".to_owned();
-        notebook.error(platforms_place.unwrap_or(place), Mistake::NotYet { what, instead });
+    if let SourceRequest::Host(_) = &source
+        && platforms.len() > 1
+    {
+        let what = "more than one platform with `[from.host]`: a machine is for one".to_owned();
+        notebook.error(platforms_place.unwrap_or(place), Mistake::Clash(what, "name the one that it is for"));
     }
     if let SourceRequest::Archive(archive) = &source {
         archive.check_platforms(&platforms, platforms_place.unwrap_or(place), notebook);
-    }
-    let host = Architecture::host().map(|architecture| Platform { architecture });
-    if source.builds_anywhere() && !runs.is_empty() && platforms.iter().any(|platform| Some(*platform) != host) {
-        let clash = "`[[run]]` runs programs of the image, and the image is for another platform than this machine's";
-        let help = "name the one platform that this machine is, or leave out `[[run]]`";
-        notebook.error(platforms_place.unwrap_or(place), Mistake::Clash(clash.to_owned(), help));
     }
     files.extend(local_init(&harden));
     if let SourceRequest::Scratch(scratch) = &mut source {
@@ -256,6 +255,7 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         sources: notebook.files.iter().map(|file| file.path.clone()).collect(),
         folder: notebook.files[0].folder(),
         warnings: Arc::default(),
+        places: Places::default(),
     })
 }
 

@@ -20,6 +20,8 @@ mod mistake;
 mod oci;
 mod os_release;
 mod path_rules;
+mod path_set;
+mod places;
 mod prune;
 mod schema;
 mod scratch;
@@ -36,7 +38,7 @@ pub use apk::{ApkPackage, ApkPlace, ApkRepository, ApkRequest, ApkScripts};
 pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
 pub use debian::{
     DebianEngine, DebianRequest, DebianVariant, Distribution, PackageList, PackageRequest, Repository, RepositoryUrl,
-    Snapshot, Trust,
+    SliceRequest, Snapshot, Trust,
 };
 pub use dnf::{
     DatabaseFormat, DnfRepository, DnfRequest, DnfShape, KeySources, ModuleStream, RepositoryPlace, RpmDistribution,
@@ -51,6 +53,8 @@ pub use mistake::{Mistake, Problem, RecipeErrors};
 pub use oci::{ImageLocation, OciRequest};
 pub use os_release::os_release_order;
 pub use path_rules::PathRules;
+pub use path_set::PathSet;
+pub use places::{Places, Said};
 pub use prune::{PathPattern, Preset, Prune};
 pub use schema::schema;
 pub use scratch::ScratchRequest;
@@ -96,6 +100,8 @@ pub struct Recipe {
     pub sources: Vec<PathBuf>,
     /// The folder of the recipe, where its lock is.
     pub folder: PathBuf,
+    /// Where it says what.
+    pub places: Places,
     /// Things to look at that do not stop the build.
     pub warnings: Arc<[Problem]>,
 }
@@ -121,6 +127,7 @@ impl Recipe {
             sources: Vec::new(),
             folder: PathBuf::new(),
             warnings: Arc::default(),
+            places: Places::default(),
         }
     }
 

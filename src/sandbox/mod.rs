@@ -15,6 +15,7 @@
 //! Programs that use this library call [`become_worker_if_asked`] first thing in `main`.
 
 mod filter;
+mod foreign;
 mod host;
 mod identity;
 mod session;
@@ -27,7 +28,10 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-pub use host::{HostOutput, HostProgram, Linked, linked, run_host_program, run_host_program_on};
+use crate::platform::Platform;
+
+pub use foreign::{Emulator, Lack, Means};
+pub use host::{HostOutput, HostProgram, Linked, linked, run_host_program, run_host_program_in, run_host_program_on};
 pub use session::{Ended, Session};
 pub use wire::Step;
 pub use worker::become_worker_if_asked;
@@ -52,6 +56,8 @@ pub struct Settings {
     pub network: bool,
     /// Bytes that the stage is expected to hold; it is kept in memory where that is little enough.
     pub expected_size: u64,
+    /// What runs programs of another architecture, where the kernel does not by itself: [`Emulator::for_platform`].
+    pub emulator: Option<Emulator>,
 }
 
 /// Why nothing can run in a sandbox, or what went wrong there.
@@ -87,6 +93,18 @@ pub enum SandboxError {
         /// The program.
         program: &'static str,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// Programs of a platform cannot run on this machine.
+    #[error("cannot run programs for {platform} on this machine: {reason}")]
+    #[diagnostic(help(
+        "install qemu-user-static (`rootsmith doctor` says more), or build on a machine of that platform; \
+         images without scripts, `scripts = false` in [from.debian], are built anywhere"
+    ))]
+    Foreign {
+        /// The platform.
+        platform: Platform,
+        /// Why not.
         reason: String,
     },
     /// A step of making or reading the stage.

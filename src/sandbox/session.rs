@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use super::identity::SubordinateIds;
+use super::identity::{self, SubordinateIds};
 use super::wire::{Answer, Frame, Request, Step, receive, send};
 use super::{Door, SandboxError, Settings, worker};
 use crate::store::Store;
@@ -199,7 +199,12 @@ impl Session {
         loop {
             match self.answer()? {
                 Answer::MapMe => {
-                    SubordinateIds::of_this_user()?.map(self.worker.id())?;
+                    if nix::unistd::Uid::effective().is_root() {
+                        identity::map_all(self.worker.id())
+                            .map_err(|source| SandboxError::Stage { what: "map its ids".into(), source })?;
+                    } else {
+                        SubordinateIds::of_this_user()?.map(self.worker.id())?;
+                    }
                     self.ask(&())?;
                 }
                 Answer::Ready(door) => return Ok(door),

@@ -12,15 +12,20 @@
 
 mod apk;
 mod apk_install;
+mod apk_peer;
 mod apk_solve;
 mod architecture;
+mod archives;
 mod capture;
 mod cli;
 mod clients;
 mod commands;
 mod conformance;
 mod custom;
+mod diff;
+mod distroless;
 mod dnf;
+mod foreign;
 mod golden;
 mod import;
 mod import_safety;

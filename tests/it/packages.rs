@@ -14,8 +14,13 @@ use crate::support::workspace::{Finished, Workspace};
 fn workspace(more: Vec<Package>) -> Workspace {
     let workspace = Workspace::new();
     let packages: Vec<Deb> = toy::packages().into_iter().chain(more.iter().map(Package::build)).collect();
-    let suite =
-        Suite { origin: "Golden", suite: "golden", codename: "golden", date: "Sun, 15 Jun 2025 15:06:40 UTC" };
+    let suite = Suite {
+        origin: "Golden",
+        suite: "golden",
+        codename: "golden",
+        date: "Sun, 15 Jun 2025 15:06:40 UTC",
+        more: "",
+    };
     archive::write(&workspace.path("archive"), &suite, &packages);
     fs::copy(archive::public_key(), workspace.path("key.asc")).unwrap();
     workspace
@@ -63,7 +68,10 @@ fn a_local_package_brings_what_it_needs() {
     let asks = "packages = [\"./app.deb\"]";
     let first = build(&workspace, asks, &[]).digest();
     let image = image(&workspace);
-    assert_eq!((text(&image, "etc/app.made"), text(&image, "etc/greeting.conf")), ("made\n".into(), "greeting = hello\n".into()));
+    assert_eq!(
+        (text(&image, "etc/app.made"), text(&image, "etc/greeting.conf")),
+        ("made\n".into(), "greeting = hello\n".into())
+    );
     let status = text(&image, "var/lib/dpkg/status");
     assert!(status.contains("Package: app\nStatus: install ok installed\n"), "{status}");
     assert!(status.contains(" /etc/app.old newconffile remove-on-upgrade\n"), "{status}");
@@ -137,12 +145,13 @@ fn groups_of_packages() {
 #[test]
 fn files_move_to_the_package_that_replaces_the_other() {
     require!(Need::Program("busybox"), Need::Program("newuidmap"), Need::Amd64);
-    let owner = Package::new("owner", "1.0")
-        .file("usr/share/shared/file", 0o644, "owner\n")
-        .file("usr/share/shared/own", 0o644, "owner\n");
-    let taker = Package::new("taker", "1.0")
-        .field("Replaces", "owner (<< 2)")
-        .file("usr/share/shared/file", 0o644, "taker\n");
+    let owner = Package::new("owner", "1.0").file("usr/share/shared/file", 0o644, "owner\n").file(
+        "usr/share/shared/own",
+        0o644,
+        "owner\n",
+    );
+    let taker =
+        Package::new("taker", "1.0").field("Replaces", "owner (<< 2)").file("usr/share/shared/file", 0o644, "taker\n");
     let workspace = workspace(vec![owner.clone(), taker.clone()]);
     let asks = "packages = [\"owner\", \"taker\"]";
     build(&workspace, asks, &[]).succeeded();

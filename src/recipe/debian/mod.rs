@@ -1,16 +1,19 @@
 //! `[from.debian]`: packages of Debian, Ubuntu and what is built like them.
 
+mod slice;
 mod words;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::fields::Fields;
+use super::file::SECRET;
 use super::mistake::{Mistake, nearest};
 use super::shape::{ANY, Key, Keys, Shape, Words, itself, text};
 use super::value::{Item, Value};
-use super::words::Misfit;
-use words::{COMPONENT, DISTRIBUTION, LIST, PACKAGE, SUITE, is_file};
+use super::words::{ImagePath, Misfit};
+pub use slice::SliceRequest;
+use words::{COMPONENT, DISTRIBUTION, LIST, PACKAGE, SUITE, SUITE_OR_FOLDER, is_file};
 pub use words::{PackageRequest, RepositoryUrl, Snapshot};
 
 /// What `[from.debian]` asks for.
@@ -38,8 +41,14 @@ pub struct DebianRequest {
     pub snapshot: Option<Snapshot>,
     /// What installs the packages.
     pub engine: DebianEngine,
-    /// Whether maintainer scripts run. Always true in this version.
+    /// Whether maintainer scripts run. Without, the image has files only, and no program of it runs while it is made.
     pub scripts: bool,
+    /// Whether what packages depend on comes too. Always true where scripts run.
+    pub dependencies: bool,
+    /// Packages of which only some files are kept.
+    pub slices: Vec<SliceRequest>,
+    /// Programs which, with all they need, are the only files that are kept. None for all files.
+    pub binaries: Vec<ImagePath>,
     /// A file of OpenPGP keys that may sign the archive, instead of the built-in ones.
     pub keyring: Option<PathBuf>,
     /// Mirrors of the archive, and further archives.
@@ -90,6 +99,10 @@ pub enum PackageList {
 pub enum DebianEngine {
     /// This program itself.
     Native,
+    /// The host's mmdebstrap, out of the locked packages.
+    Mmdebstrap,
+    /// The host's debootstrap, out of the locked packages.
+    Debootstrap,
 }
 
 /// A mirror of the distribution's archive (where it names no suites), or a further archive.
@@ -105,6 +118,22 @@ pub struct Repository {
     pub keyring: Option<PathBuf>,
     /// Whether its index has to be signed.
     pub trust: Trust,
+    /// The secret that has the login for it.
+    pub login: Option<String>,
+    /// Whether the image's own apt uses it, where the recipe says so; else further archives are used and mirrors not.
+    pub in_image: Option<bool>,
+}
+
+impl Repository {
+    /// Whether it is a mirror of the distribution's own archive, and no further one.
+    pub fn is_mirror(&self) -> bool {
+        self.suites.is_empty()
+    }
+
+    /// Whether it is flat: its suites are folders that have the indexes themselves.
+    pub fn is_flat(&self) -> bool {
+        self.suites.iter().any(|suite| suite.ends_with('/'))
+    }
 }
 
 /// Whether an archive's index has to be signed.
@@ -176,10 +205,29 @@ pub(super) static KEYS: Keys = Keys {
         },
         Key {
             name: "engine",
-            shape: Shape::Word(Words { known: &["native"], later: &["mmdebstrap", "debootstrap"] }),
-            about: "what installs the packages",
+            shape: Shape::Word(Words { known: &["native", "mmdebstrap", "debootstrap"], later: &[] }),
+            about: "what installs the packages; this program itself where it is not given",
         },
-        Key { name: "scripts", shape: Shape::Flag { only: Some(true) }, about: "run maintainer scripts" },
+        Key {
+            name: "scripts",
+            shape: Shape::Flag { only: None },
+            about: "run maintainer scripts; false for files only, without dpkg, on any machine",
+        },
+        Key {
+            name: "dependencies",
+            shape: Shape::Flag { only: None },
+            about: "install what packages depend on too; false takes only those that are named, with `scripts = false`",
+        },
+        Key {
+            name: "slices",
+            shape: Shape::Set(&Shape::Table(&slice::KEYS), slice::is_of),
+            about: "packages of which only some files are kept",
+        },
+        Key {
+            name: "binaries",
+            shape: Shape::Set(&Shape::Text(text::<ImagePath>("a path of the image")), itself),
+            about: "keep only these programs and what they need, with `scripts = false`",
+        },
         Key {
             name: "keyring",
             shape: Shape::Text(ANY),
@@ -191,7 +239,7 @@ pub(super) static KEYS: Keys = Keys {
             about: "mirrors and further archives",
         },
     ]],
-    later: &["slices"],
+    later: &[],
 };
 
 static REPOSITORY: Keys = Keys {
@@ -204,8 +252,8 @@ static REPOSITORY: Keys = Keys {
         },
         Key {
             name: "suites",
-            shape: Shape::List(&Shape::Text(SUITE)),
-            about: "its suites; without them it is a mirror of the distribution's archive",
+            shape: Shape::List(&Shape::Text(SUITE_OR_FOLDER)),
+            about: "its suites, or `/` and the like for a flat one; without them it is a mirror of the distribution's archive",
         },
         Key {
             name: "components",
@@ -217,6 +265,16 @@ static REPOSITORY: Keys = Keys {
             name: "trust",
             shape: Shape::Word(Words { known: &["signed", "unsigned"], later: &[] }),
             about: "`unsigned` takes an archive without a signature",
+        },
+        Key {
+            name: "login",
+            shape: Shape::Text(SECRET),
+            about: "the secret (`--secret id=...`) that has the login for it: `USER:PASSWORD`, or lines of netrc",
+        },
+        Key {
+            name: "in-image",
+            shape: Shape::Flag { only: None },
+            about: "whether the image's own apt uses it; as it is not given, mirrors are not and further archives are",
         },
     ]],
     later: &[],
@@ -247,12 +305,14 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
     fields.demand("suite");
     let suite = fields.string("suite");
     let named = fields.string("distribution");
+    let scripts = fields.flag("scripts").unwrap_or(true);
     let variant = match fields.string("variant").as_deref() {
         Some("essential") => DebianVariant::Essential,
         Some("apt") => DebianVariant::Apt,
         Some("buildd") => DebianVariant::Buildd,
         Some("standard") => DebianVariant::Standard,
         Some("custom") => DebianVariant::Custom,
+        None if !scripts => DebianVariant::Custom,
         _ => DebianVariant::Minbase,
     };
     let (packages, local) = fields.texts_and_files("packages", is_file);
@@ -266,8 +326,20 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
     let updates = fields.flag("updates").unwrap_or(true);
     let recommends = fields.flag("recommends").unwrap_or(false);
     let snapshot = fields.text("snapshot");
-    fields.string("engine");
-    let scripts = fields.flag("scripts").unwrap_or(true);
+    check_scripts(&fields, scripts);
+    let engine_place = fields.place_of("engine");
+    let engine = match fields.string("engine").as_deref() {
+        Some("mmdebstrap") => DebianEngine::Mmdebstrap,
+        Some("debootstrap") => DebianEngine::Debootstrap,
+        _ => DebianEngine::Native,
+    };
+    if engine == DebianEngine::Debootstrap && matches!(variant, DebianVariant::Essential | DebianVariant::Custom) {
+        let what = format!("debootstrap makes nothing smaller than `minbase`, and the variant is `{variant}`");
+        fields.error(engine_place, Mistake::Clash(what, "choose another variant, or another engine"));
+    }
+    let dependencies = fields.flag("dependencies").unwrap_or(true) || scripts;
+    let slices = slice::read_all(&mut fields);
+    let binaries = fields.list("binaries").unwrap_or_default();
     let keyring = fields.local("keyring", "file", Path::is_file);
     let repositories: Vec<_> =
         fields.tables("repository", &REPOSITORY).into_iter().filter_map(read_repository).collect();
@@ -280,7 +352,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         return None;
     };
     if let Distribution::Other(name) = &distribution
-        && !repositories.iter().any(|repository| repository.suites.is_empty())
+        && !repositories.iter().any(Repository::is_mirror)
     {
         let what = format!("nothing says where the archive of `{name}` is");
         fields.error(
@@ -300,15 +372,38 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         updates,
         recommends,
         snapshot,
-        engine: DebianEngine::Native,
+        engine,
         scripts,
+        dependencies,
+        slices,
+        binaries,
         keyring,
         repositories,
     })
 }
 
+/// Writes down the keys that mean something only with scripts, or only without.
+fn check_scripts(fields: &Fields<'_>, scripts: bool) {
+    if scripts {
+        for (key, why) in [
+            ("dependencies", "scripts of packages use what they depend on"),
+            ("binaries", "dpkg's database would list files that are not there"),
+        ] {
+            if let Some(place) = fields.place_of(key) {
+                let what = format!("`{key}` goes with `scripts = false` alone: {why}");
+                fields.error(Some(place), Mistake::Clash(what, "add `scripts = false`, or leave the key out"));
+            }
+        }
+    } else if let Some(place) = fields.place_of("engine") {
+        let what = "an `engine` runs the scripts of packages, and `scripts = false` says that none run".to_owned();
+        fields.error(Some(place), Mistake::Clash(what, "leave out one of the two"));
+    }
+}
+
 fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {
     let trust_place = fields.place_of("trust");
+    let (suites_place, components_place) = (fields.place_of("suites"), fields.place_of("components"));
+    let login_place = fields.place_of("login");
     let url = fields.required::<RepositoryUrl>("url");
     let suites = fields.strings("suites").unwrap_or_default();
     let components = fields.strings("components").unwrap_or_default();
@@ -318,6 +413,24 @@ fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {
         Some("unsigned") => Trust::Unsigned,
         _ => Trust::Signed,
     };
+    let login = fields.string("login");
+    if let (Some(_), Some(place), Some(url)) = (&login, login_place, &url)
+        && url.as_str().starts_with("http:")
+    {
+        let what = format!("the login for {} is sent unencrypted", url.as_str());
+        fields.notebook().warn(place, Mistake::Doubtful(what, "use its address of `https` where it has one"));
+    }
+    let in_image = fields.flag("in-image");
+    let flat = suites.iter().filter(|suite| suite.ends_with('/')).count();
+    if flat > 0 && flat < suites.len() {
+        let what = "one `[[from.debian.repository]]` has flat suites and others".to_owned();
+        fields
+            .error(suites_place, Mistake::Clash(what, "make it two: suites that end with `/`, and those that do not"));
+    }
+    if flat > 0 && !components.is_empty() {
+        let what = "a flat repository has no components".to_owned();
+        fields.error(components_place, Mistake::Clash(what, "leave out `components`, or the `/` at the suite's end"));
+    }
     if trust == Trust::Unsigned && has_keyring {
         let what = "a `keyring` and `trust = \"unsigned\"` exclude each other".to_owned();
         fields
@@ -330,7 +443,7 @@ fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {
         fields.notebook().warn(place, Mistake::Doubtful(what, "give it a `keyring` where it has a signature"));
     }
     fields.finish();
-    Some(Repository { url: url?, suites, components, keyring, trust })
+    Some(Repository { url: url?, suites, components, keyring, trust, login, in_image })
 }
 
 fn distribution(suite: &str, named: Option<&str>) -> Option<Distribution> {

@@ -18,12 +18,12 @@ pub mod version;
 
 mod busybox;
 mod database;
+mod digests;
 mod error;
 mod fetch;
 mod install;
 mod keep;
 mod lay;
-mod loader_cache;
 mod order;
 mod resolve;
 mod scripts;

@@ -8,18 +8,23 @@ use super::apt_state;
 use super::install::{self, Surroundings};
 use super::local;
 use super::unpack::{self, Candidate, Unpacked};
-use super::{FetchError, InstallError};
+use super::{FetchError, InstallError, engine, files, part};
 use crate::archive::What;
 use crate::context::Context;
+use crate::digest::Digest;
 use crate::http::{Job, address_in};
-use crate::lock::{DebianPin, LockedPackage};
+use crate::lock::{DebianPin, Installer, LockedPackage};
 use crate::report::{Phase, Unit};
+use crate::sandbox::Emulator;
 use crate::source::Rootfs;
 use crate::store::Blob;
 use crate::tree::TreePath;
 
 /// Where repositories are reached: addresses above `dists/` and `pool/`, in order of preference, by the repository's id.
 pub type Mirrors = BTreeMap<String, Vec<String>>;
+
+/// Files of keys that the recipe names, by their digests: the image's own apt gets those of the lock.
+pub type Keyrings = BTreeMap<Digest, Vec<u8>>;
 
 /// Says yes for paths that are not even unpacked. Folders are not asked about.
 pub type Drops<'a> = &'a (dyn Fn(&TreePath) -> bool + Sync);
@@ -31,9 +36,15 @@ pub fn fetch(
     pin: &DebianPin,
     local: &[PathBuf],
     mirrors: &Mirrors,
+    keyrings: &Keyrings,
     drops: Drops<'_>,
     context: &Context,
 ) -> Result<Rootfs, FetchError> {
+    // What cannot be done on this machine is found out before anything is downloaded.
+    let emulator = match pin.installer {
+        Installer::Files => None,
+        _ => Emulator::for_platform(pin.platform).map_err(InstallError::from)?,
+    };
     let mut candidates = download(pin, mirrors, drops, context)?;
     candidates.append(&mut local::candidates(local, &candidates, &context.store, drops)?);
     candidates.sort_by(|a, b| a.unpacked.key().cmp(&b.unpacked.key()));
@@ -41,20 +52,29 @@ pub fn fetch(
     let epoch = context.epoch.or(newest).unwrap_or_default();
     let count = candidates.len();
     let architecture = pin.platform.architecture.debian_name();
+    if pin.installer == Installer::Files {
+        let tree = files::install(candidates, pin, epoch, &*context.reporter)?;
+        let summary = format!("files of {count} packages of {} {}", pin.distribution, pin.suite);
+        return Ok(Rootfs { tree, epoch, summary });
+    }
     let around = Surroundings {
         sandbox: &context.sandbox,
         store: &context.store,
         reporter: &*context.reporter,
         epoch,
+        emulator,
         architecture,
         foreign: foreign(&candidates, architecture),
         merged_usr: merges_usr(&candidates),
     };
     context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
-    let mut tree = install::install(candidates, &around)?;
+    let mut tree = match pin.installer {
+        Installer::Mmdebstrap | Installer::Debootstrap => engine::install(&candidates, pin, epoch, context)?,
+        _ => install::install(candidates, &around)?,
+    };
     context.reporter.end(Phase::Configure, &format!("{count} packages"));
-    apt_state::write(pin, &mut tree, epoch)
-        .map_err(|source| InstallError::Misplaced { package: "apt".into(), source })?;
+    part::cut_installed(&mut tree, pin, &*context.reporter)?;
+    apt_state::write(pin, keyrings, &mut tree, epoch)?;
     Ok(Rootfs { tree, epoch, summary: format!("{count} packages of {} {}", pin.distribution, pin.suite) })
 }
 

@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod apk;
+pub mod apk_tools;
 pub mod archive;
 pub mod deb;
 pub mod door;
@@ -14,5 +15,6 @@ pub mod program;
 pub mod raw_tar;
 pub mod require;
 pub mod rpm;
+pub mod serve;
 pub mod toy;
 pub mod workspace;

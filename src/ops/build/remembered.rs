@@ -10,9 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
 
-use super::build::{BuildOptions, Built};
-use super::forge::Applied;
-use super::source;
+use super::options::{BuildOptions, Built};
 use crate::archive::Compression;
 use crate::context::Context;
 use crate::digest::{DiffId, Digest};
@@ -20,6 +18,8 @@ use crate::epoch::Epoch;
 use crate::image::{Artifact, Image, Index, Layer};
 use crate::lock::Lock;
 use crate::oci::Raw;
+use crate::ops::forge::Applied;
+use crate::ops::source;
 use crate::recipe::Recipe;
 use crate::store::Store;
 
@@ -40,7 +40,9 @@ pub(super) fn key(recipe: &Recipe, lock: &Lock, options: &BuildOptions, context:
     part(format!("{recipe:?}").as_bytes());
     part(lock.to_text().as_bytes());
     part(format!("{:?} {:?} {:?}", context.epoch, options.tags, options.platforms).as_bytes());
-    for (id, secret) in &options.secrets {
+    // Logins of archives do not show in what is fetched with them.
+    let secrets = options.lock.secrets.iter().filter(|(id, _)| recipe.runs.iter().any(|run| run.secrets.contains(id)));
+    for (id, secret) in secrets {
         part(id.as_bytes());
         part(secret);
     }
