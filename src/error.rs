@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use crate::archive::ArchiveError;
+#[cfg(feature = "conda")]
+use crate::conda::{CondaError, Trouble};
 use crate::dest::{DestError, ParseTargetError};
 use crate::http::HttpError;
 use crate::image::{ImageError, OpenError, ParsePortError};
@@ -98,6 +100,15 @@ pub enum Error {
     /// A tag that does not come out as one.
     #[error("cannot fill in a tag: {0}")]
     Tag(#[from] Misfit),
+    /// A conda environment.
+    #[cfg(feature = "conda")]
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Conda(#[from] CondaError),
+    /// A recipe with environments, and a program without conda.
+    #[error("the recipe has `[[conda]]`, and this rootsmith was built without conda")]
+    #[diagnostic(code(conda::missing), help("build it with the feature `conda`, which is on unless it is turned off"))]
+    NoConda,
     /// A lock that does not fit under `--locked`.
     #[error("the lock of `{}` {why}, and --locked (or --frozen) forbids to write one", recipe.display())]
     #[diagnostic(help("`rootsmith lock {}` writes it", recipe.display()))]
@@ -162,6 +173,9 @@ impl Error {
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
             Self::Sandbox(error) => of_sandbox(error),
+            #[cfg(feature = "conda")]
+            Self::Conda(error) => of_conda(error),
+            Self::NoConda => Blame::Machine,
             Self::Image(ImageError::Store { source }) => of_store(source),
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
             Self::Pass(PassError::Content { .. }) => Blame::Machine,
@@ -180,6 +194,21 @@ fn of_http(error: &HttpError) -> Blame {
         error if error.is_input() => Blame::Input,
         error if error.is_local() => Blame::Machine,
         _ => Blame::Upstream,
+    }
+}
+
+#[cfg(feature = "conda")]
+fn of_conda(error: &CondaError) -> Blame {
+    match (error.trouble(), error.innermost()) {
+        (Some(Trouble::Input), _) => Blame::Input,
+        (Some(Trouble::Machine), _) => Blame::Machine,
+        (Some(Trouble::Upstream), _) => Blame::Upstream,
+        (None, CondaError::Store(error)) => of_store(error),
+        (None, CondaError::Sandbox(error)) => of_sandbox(error),
+        // A channel's folder that lacks a file it lists is the channel's trouble, wherever that is.
+        (None, CondaError::Http(error)) if error.is_absent() || matches!(error, HttpError::File { .. }) => Blame::Upstream,
+        (None, CondaError::Http(error)) => of_http(error),
+        (None, _) => Blame::Upstream,
     }
 }
 

@@ -132,6 +132,8 @@
 
 pub mod archive;
 pub mod cli;
+#[cfg(feature = "conda")]
+pub mod conda;
 pub mod context;
 pub mod dest;
 pub mod digest;

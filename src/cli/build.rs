@@ -93,6 +93,7 @@ fn lock_options(arguments: &NetworkArgs, session: &Session) -> LockOptions {
             chosen: chosen.collect(),
             host: archives::on_host(host.iter().map(|mirror| (mirror.url.as_str(), mirror.suites.as_slice()))),
         },
+        channels: network::channel_logins(&session.environment),
         now: Epoch::from_seconds(i64::try_from(now.as_secs()).unwrap_or(i64::MAX)),
     }
 }

@@ -51,7 +51,7 @@ enum Protocol {
 pub struct ParsePortError(pub String);
 
 /// What Debian's and Docker's base images set.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Larger numbers overflowed to root in runtimes (CVE-2024-40635).
 const LARGEST_USER: u32 = i32::MAX as u32;

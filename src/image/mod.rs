@@ -9,7 +9,7 @@ mod open;
 use std::io;
 
 pub use assemble::Image;
-pub use config::{ExposedPort, ImageConfig, ParsePortError};
+pub use config::{DEFAULT_PATH, ExposedPort, ImageConfig, ParsePortError};
 pub use index::{Artifact, Index};
 pub use layer::{Layer, pack};
 pub use open::{Choice, OpenError, Opened, OpenedImage, OpenedLayer, open};

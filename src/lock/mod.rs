@@ -4,6 +4,7 @@
 //! because it holds paths within a repository and digests, and from a full store without a network.
 
 mod changes;
+mod conda;
 mod debian;
 mod error;
 mod field;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use changes::{Change, changes};
+pub use conda::{CondaPin, LockedConda, LockedWheel};
 pub use debian::{AptSource, DebianPin, LockedPackage, LockedRepository};
 pub use error::LockError;
 
@@ -38,6 +40,9 @@ pub struct Lock {
     /// Root filesystems of Debian packages.
     #[serde(default)]
     debian: Vec<DebianPin>,
+    /// Conda environments.
+    #[serde(default)]
+    conda: Vec<CondaPin>,
 }
 
 /// One resolved input.
@@ -45,15 +50,18 @@ pub struct Lock {
 pub enum Pin {
     /// A root filesystem of Debian packages.
     Debian(DebianPin),
+    /// A conda environment.
+    Conda(CondaPin),
 }
 
 impl Lock {
     /// A lock of `pins` for the request with this digest.
     pub fn new(request: Digest, pins: Vec<Pin>) -> Self {
-        let mut lock = Self { _format: FORMAT, request, debian: Vec::new() };
+        let mut lock = Self { _format: FORMAT, request, debian: Vec::new(), conda: Vec::new() };
         for pin in pins {
             match pin {
                 Pin::Debian(pin) => lock.debian.push(pin),
+                Pin::Conda(pin) => lock.conda.push(pin),
             }
         }
         lock.sort();
@@ -63,6 +71,11 @@ impl Lock {
     /// The pin of Debian packages for `platform`.
     pub fn debian(&self, platform: Platform) -> Option<&DebianPin> {
         self.debian.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// The pin of the conda environment at `prefix` for `platform`.
+    pub fn conda(&self, platform: Platform, prefix: &str) -> Option<&CondaPin> {
+        self.conda.iter().find(|pin| pin.platform == platform && pin.prefix == prefix)
     }
 
     /// Where the lock of a recipe is: `trixie.toml` has `trixie.lock` beside it.
@@ -123,11 +136,14 @@ impl Lock {
     fn sort(&mut self) {
         self.debian.sort_by_key(|pin| pin.platform.to_string());
         self.debian.iter_mut().for_each(DebianPin::sort);
+        self.conda.sort_by_key(|pin| (pin.platform.to_string(), pin.prefix.clone()));
+        self.conda.iter_mut().for_each(CondaPin::sort);
     }
 
     /// What a person's editing, or a merge of two locks, can break.
     fn check(&self) -> Result<(), String> {
         once_each(self.debian.iter().map(|pin| pin.platform))?;
+        self.conda.iter().try_for_each(CondaPin::check)?;
         self.debian.iter().try_for_each(DebianPin::check)
     }
 }

@@ -9,9 +9,10 @@ use crate::dest::Target;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::image::{self, Artifact, Image, Index};
+use crate::image::{self, Artifact, Image, Index, Layer};
 use crate::lock::Lock;
 use crate::oci::Reference;
+use crate::ops::conda;
 use crate::ops::config;
 use crate::ops::lock::{self, LockOptions};
 use crate::ops::publish::{self, Finished};
@@ -116,7 +117,13 @@ fn forge(
     let mut rootfs = source::fetch(recipe, lock, platform, &options.lock, context)?;
     run::steps(recipe, &mut rootfs, &options.secrets, context)?;
     let passes = apply_passes(recipe, &mut rootfs, context)?;
-    let image = pack(recipe, platform, &rootfs, options.threads, context)?;
+    let layer = pack(recipe, &rootfs, options.threads, context)?;
+    let mut settings = config::image(recipe, &rootfs.tree)?;
+    let (base, threads) = (&rootfs.tree, options.threads);
+    let conda = conda::layers(recipe, lock, platform, base, &mut settings, &options.lock, threads, context)?;
+    rootfs.epoch = context.epoch.unwrap_or_else(|| rootfs.epoch.max(conda.epoch));
+    let layers = [vec![layer], conda.layers].concat();
+    let image = Image::assemble(platform, rootfs.epoch, &settings, layers)?;
     Ok(Forged { image, rootfs, passes })
 }
 
@@ -140,13 +147,7 @@ fn apply_passes(
     Ok(outcomes)
 }
 
-fn pack(
-    recipe: &Recipe,
-    platform: Platform,
-    rootfs: &Rootfs,
-    threads: NonZeroUsize,
-    context: &Context,
-) -> Result<Image, Error> {
+fn pack(recipe: &Recipe, rootfs: &Rootfs, threads: NonZeroUsize, context: &Context) -> Result<Layer, Error> {
     let reporter = &*context.reporter;
     let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
     reporter.begin(Phase::Pack, Some(sizes.sum()), Unit::Bytes);
@@ -155,6 +156,5 @@ fn pack(
     let layer = image::pack(&rootfs.tree, compression, effort, threads, &context.store, config::CREATED_BY, advance)?;
     let (before, after) = (layer.uncompressed_size as f64 / 1e6, layer.size as f64 / 1e6);
     reporter.end(Phase::Pack, &format!("{before:.1} MB to {after:.1} MB"));
-    let settings = config::image(recipe, &rootfs.tree)?;
-    Ok(Image::assemble(platform, rootfs.epoch, &settings, vec![layer])?)
+    Ok(layer)
 }

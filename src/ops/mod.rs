@@ -1,6 +1,7 @@
 //! One verb a file: what the command line does, as functions that take options and give values.
 
 pub mod build;
+mod conda;
 mod config;
 pub mod doctor;
 pub mod init;

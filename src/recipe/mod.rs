@@ -4,6 +4,7 @@
 //! them at once. One table of keys (`shape`) says what may stand where; checking, merging, decoding and the JSON schema
 //! all read it.
 
+mod conda;
 mod debian;
 mod fields;
 mod file;
@@ -23,6 +24,9 @@ mod words;
 
 use std::path::PathBuf;
 
+pub use conda::{
+    Activate, Bytecode, ChannelPriority, CondaPrefix, CondaPreset, CondaRequest, ExcludeNewer, LayerStrategy, PostLink,
+};
 pub use debian::{
     DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, Snapshot,
     Trust,
@@ -62,6 +66,8 @@ pub struct Recipe {
     pub files: Vec<FileEntry>,
     /// `[[run]]`, in order.
     pub runs: Vec<RunStep>,
+    /// `[[conda]]`, in order.
+    pub conda: Vec<CondaRequest>,
     /// What is left out.
     pub prune: Prune,
     /// What makes it harder to misuse.

@@ -6,7 +6,9 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
+use crate::http::ChannelLogins;
 use crate::lock::Lock;
+use crate::ops::conda;
 use crate::platform::Platform;
 use crate::recipe::{Recipe, SourceRequest};
 use crate::source::Rootfs;
@@ -19,6 +21,8 @@ pub struct LockOptions {
     pub locked: bool,
     /// Where archives are reached.
     pub mirrors: MirrorSettings,
+    /// Where logins for conda channels are.
+    pub channels: ChannelLogins,
     /// The time of day: what has expired is judged by it, and nothing else.
     pub now: Epoch,
 }
@@ -30,6 +34,9 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
         SourceRequest::Debian(request) => debian::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
+    if !recipe.conda.is_empty() {
+        what["conda"] = recipe.conda.iter().map(conda::asked).collect::<Vec<_>>().into();
+    }
     Digest::of(&crate::oci::canonical_json(&what))
 }
 
@@ -47,6 +54,10 @@ pub(super) fn resolve(
                 pins.push(debian::resolve(request, recipe, platform, options, keeping, context)?);
             }
         }
+    }
+    let lock = Lock::new(asked(recipe), pins.clone());
+    for platform in recipe.platforms.iter().copied() {
+        pins.extend(conda::resolve(recipe, &lock, platform, options, context)?);
     }
     Ok(Lock::new(asked(recipe), pins))
 }

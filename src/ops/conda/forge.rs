@@ -1,0 +1,205 @@
+//! From `[[conda]]` to pins, and from pins to layers.
+
+use std::num::NonZeroUsize;
+
+use super::Added;
+use crate::archive::{Compression, Effort};
+use crate::conda::layers::{Spread, plan};
+use crate::conda::{Access, CondaError, Environment, Resolve, activation, check, fetch, glibc_version, scripts};
+use crate::context::Context;
+use crate::error::Error;
+use crate::image::{self, ImageConfig, Layer};
+use crate::lock::{CondaPin, Lock, Pin};
+use crate::ops::config;
+use crate::ops::lock::LockOptions;
+use crate::ops::source;
+use crate::platform::Platform;
+use crate::recipe::{CondaRequest, Init, Recipe};
+use crate::report::{Phase, Unit};
+use crate::tree::{Tree, TreePath};
+
+/// Pins the environments of a recipe for `platform`; `lock` has the pins of its source.
+pub(in crate::ops) fn resolve(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    options: &LockOptions,
+    context: &Context,
+) -> Result<Vec<Pin>, Error> {
+    if recipe.conda.is_empty() {
+        return Ok(Vec::new());
+    }
+    let declared = |request: &CondaRequest| {
+        request.virtual_packages.keys().any(|name| name.trim_start_matches('_') == "glibc")
+    };
+    let glibc = if recipe.conda.iter().all(declared) { None } else { base_glibc(recipe, lock, platform, options, context)? };
+    let access = Access::new(options.channels.clone());
+    let mut pins = Vec::new();
+    for request in &recipe.conda {
+        let what = Resolve { request, platform, glibc: glibc.as_deref(), access: &access };
+        pins.push(Pin::Conda(crate::conda::resolve(&what, context)?));
+    }
+    Ok(pins)
+}
+
+/// The glibc of the base: what the lock says of it where that is enough, else what is in its tree.
+fn base_glibc(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    options: &LockOptions,
+    context: &Context,
+) -> Result<Option<String>, Error> {
+    if let Some(pin) = lock.debian(platform) {
+        let library = pin.packages.iter().find(|package| package.name == "libc6");
+        return Ok(library.and_then(|package| package.version.split('-').next()).map(upstream));
+    }
+    let rootfs = source::fetch(recipe, lock, platform, options, context)?;
+    Ok(glibc_version(&rootfs.tree))
+}
+
+/// `2.41` of `1:2.41+dfsg`.
+fn upstream(version: &str) -> String {
+    let version = version.split_once(':').map_or(version, |(_, version)| version);
+    version.split(|character: char| !character.is_ascii_digit() && character != '.').next().unwrap_or(version).to_owned()
+}
+
+/// Installs the locked environments of a recipe, packs their layers, and says in `config` how they are found.
+#[expect(clippy::too_many_arguments, reason = "what a build has: none of it belongs together elsewhere")]
+pub(in crate::ops) fn layers(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    base: &Tree,
+    config: &mut ImageConfig,
+    options: &LockOptions,
+    threads: NonZeroUsize,
+    context: &Context,
+) -> Result<Added, Error> {
+    let mut added = Added::default();
+    let format = Format { compression: config::compression(recipe), effort: config::effort(recipe), threads };
+    // The first environment's programs come first.
+    for request in recipe.conda.iter().rev() {
+        let pin = lock.conda(platform, request.prefix.as_str()).ok_or(Error::EmptyLock)?;
+        let after_init = if recipe.harden.init == Init::Tini { 2 } else { 0 };
+        let one = add(request, pin, base, config, after_init, options, &format, context)?;
+        added.layers.splice(0..0, one.layers);
+        added.epoch = added.epoch.max(one.epoch);
+    }
+    Ok(added)
+}
+
+/// How layers are written.
+pub(in crate::ops) struct Format {
+    pub(in crate::ops) compression: Compression,
+    pub(in crate::ops) effort: Effort,
+    pub(in crate::ops) threads: NonZeroUsize,
+}
+
+/// One environment on `base`. `after_init` is where in the entrypoint the environment's own goes.
+#[expect(clippy::too_many_arguments, reason = "what a build has: none of it belongs together elsewhere")]
+pub(in crate::ops) fn add(
+    request: &CondaRequest,
+    pin: &CondaPin,
+    base: &Tree,
+    config: &mut ImageConfig,
+    after_init: usize,
+    options: &LockOptions,
+    format: &Format,
+    context: &Context,
+) -> Result<Added, Error> {
+    let access = Access::new(options.channels.clone());
+    let glibc = glibc_version(base);
+    check_base(pin, request, base, glibc.as_deref())?;
+    let mut environment = fetch(pin, request, &access, context)?;
+    let frozen = scripts::run(&mut environment, base, request, context)?;
+    let activation = activation(&mut environment, base, request.activate)?;
+    let mut warnings = std::mem::take(&mut environment.warnings);
+    warnings.extend(activation.warnings);
+    warnings.extend(check::check(&environment, base, glibc.as_deref())?);
+    for warning in warnings {
+        context.reporter.warn(&warning);
+    }
+    let path = config.env.iter().position(|(name, _)| name == "PATH");
+    let usual = || image::DEFAULT_PATH.to_owned();
+    let before = path.map_or_else(usual, |index| config.env.remove(index).1);
+    let mut own = vec![("PATH".to_owned(), format!("{}:{before}", activation.path))];
+    for (name, value) in activation.variables.into_iter().chain(frozen) {
+        if name == "PATH" {
+            // What the scripts put before the environment's own folder.
+            let extra = value.split(':').take_while(|part| *part != activation.path).collect::<Vec<_>>();
+            own[0].1 = extra.into_iter().chain([own[0].1.as_str()]).collect::<Vec<_>>().join(":");
+        } else if !config.env.iter().any(|(known, _)| *known == name) {
+            own.push((name, value));
+        }
+    }
+    config.env.splice(0..0, own);
+    if let Some(entrypoint) = activation.entrypoint {
+        config.entrypoint.insert(after_init.min(config.entrypoint.len()), entrypoint);
+    }
+    Ok(Added { layers: pack(&environment, request, format, context)?, epoch: environment.epoch })
+}
+
+/// The base is one that the environment was locked for, and has room for it.
+fn check_base(pin: &CondaPin, request: &CondaRequest, base: &Tree, glibc: Option<&str>) -> Result<(), CondaError> {
+    let locked = pin.virtual_packages.iter().find_map(|text| text.strip_prefix("__glibc=")?.split('=').next());
+    let declared = request.virtual_packages.keys().any(|name| name.trim_start_matches('_') == "glibc");
+    let numbers = |text: &str| text.split('.').map(|part| part.parse::<u32>().unwrap_or(0)).collect::<Vec<_>>();
+    if let Some(locked) = locked.filter(|_| !declared)
+        && glibc.is_none_or(|found| numbers(found) < numbers(locked))
+    {
+        return Err(CondaError::Glibc { locked: locked.to_owned(), found: glibc.map(str::to_owned) });
+    }
+    let mut path = TreePath::new(&pin.prefix)?;
+    loop {
+        let what = match base.get(&path) {
+            Some(inode) if inode.is_directory() => None,
+            Some(inode) if inode.symlink_target().is_some() => Some("a symbolic link"),
+            Some(_) => Some("a file"),
+            None => None,
+        };
+        if let Some(what) = what {
+            return Err(CondaError::Place { prefix: pin.prefix.clone(), what, path });
+        }
+        match path.parent() {
+            Some(parent) => path = parent,
+            None => return Ok(()),
+        }
+    }
+}
+
+fn pack(
+    environment: &Environment,
+    request: &CondaRequest,
+    format: &Format,
+    context: &Context,
+) -> Result<Vec<Layer>, Error> {
+    let spread =
+        Spread { strategy: request.layers, max_layers: request.max_layers, max_size: request.max_layer_size };
+    let planned = plan(environment, &spread)?;
+    let reporter = &*context.reporter;
+    reporter.begin(Phase::Pack, Some(environment.packages.iter().map(|package| package.size).sum()), Unit::Bytes);
+    let mut layers = Vec::new();
+    for layer in &planned {
+        let Format { compression, effort, threads } = *format;
+        let created_by = format!("rootsmith: {}", layer.title);
+        let advance = |bytes| reporter.advance(Phase::Pack, bytes);
+        layers.push(image::pack(&layer.tree, compression, effort, threads, &context.store, &created_by, advance)?);
+    }
+    let sizes = |size: fn(&Layer) -> u64| layers.iter().map(size).sum::<u64>() as f64 / 1e6;
+    let (before, after) = (sizes(|layer| layer.uncompressed_size), sizes(|layer| layer.size));
+    reporter.end(Phase::Pack, &format!("{} conda layers, {before:.1} MB to {after:.1} MB", layers.len()));
+    Ok(layers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_a_package_are_versions_of_the_library() {
+        for (version, library) in [("2.41", "2.41"), ("2.35", "2.35"), ("1:2.31+dfsg1", "2.31"), ("2.41.9", "2.41.9")] {
+            assert_eq!(upstream(version), library);
+        }
+    }
+}

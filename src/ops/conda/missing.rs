@@ -1,0 +1,40 @@
+//! A program that was built without conda.
+
+use super::Added;
+use crate::context::Context;
+use crate::error::Error;
+use crate::image::ImageConfig;
+use crate::lock::{Lock, Pin};
+use crate::ops::lock::LockOptions;
+use crate::platform::Platform;
+use crate::recipe::Recipe;
+use crate::tree::Tree;
+
+/// Nothing for a recipe without environments; says what is missing for one with them.
+pub(in crate::ops) fn resolve(
+    recipe: &Recipe,
+    _lock: &Lock,
+    _platform: Platform,
+    _options: &LockOptions,
+    _context: &Context,
+) -> Result<Vec<Pin>, Error> {
+    nothing(recipe).map(|()| Vec::new())
+}
+
+/// Nothing for a recipe without environments; says what is missing for one with them.
+pub(in crate::ops) fn layers(
+    recipe: &Recipe,
+    _lock: &Lock,
+    _platform: Platform,
+    _base: &Tree,
+    _config: &mut ImageConfig,
+    _options: &LockOptions,
+    _threads: std::num::NonZeroUsize,
+    _context: &Context,
+) -> Result<Added, Error> {
+    nothing(recipe).map(|()| Added::default())
+}
+
+fn nothing(recipe: &Recipe) -> Result<(), Error> {
+    if recipe.conda.is_empty() { Ok(()) } else { Err(Error::NoConda) }
+}

@@ -1,0 +1,41 @@
+//! `[[conda]]`: environments as further layers, where this program was built with them.
+
+#[cfg(feature = "conda")]
+mod forge;
+#[cfg(not(feature = "conda"))]
+mod missing;
+
+use serde_json::{Value, json};
+
+#[cfg(feature = "conda")]
+pub(super) use forge::{layers, resolve};
+#[cfg(not(feature = "conda"))]
+pub(super) use missing::{layers, resolve};
+
+use crate::digest::Digest;
+use crate::epoch::Epoch;
+use crate::image::Layer;
+use crate::recipe::CondaRequest;
+
+/// What environments add to an image.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Added {
+    /// Their layers, lowest first.
+    pub(super) layers: Vec<Layer>,
+    /// The newest date of their packages.
+    pub(super) epoch: Epoch,
+}
+
+/// All that decides which packages are chosen.
+pub(super) fn asked(request: &CondaRequest) -> Value {
+    json!({
+        "text": Digest::of(request.text.as_bytes()).to_string(),
+        "environment": request.environment_name,
+        "prefix": request.prefix.as_str(),
+        "channels": request.channels,
+        "allowed": request.allowed_channels,
+        "priority": format!("{:?}", request.channel_priority),
+        "exclude-newer": request.exclude_newer.as_ref().map(|newer| newer.seconds()),
+        "virtual": request.virtual_packages,
+    })
+}
