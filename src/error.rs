@@ -106,7 +106,7 @@ pub enum Error {
     #[diagnostic(transparent)]
     Conda(#[from] CondaError),
     /// A recipe with environments, and a program without conda.
-    #[error("the recipe has `[[conda]]`, and this rootsmith was built without conda")]
+    #[error("cannot make a conda environment: this rootsmith was built without conda")]
     #[diagnostic(code(conda::missing), help("build it with the feature `conda`, which is on unless it is turned off"))]
     NoConda,
     /// A lock that does not fit under `--locked`.

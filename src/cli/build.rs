@@ -80,7 +80,7 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
 }
 
 #[allow(clippy::disallowed_methods, reason = "the one place that looks at the clock; no image holds what it says")]
-fn lock_options(arguments: &NetworkArgs, session: &Session) -> LockOptions {
+pub(super) fn lock_options(arguments: &NetworkArgs, session: &Session) -> LockOptions {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let chosen = network::mirrors(arguments, &session.environment).into_iter().map(|mirror| match named(&mirror) {
         Some((id, url)) => (id.to_owned(), url.to_owned()),
@@ -105,7 +105,7 @@ fn named(mirror: &str) -> Option<(&str, &str)> {
     (plain && !id.is_empty()).then_some((id, url))
 }
 
-fn docker_socket(session: &Session) -> Result<std::path::PathBuf, Error> {
+pub(super) fn docker_socket(session: &Session) -> Result<std::path::PathBuf, Error> {
     match session.environment.docker_host.as_deref() {
         None | Some("") => Ok(DockerDaemon::SOCKET.into()),
         Some(host) => host.strip_prefix("unix://").map(Into::into).ok_or_else(|| Error::Usage {

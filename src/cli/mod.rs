@@ -8,6 +8,7 @@ pub mod environment;
 mod explain;
 mod init;
 mod inspect;
+mod layer;
 pub mod network;
 mod progress;
 mod show;
@@ -126,6 +127,7 @@ fn run(command: Command, session: &Session) -> Result<Answer, Error> {
     match command {
         Command::Build(arguments) => build::build(&arguments, session),
         Command::Lock(arguments) => build::lock(&arguments, session),
+        Command::Layer(arguments) => layer::layer(&arguments, session),
         Command::Inspect(arguments) => inspect::inspect(&arguments, session),
         Command::Init(arguments) => init::init(&arguments, session),
         Command::Schema(_) => Ok(Answer::new(crate::recipe::schema())),

@@ -1,6 +1,7 @@
 //! Layers, images and indexes: what a build makes, finished.
 
 mod assemble;
+mod base;
 mod config;
 mod index;
 mod layer;
@@ -9,6 +10,7 @@ mod open;
 use std::io;
 
 pub use assemble::Image;
+pub use base::{base_layers, extend, settings_of};
 pub use config::{DEFAULT_PATH, ExposedPort, ImageConfig, ParsePortError};
 pub use index::{Artifact, Index};
 pub use layer::{Layer, pack};

@@ -88,6 +88,6 @@ fn path(recipe: &Recipe, file: &Path) -> PathBuf {
     }
 }
 
-fn stale(recipe: &Path, exists: bool) -> Error {
+pub(super) fn stale(recipe: &Path, exists: bool) -> Error {
     Error::StaleLock { recipe: recipe.to_owned(), why: if exists { "does not fit it any more" } else { "is missing" } }
 }

@@ -6,6 +6,7 @@ mod config;
 pub mod doctor;
 pub mod init;
 pub mod inspect;
+pub mod layer;
 pub mod lock;
 mod publish;
 mod run;

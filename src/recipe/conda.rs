@@ -346,7 +346,7 @@ impl CondaRequest {
 
     /// The folder that relative channels start from: that of the file.
     pub fn folder(&self) -> &Path {
-        self.environment.parent().unwrap_or(Path::new(""))
+        self.environment.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod build;
 mod image;
+mod layer;
 mod store;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use build::{BuildArgs, LockArgs, Secret};
 pub use image::{InitArgs, InspectArgs};
+pub use layer::LayerArgs;
 pub use store::{GcArgs, StoreArgs, StoreCommand};
 
 /// Forge reproducible container base images from recipes.
@@ -108,6 +110,8 @@ pub enum Command {
     Build(Box<BuildArgs>),
     /// Resolve a recipe to exact inputs, in a lock beside it
     Lock(Box<LockArgs>),
+    /// Put a conda environment on a finished image, as further layers
+    Layer(Box<LayerArgs>),
     /// Show what is in an image: configuration, layers, packages, largest paths
     Inspect(InspectArgs),
     /// Write a recipe to begin with

@@ -38,6 +38,8 @@ pub struct Opened {
     pub tree: Tree,
     /// The image's documents; nothing for a tar of a root filesystem.
     pub image: Option<OpenedImage>,
+    /// The layers as they are stored, base first; they read the file or folder that was opened.
+    pub(super) stored: Vec<Content>,
     /// The uncompressed layers, which hold the contents of the tree; removed when this is dropped.
     files: Vec<NamedTempFile>,
 }
@@ -73,7 +75,7 @@ pub fn open(path: &Path, choice: &Choice, limits: &Limits, temporary: &Path) -> 
     let mut files = Vec::new();
     let members = Members::open(path, limits, temporary, &mut files)?;
     let plan = match members {
-        Members::Rootfs(tree) => return Ok(Opened { tree, image: None, files }),
+        Members::Rootfs(tree) => return Ok(Opened { tree, image: None, stored: Vec::new(), files }),
         _ => choose::plan(&members, choice)?,
     };
     let config = plan.config;
@@ -83,13 +85,14 @@ pub fn open(path: &Path, choice: &Choice, limits: &Limits, temporary: &Path) -> 
     }
     let mut tree = Tree::new();
     let mut layers = Vec::new();
+    let stored = plan.layers.iter().map(|layer| layer.content.clone()).collect();
     for (layer, diff_id) in plan.layers.into_iter().zip(diff_ids) {
         let diff_id: DiffId = diff_id.parse().map_err(|source| OpenError::Digest { source })?;
         let (layer, file) = unpack(&layer, diff_id, &mut tree, limits, temporary)?;
         layers.push(layer);
         files.push(file);
     }
-    Ok(Opened { tree, image: Some(OpenedImage { digest: plan.digest, config, layers }), files })
+    Ok(Opened { tree, image: Some(OpenedImage { digest: plan.digest, config, layers }), stored, files })
 }
 
 impl Opened {

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::image::{self, ImageConfig, Layer};
 use crate::lock::{CondaPin, Lock, Pin};
 use crate::ops::config;
+use crate::ops::layer::LayerOptions;
 use crate::ops::lock::LockOptions;
 use crate::ops::source;
 use crate::platform::Platform;
@@ -62,6 +63,41 @@ fn base_glibc(
 fn upstream(version: &str) -> String {
     let version = version.split_once(':').map_or(version, |(_, version)| version);
     version.split(|character: char| !character.is_ascii_digit() && character != '.').next().unwrap_or(version).to_owned()
+}
+
+/// Pins one environment for a base of which only the tree is known.
+pub(in crate::ops) fn pin(
+    request: &CondaRequest,
+    platform: Platform,
+    base: &Tree,
+    options: &LockOptions,
+    context: &Context,
+) -> Result<Pin, Error> {
+    let (glibc, access) = (glibc_version(base), Access::new(options.channels.clone()));
+    let what = Resolve { request, platform, glibc: glibc.as_deref(), access: &access };
+    Ok(Pin::Conda(crate::conda::resolve(&what, context)?))
+}
+
+/// The layers of one environment on a finished image.
+pub(in crate::ops) fn on_top(
+    request: &CondaRequest,
+    lock: &Lock,
+    platform: Platform,
+    base: &Tree,
+    config: &mut ImageConfig,
+    options: &LayerOptions,
+    context: &Context,
+) -> Result<Added, Error> {
+    let pin = lock.conda(platform, request.prefix.as_str()).ok_or(Error::EmptyLock)?;
+    let format = Format { compression: Compression::Gzip, effort: Effort::Normal, threads: options.threads };
+    // An init stays before all: `/usr/bin/tini --`.
+    let is_init = |word: &String| ["tini", "dumb-init"].contains(&word.rsplit('/').next().unwrap_or(word));
+    let after_init = match config.entrypoint.as_slice() {
+        [init, dashes, ..] if is_init(init) && dashes == "--" => 2,
+        [init, ..] if is_init(init) => 1,
+        _ => 0,
+    };
+    add(request, pin, base, config, after_init, &options.lock, &format, context)
 }
 
 /// Installs the locked environments of a recipe, packs their layers, and says in `config` how they are found.

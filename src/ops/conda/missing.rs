@@ -5,9 +5,10 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::image::ImageConfig;
 use crate::lock::{Lock, Pin};
+use crate::ops::layer::LayerOptions;
 use crate::ops::lock::LockOptions;
 use crate::platform::Platform;
-use crate::recipe::Recipe;
+use crate::recipe::{CondaRequest, Recipe};
 use crate::tree::Tree;
 
 /// Nothing for a recipe without environments; says what is missing for one with them.
@@ -22,6 +23,7 @@ pub(in crate::ops) fn resolve(
 }
 
 /// Nothing for a recipe without environments; says what is missing for one with them.
+#[expect(clippy::too_many_arguments, reason = "the same as with conda")]
 pub(in crate::ops) fn layers(
     recipe: &Recipe,
     _lock: &Lock,
@@ -33,6 +35,30 @@ pub(in crate::ops) fn layers(
     _context: &Context,
 ) -> Result<Added, Error> {
     nothing(recipe).map(|()| Added::default())
+}
+
+/// Says what is missing.
+pub(in crate::ops) fn pin(
+    _request: &CondaRequest,
+    _platform: Platform,
+    _base: &Tree,
+    _options: &LockOptions,
+    _context: &Context,
+) -> Result<Pin, Error> {
+    Err(Error::NoConda)
+}
+
+/// Says what is missing.
+pub(in crate::ops) fn on_top(
+    _request: &CondaRequest,
+    _lock: &Lock,
+    _platform: Platform,
+    _base: &Tree,
+    _config: &mut ImageConfig,
+    _options: &LayerOptions,
+    _context: &Context,
+) -> Result<Added, Error> {
+    Err(Error::NoConda)
 }
 
 fn nothing(recipe: &Recipe) -> Result<(), Error> {

@@ -8,13 +8,14 @@ mod missing;
 use serde_json::{Value, json};
 
 #[cfg(feature = "conda")]
-pub(super) use forge::{layers, resolve};
+pub(super) use forge::{layers, on_top, pin, resolve};
 #[cfg(not(feature = "conda"))]
-pub(super) use missing::{layers, resolve};
+pub(super) use missing::{layers, on_top, pin, resolve};
 
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::image::Layer;
+use crate::platform::Platform;
 use crate::recipe::CondaRequest;
 
 /// What environments add to an image.
@@ -24,6 +25,12 @@ pub(super) struct Added {
     pub(super) layers: Vec<Layer>,
     /// The newest date of their packages.
     pub(super) epoch: Epoch,
+}
+
+/// The same for an environment on a finished image.
+pub(super) fn asked_of_layer(request: &CondaRequest, platform: Platform) -> Digest {
+    let what = json!({ "conda": asked(request), "platform": platform.to_string() });
+    Digest::of(&crate::oci::canonical_json(&what))
 }
 
 /// All that decides which packages are chosen.
