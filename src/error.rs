@@ -206,7 +206,9 @@ fn of_conda(error: &CondaError) -> Blame {
         (None, CondaError::Store(error)) => of_store(error),
         (None, CondaError::Sandbox(error)) => of_sandbox(error),
         // A channel's folder that lacks a file it lists is the channel's trouble, wherever that is.
-        (None, CondaError::Http(error)) if error.is_absent() || matches!(error, HttpError::File { .. }) => Blame::Upstream,
+        (None, CondaError::Http(error)) if error.is_absent() || matches!(error, HttpError::File { .. }) => {
+            Blame::Upstream
+        }
         (None, CondaError::Http(error)) => of_http(error),
         (None, _) => Blame::Upstream,
     }

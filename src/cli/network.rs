@@ -7,7 +7,8 @@ use crate::cli::args::NetworkArgs;
 use crate::cli::environment::Environment;
 use crate::error::Error;
 use crate::http::{
-    AptProxies, ChannelLogins, Credential, HostMirror, HttpOptions, Proxies, mirrors_in_deb822, mirrors_in_list, parse_netrc,
+    AptProxies, ChannelLogins, Credential, HostMirror, HttpOptions, Proxies, mirrors_in_deb822, mirrors_in_list,
+    parse_netrc,
 };
 
 /// The options for downloads on this machine.

@@ -44,7 +44,8 @@ impl Source {
 
     /// The address of a file in it.
     pub(super) fn file(&self, path: &str) -> Result<Url, CondaError> {
-        let wrong = |error: url::ParseError| CondaError::Channel { channel: self.name.clone(), reason: error.to_string() };
+        let wrong =
+            |error: url::ParseError| CondaError::Channel { channel: self.name.clone(), reason: error.to_string() };
         self.base().join(path).map_err(wrong)
     }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
+use object::Endianness;
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{Dyn, FileHeader};
-use object::Endianness;
 use rayon::prelude::*;
 
 use super::{CondaError, Environment};

@@ -82,7 +82,8 @@ pub(super) fn read(request: &CondaRequest, subdir: Subdir) -> Result<Wanted, Con
 }
 
 fn environment_yaml(request: &CondaRequest) -> Result<Wanted, CondaError> {
-    const HELP: &str = "an environment.yml has `name`, `channels` and a list of `dependencies`, each such as `curl >=8`";
+    const HELP: &str =
+        "an environment.yml has `name`, `channels` and a list of `dependencies`, each such as `curl >=8`";
     let file = EnvironmentYaml::from_yaml_str(&request.text).map_err(|error| {
         let place = error.location().map(|at| SourceSpan::from((at.index().min(request.text.len()), 0)));
         unreadable(request, &error.to_string(), place, HELP)
@@ -185,7 +186,8 @@ fn locked(request: &CondaRequest, lock: &LockFile, name: &str, subdir: Subdir) -
     let packages = records.unwrap_or_default().into_iter().map(exact).collect();
     let mut wheels = Vec::new();
     for package in environment.pypi_packages(platform).into_iter().flatten() {
-        let refuse = |reason: &str| CondaError::Pip { requirement: package.name().to_string(), reason: reason.to_owned() };
+        let refuse =
+            |reason: &str| CondaError::Pip { requirement: package.name().to_string(), reason: reason.to_owned() };
         let rattler_lock::PypiPackageData::Distribution(package) = package else {
             return Err(refuse("it is built from source"));
         };

@@ -90,7 +90,9 @@ pub enum CondaError {
     #[error("cannot install `{requirement}` with pip: {reason}")]
     #[diagnostic(
         code(conda::pip),
-        help("name a wheel and its digest (`NAME @ https://HOST/NAME-1.0-py3-none-any.whl#sha256=...`), or a conda package")
+        help(
+            "name a wheel and its digest (`NAME @ https://HOST/NAME-1.0-py3-none-any.whl#sha256=...`), or a conda package"
+        )
     )]
     Pip {
         /// What was asked for.
@@ -111,7 +113,10 @@ pub enum CondaError {
     },
     /// A download that rattler's client made.
     #[error("cannot fetch `{url}`: {reason}")]
-    #[diagnostic(code(conda::download), help("logins are read from rattler's auth file (RATTLER_AUTH_FILE) and from netrc"))]
+    #[diagnostic(
+        code(conda::download),
+        help("logins are read from rattler's auth file (RATTLER_AUTH_FILE) and from netrc")
+    )]
     Download {
         /// The address, without a login.
         url: String,
@@ -131,7 +136,10 @@ pub enum CondaError {
     },
     /// A package that is damaged.
     #[error("cannot unpack the conda package {package}: {reason}")]
-    #[diagnostic(code(conda::package), help("the package is damaged at its origin, as its digest is right: try another build"))]
+    #[diagnostic(
+        code(conda::package),
+        help("the package is damaged at its origin, as its digest is right: try another build")
+    )]
     Package {
         /// The package.
         package: String,
@@ -252,10 +260,12 @@ impl CondaError {
     pub fn trouble(&self) -> Option<Trouble> {
         Some(match self {
             Self::Index { trouble, .. } => *trouble,
-            Self::Fetch { source, .. } => return source.trouble().map(|trouble| match trouble {
-                Trouble::Input => Trouble::Upstream,
-                other => other,
-            }),
+            Self::Fetch { source, .. } => {
+                return source.trouble().map(|trouble| match trouble {
+                    Trouble::Input => Trouble::Upstream,
+                    other => other,
+                });
+            }
             Self::Download { .. } | Self::Mismatch { .. } | Self::Package { .. } => Trouble::Upstream,
             Self::Content { .. } | Self::Prepare { .. } => Trouble::Machine,
             Self::Http(_) | Self::Store(_) | Self::Sandbox(_) => return None,

@@ -36,10 +36,9 @@ pub fn fetch(
     for package in &pin.packages {
         let source = &sources[&package.channel];
         let mirror = access.mirrors.get(source.base()).map(|mirror| mirror.join(&package.path));
-        let mirror = mirror.transpose().map_err(|error| CondaError::Channel {
-            channel: package.channel.clone(),
-            reason: error.to_string(),
-        })?;
+        let mirror = mirror
+            .transpose()
+            .map_err(|error| CondaError::Channel { channel: package.channel.clone(), reason: error.to_string() })?;
         wanted.push(Wanted { package, url: source.file(&package.path)?, mirror });
     }
     let blobs = download(&wanted, &access, context)?;

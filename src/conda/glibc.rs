@@ -15,7 +15,9 @@ pub fn glibc_version(tree: &Tree) -> Option<String> {
         let above = path.parent().unwrap_or_else(TreePath::root);
         let above = above.as_bytes();
         folders.iter().any(|folder| {
-            above.strip_prefix(*folder).is_some_and(|rest| rest.is_empty() || (rest[0] == b'/' && !rest[1..].contains(&b'/')))
+            above
+                .strip_prefix(*folder)
+                .is_some_and(|rest| rest.is_empty() || (rest[0] == b'/' && !rest[1..].contains(&b'/')))
         })
     };
     let library = named.map(|entry| entry.path).find(|path| of_system(path))?;

@@ -95,13 +95,7 @@ pub(super) fn install(
     for wheel in wheels {
         let python = python.as_ref().ok_or_else(|| CondaError::NoPython { package: wheel.title() })?;
         let glibc = pin.virtual_packages.iter().find_map(|text| text.strip_prefix("__glibc=")?.split('=').next());
-        let target = wheel::Target {
-            python,
-            platform: pin.platform,
-            glibc,
-            prefix: prefix.text,
-            pruned: &pruned,
-        };
+        let target = wheel::Target { python, platform: pin.platform, glibc, prefix: prefix.text, pruned: &pruned };
         let files = wheel.install(&target, store)?;
         environment.packages.push(Installed::new(wheel.name, wheel.version, true, files, &prefix.path)?);
     }
@@ -171,12 +165,7 @@ impl Installed {
     }
 }
 
-fn installed(
-    package: &Package,
-    linked: Linked,
-    prefix: &Prefix<'_>,
-    requested: bool,
-) -> Result<Installed, CondaError> {
+fn installed(package: &Package, linked: Linked, prefix: &Prefix<'_>, requested: bool) -> Result<Installed, CondaError> {
     let (name, version) = (package.locked.name.clone(), package.locked.version.clone());
     let post_link = linked.post_link.map(|path| prefix.path.join(path.as_bytes())).transpose()?;
     Ok(Installed { post_link, ..Installed::new(name, version, requested, linked.files, &prefix.path)? })

@@ -41,9 +41,35 @@ const GROUPS: usize = 8;
 /// Packages that most environments have, those that change least first: what is shared most comes first, because an
 /// engine keeps unpacked layers by what is below them.
 const CORE: [&str; 30] = [
-    "_libgcc_mutex", "_openmp_mutex", "libgcc-ng", "libgcc", "libstdcxx-ng", "libstdcxx", "libgomp", "libgfortran",
-    "ld_impl_linux-64", "tzdata", "ca-certificates", "zlib", "libzlib", "bzip2", "xz", "liblzma", "zstd", "lz4-c",
-    "ncurses", "readline", "libffi", "libuuid", "expat", "libexpat", "openssl", "sqlite", "libsqlite", "tk", "python",
+    "_libgcc_mutex",
+    "_openmp_mutex",
+    "libgcc-ng",
+    "libgcc",
+    "libstdcxx-ng",
+    "libstdcxx",
+    "libgomp",
+    "libgfortran",
+    "ld_impl_linux-64",
+    "tzdata",
+    "ca-certificates",
+    "zlib",
+    "libzlib",
+    "bzip2",
+    "xz",
+    "liblzma",
+    "zstd",
+    "lz4-c",
+    "ncurses",
+    "readline",
+    "libffi",
+    "libuuid",
+    "expat",
+    "libexpat",
+    "openssl",
+    "sqlite",
+    "libsqlite",
+    "tk",
+    "python",
     "numpy",
 ];
 
@@ -135,11 +161,7 @@ fn title(group: &[&Installed]) -> String {
 }
 
 /// A layer of these files, or several where they are more than `most` bytes.
-fn split(
-    title: &str,
-    mut files: Vec<&(TreePath, Inode)>,
-    most: Option<u64>,
-) -> Result<Vec<PlannedLayer>, CondaError> {
+fn split(title: &str, mut files: Vec<&(TreePath, Inode)>, most: Option<u64>) -> Result<Vec<PlannedLayer>, CondaError> {
     files.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut trees = vec![Tree::new()];
     let mut size = 0;
@@ -174,7 +196,8 @@ mod tests {
     }
 
     fn environment(packages: Vec<Installed>) -> Environment {
-        let record = (TreePath::literal("opt/env/conda-meta/history"), Inode::file(0o644, Content::empty(), Origin::Root));
+        let record =
+            (TreePath::literal("opt/env/conda-meta/history"), Inode::file(0o644, Content::empty(), Origin::Root));
         Environment {
             name: "demo".into(),
             prefix: TreePath::literal("opt/env"),

@@ -3,16 +3,17 @@
 use std::convert::Infallible;
 
 use rattler_conda_types::package::{
-    FileMode, Files as FileList, HasPrefix, IndexJson, LinkJson, NoArchLinks, PackageFile, PathType, PathsEntry, PathsJson,
+    FileMode, Files as FileList, HasPrefix, IndexJson, LinkJson, NoArchLinks, PackageFile, PathType, PathsEntry,
+    PathsJson,
 };
 use serde_json::Value;
 
+use super::CondaError;
 use super::archive::{Files, damaged};
 use super::placeholder::{in_binary, in_text};
 use super::prune::Pruned;
 use super::python::Python;
 use super::record::RecordedPath;
-use super::CondaError;
 use crate::digest::{Digest, to_hex};
 use crate::epoch::Epoch;
 use crate::lock::LockedConda;
@@ -61,7 +62,8 @@ impl Package {
             let bytes = content.read().map_err(|error| wrong(name, &error))?;
             String::from_utf8(bytes).map(Some).map_err(|error| wrong(name, &error))
         };
-        let index_text = text("index.json")?.ok_or_else(|| damaged(&title, "it has no `info/index.json`".to_owned()))?;
+        let index_text =
+            text("index.json")?.ok_or_else(|| damaged(&title, "it has no `info/index.json`".to_owned()))?;
         let index = IndexJson::from_str(&index_text).map_err(|error| wrong("index.json", &error))?;
         let index_value: Value = serde_json::from_str(&index_text).map_err(|error| wrong("index.json", &error))?;
         let found = (index.name.as_normalized().to_owned(), index.version.to_string(), index.build.to_string());
@@ -116,7 +118,8 @@ impl Package {
             linked.files.push((path, inode));
             linked.paths.push(recorded);
         }
-        if let (Some(python), Some(LinkJson { noarch: NoArchLinks::Python(points), .. })) = (python, &self.entry_points) {
+        if let (Some(python), Some(LinkJson { noarch: NoArchLinks::Python(points), .. })) = (python, &self.entry_points)
+        {
             for point in &points.entry_points {
                 let (path, text) = python.entry_point(place.prefix, point)?;
                 let bytes = text.into_bytes();
@@ -129,7 +132,9 @@ impl Package {
                     placeholder: None,
                 });
                 let meta = Meta { mtime: self.time(self.date.seconds(), place), ..Meta::new(0o755) };
-                linked.files.push((path, Inode { meta, node: Node::File(Content::bytes(bytes)), origin: self.origin() }));
+                linked
+                    .files
+                    .push((path, Inode { meta, node: Node::File(Content::bytes(bytes)), origin: self.origin() }));
             }
         }
         Ok(linked)
@@ -173,8 +178,7 @@ impl Package {
         let mut mtime = self.time(found.meta.mtime, place);
         let node = match (&found.node, &entry.prefix_placeholder) {
             (Node::File(content), Some(placeholder)) => {
-                let unreadable =
-                    |source| CondaError::Content { package: self.title(), path: written.clone(), source };
+                let unreadable = |source| CondaError::Content { package: self.title(), path: written.clone(), source };
                 let bytes = content.read().map_err(unreadable)?;
                 let (from, to) = (placeholder.placeholder.as_bytes(), place.prefix.as_bytes());
                 let too_long = || CondaError::PrefixTooLong {

@@ -157,11 +157,8 @@ fn locked(
 
 /// Downloads a package whose digest or size is not known, and compares what is.
 fn download(package: &ExactPackage, network: &Network, context: &Context) -> Result<Blob, CondaError> {
-    let failed = |source| CondaError::Fetch {
-        package: package.title(),
-        help: "check the address",
-        source: Box::new(source),
-    };
+    let failed =
+        |source| CondaError::Fetch { package: package.title(), help: "check the address", source: Box::new(source) };
     let known = package.sha256.and_then(|digest| context.store.verified(&digest).transpose());
     if let Some(blob) = known {
         return Ok(blob?);
@@ -171,9 +168,7 @@ fn download(package: &ExactPackage, network: &Network, context: &Context) -> Res
         failed(CondaError::Mismatch { url: super::network::plain(&package.url), expected, found })
     };
     match (package.sha256, package.md5) {
-        (Some(expected), _) if expected != blob.digest => {
-            Err(mismatch(expected.to_string(), blob.digest.to_string()))
-        }
+        (Some(expected), _) if expected != blob.digest => Err(mismatch(expected.to_string(), blob.digest.to_string())),
         (None, Some(expected)) => {
             let found = md5_of(&blob)?;
             if found == expected {

@@ -14,6 +14,9 @@ use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 /// Where a shell leaves the variables that scripts have set.
 const VARIABLES: &str = "/tmp/rootsmith-variables";
 
+/// Where packages' scripts leave what they have to say, below the prefix.
+const MESSAGES: &str = ".messages.txt";
+
 /// What programs find in their `PATH` behind the environment's own folder.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -57,10 +60,19 @@ pub fn run(
     let mut session = context.sandbox.start(&settings)?;
     session.put(stage.entries())?;
     let time = context.epoch.unwrap_or(environment.epoch).seconds();
+    // Scripts of packages run in the activated environment, as conda runs them.
+    let sourced = |scripts: &[String]| scripts.iter().map(|script| format!(". '{script}'\n")).collect::<String>();
+    let activated = sourced(&scripts(environment)?);
     for (name, version, script) in &post_link {
         let script = format!("/{}", String::from_utf8_lossy(script.as_bytes()));
+        let command = vec![shell.clone(), "-c".to_owned(), format!("set -e\n{activated}exec '{shell}' '{script}'\n")];
         let more = [("PKG_NAME", name), ("PKG_VERSION", version)];
-        session.run(&step(vec![shell.clone(), script], &prefix, &more, time))?;
+        session.run(&step(command, &prefix, &more, time))?;
+    }
+    let messages = session.read(&environment.prefix.join(MESSAGES)?)?.unwrap_or_default();
+    let said = String::from_utf8_lossy(&messages).trim().to_owned();
+    if !post_link.is_empty() && !said.is_empty() {
+        environment.warnings.push(format!("the packages' scripts say: {said}"));
     }
     if let Some(python) = &python {
         compile(&mut session, python, &prefix, time, environment)?;
@@ -68,8 +80,8 @@ pub fn run(
     let variables = if activating.is_empty() {
         Vec::new()
     } else {
-        let lines: String = activating.iter().map(|script| format!(". '{script}'\n")).collect();
-        let command = vec![shell, "-c".to_owned(), format!("set -e\n{lines}export -p > /dev/null\nenv -0 > {VARIABLES}\n")];
+        let lines = sourced(&activating);
+        let command = vec![shell, "-c".to_owned(), format!("set -e\n{lines}env -0 > {VARIABLES}\n")];
         session.run(&step(command, &prefix, &[], time))?;
         let bytes = session.read(&TreePath::literal(&VARIABLES[1..]))?.unwrap_or_default();
         set_by(&bytes, &step(Vec::new(), &prefix, &[], time))
@@ -128,7 +140,8 @@ fn compile(
 
 /// The variables that are otherwise than they were given to the shell.
 fn set_by(bytes: &[u8], given: &Step) -> Vec<(String, String)> {
-    let given: BTreeMap<&str, &str> = given.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let given: BTreeMap<&str, &str> =
+        given.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let own = ["PWD", "OLDPWD", "SHLVL", "_"];
     let lines = bytes.split(|byte| *byte == 0).filter_map(|line| std::str::from_utf8(line).ok()?.split_once('='));
     let mut set: Vec<(String, String)> = lines
@@ -150,18 +163,22 @@ fn take(environment: &mut Environment, before: &Tree, after: &Tree) -> Result<()
         inode.origin == Origin::Sandbox && !(inode.is_directory() && before.is_directory(path))
     };
     let mut elsewhere = Vec::new();
+    let messages = environment.prefix.join(MESSAGES)?;
     for entry in after.entries().filter(|entry| is_new(entry.path, entry.inode)) {
         if !entry.path.starts_with(&environment.prefix) {
             elsewhere.push(entry.path.clone());
             continue;
         }
-        if entry.inode.is_directory() && entry.path.name() == b"__pycache__" {
+        if *entry.path == messages || (entry.inode.is_directory() && entry.path.name() == b"__pycache__") {
             continue;
         }
         let mut inode = entry.inode.clone();
         inode.meta.uid = 0;
         inode.meta.gid = 0;
-        let owner = owners.get(entry.path).copied().or_else(|| source_of(entry.path).and_then(|path| owners.get(&path).copied()));
+        let owner = owners
+            .get(entry.path)
+            .copied()
+            .or_else(|| source_of(entry.path).and_then(|path| owners.get(&path).copied()));
         match owner.filter(|_| entry.path.name().ends_with(b".pyc")) {
             Some((index, mtime)) => {
                 inode.meta.mtime = mtime;

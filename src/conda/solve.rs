@@ -83,8 +83,12 @@ impl Problem<'_> {
             _ if network.is_offline() && !local => {
                 (Trouble::Machine, "run once without `--offline` and `--frozen`, which turn the network off")
             }
-            _ if local => (Trouble::Input, "check the channel's path: `conda index` or `rattler-index` writes its list"),
-            _ => (Trouble::Upstream, "try later, or name another channel; logins come from RATTLER_AUTH_FILE and netrc"),
+            _ if local => {
+                (Trouble::Input, "check the channel's path: `conda index` or `rattler-index` writes its list")
+            }
+            _ => {
+                (Trouble::Upstream, "try later, or name another channel; logins come from RATTLER_AUTH_FILE and netrc")
+            }
         };
         let reason = [error.to_string(), innermost(error)];
         let reason = if reason[0] == reason[1] { reason[0].clone() } else { reason.join(": ") };
@@ -128,14 +132,11 @@ pub(super) fn virtual_packages(
         Architecture::Riscv64 => "riscv64",
         Architecture::S390x => "s390x",
     };
-    let mut known: std::collections::BTreeMap<String, (String, String)> = [
-        ("__unix", "0", "0"),
-        ("__linux", LINUX, "0"),
-        ("__archspec", "1", architecture),
-    ]
-    .into_iter()
-    .map(|(name, version, build)| (name.to_owned(), (version.to_owned(), build.to_owned())))
-    .collect();
+    let mut known: std::collections::BTreeMap<String, (String, String)> =
+        [("__unix", "0", "0"), ("__linux", LINUX, "0"), ("__archspec", "1", architecture)]
+            .into_iter()
+            .map(|(name, version, build)| (name.to_owned(), (version.to_owned(), build.to_owned())))
+            .collect();
     if let Some(version) = glibc {
         known.insert("__glibc".to_owned(), (version.to_owned(), "0".to_owned()));
     }

@@ -160,7 +160,10 @@ impl Wheel {
         let information = information.ok_or_else(|| wrong("it has no `RECORD`".to_owned()))?;
         for (command, module, function) in entry_points(&points) {
             let script = target.python.script(target.prefix, &module, &function);
-            files.push((TreePath::new(format!("bin/{command}"))?, self.file(0o755, Content::bytes(script.into_bytes()))));
+            files.push((
+                TreePath::new(format!("bin/{command}"))?,
+                self.file(0o755, Content::bytes(script.into_bytes())),
+            ));
         }
         let site = &target.python.site_packages;
         let installer = TreePath::new(format!("{site}/{information}/INSTALLER"))?;
@@ -205,8 +208,12 @@ impl Wheel {
         let own = format!("cp{major}{minor}");
         let stable = abis.split('.').any(|abi| abi == "abi3");
         let fits_python = pythons.split('.').any(|python| {
-            let older = || python.strip_prefix("cp3").and_then(|known| known.parse::<u32>().ok()).is_some_and(|m| m <= minor);
-            python == format!("py{major}") || python == format!("py{major}{minor}") || python == own || (stable && older())
+            let older =
+                || python.strip_prefix("cp3").and_then(|known| known.parse::<u32>().ok()).is_some_and(|m| m <= minor);
+            python == format!("py{major}")
+                || python == format!("py{major}{minor}")
+                || python == own
+                || (stable && older())
         });
         let fits_abi = abis.split('.').any(|abi| abi == "none" || abi == "abi3" || abi == own);
         if !fits_python || !fits_abi {
@@ -241,7 +248,9 @@ fn fits_platform(tag: &str, target: &Target<'_>) -> bool {
         }
     };
     let known = target.glibc.and_then(|version| version.split_once('.'));
-    known.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?))).is_some_and(|has: (u32, u32)| has >= needed)
+    known
+        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)))
+        .is_some_and(|has: (u32, u32)| has >= needed)
 }
 
 fn machine(platform: Platform) -> &'static str {
@@ -303,7 +312,8 @@ fn entry_points(text: &str) -> Vec<(String, String, String)> {
             let Some((module, function)) = object.split_once(':') else { continue };
             let named = |text: &str| text.trim().to_owned();
             let plain = |text: &str| {
-                text.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '.')) && !text.is_empty()
+                text.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '.'))
+                    && !text.is_empty()
             };
             let (command, module, function) = (named(command), named(module), named(function));
             if !command.contains('/') && !command.is_empty() && plain(&module) && plain(&function) {
@@ -321,7 +331,8 @@ fn record(files: &[(TreePath, Inode)], site: &str, own: &str) -> io::Result<Stri
         Some(below) => below.to_owned(),
         None => format!("{}{path}", "../".repeat(depth)),
     };
-    let quoted = |path: String| if path.contains([',', '"']) { format!("\"{}\"", path.replace('"', "\"\"")) } else { path };
+    let quoted =
+        |path: String| if path.contains([',', '"']) { format!("\"{}\"", path.replace('"', "\"\"")) } else { path };
     let mut text = String::new();
     for (path, inode) in files {
         let Some(content) = inode.content() else { continue };

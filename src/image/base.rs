@@ -75,8 +75,8 @@ pub fn extend(
     const WHAT: &str = "image configuration";
     let unusable = |source| OpenError::Document { source };
     let created = epoch.rfc3339();
-    let mut document: Value = serde_json::from_slice(base.bytes())
-        .map_err(|source| unusable(OciError::Document { what: WHAT, source }))?;
+    let mut document: Value =
+        serde_json::from_slice(base.bytes()).map_err(|source| unusable(OciError::Document { what: WHAT, source }))?;
     let env: Vec<String> = settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     if !document["config"].is_object() {
         document["config"] = json!({});

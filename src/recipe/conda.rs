@@ -141,7 +141,12 @@ const PRESETS: [(&str, CondaPreset, &[&str]); 6] = [
     (
         "tests",
         CondaPreset::Tests,
-        &["lib/python*/test/**", "lib/python*/*/test/**", "**/site-packages/**/tests/**", "**/site-packages/**/test/**"],
+        &[
+            "lib/python*/test/**",
+            "lib/python*/*/test/**",
+            "**/site-packages/**/tests/**",
+            "**/site-packages/**/test/**",
+        ],
     ),
     ("source-maps", CondaPreset::SourceMaps, &["**/*.js.map", "**/*.css.map"]),
     ("pkgconfig", CondaPreset::PkgConfig, &["**/pkgconfig/**", "lib/cmake/**", "share/cmake/**"]),
@@ -284,7 +289,8 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<(Place, CondaRequest)> {
         request.bytecode = Bytecode::UncheckedHash;
     }
     let presets = fields.strings("prune").unwrap_or_default();
-    request.prune = PRESETS.iter().filter(|(name, ..)| presets.iter().any(|known| known == name)).map(|p| p.1).collect();
+    request.prune =
+        PRESETS.iter().filter(|(name, ..)| presets.iter().any(|known| known == name)).map(|p| p.1).collect();
     request.layers = match fields.string("layers").as_deref() {
         Some("single") => LayerStrategy::Single,
         Some("per-package") => LayerStrategy::PerPackage,
@@ -380,7 +386,11 @@ impl FromStr for CondaPrefix {
         let path = path.as_str();
         // A script's first line has at most 127 bytes, and ends at the first space: PREFIX/bin/python3.14 must fit.
         if path.contains(|character: char| character.is_whitespace() || character.is_control()) || !path.is_ascii() {
-            return Err(Misfit::new(found, WHAT, "a path of ASCII letters without spaces, since scripts start with it"));
+            return Err(Misfit::new(
+                found,
+                WHAT,
+                "a path of ASCII letters without spaces, since scripts start with it",
+            ));
         }
         if path.len() > 80 || path == "/" {
             return Err(Misfit::new(found, WHAT, "a path of at most 80 letters, other than `/`"));
@@ -409,7 +419,8 @@ fn check_channel(found: &str) -> Result<(), Misfit> {
     if found.trim() != found || found.is_empty() || found.chars().any(char::is_control) {
         return misfit("a name (`conda-forge`), an address (`https://...`) or a path (`./channel`)");
     }
-    let login = found.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|h| h.contains('@')));
+    let login =
+        found.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|h| h.contains('@')));
     if login || found.contains("/t/") {
         return misfit("an address without a login or token: those belong into rattler's auth file or netrc");
     }

@@ -14,6 +14,8 @@ mod architecture;
 mod cli;
 mod clients;
 mod commands;
+#[cfg(feature = "conda")]
+mod conda;
 mod golden;
 mod noble;
 mod peer;

@@ -26,7 +26,7 @@ pub struct LayerArgs {
     #[arg(long, value_name = "FILE", required = true)]
     pub conda: PathBuf,
     /// Where it is in the image; the default is /opt/conda/envs/default
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = prefix)]
     pub prefix: Option<CondaPrefix>,
     /// A channel in place of those of the file; may be repeated
     #[arg(long = "channel", value_name = "CHANNEL")]
@@ -54,4 +54,8 @@ pub struct LayerArgs {
     /// How many threads work; the image does not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+}
+
+fn prefix(text: &str) -> Result<CondaPrefix, String> {
+    text.parse().map_err(|misfit: crate::recipe::Misfit| format!("expected {}", misfit.expected))
 }

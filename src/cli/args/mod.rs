@@ -39,6 +39,7 @@ Exit codes:
 Environment:
   ROOTSMITH_STORE                    where the store is (see --store)
   ROOTSMITH_LOG                      what is logged: warn, info, debug, trace, or a filter
+  RATTLER_AUTH_FILE, NETRC           logins for conda channels
   SOURCE_DATE_EPOCH                  the image's timestamp, in seconds since 1970
   http_proxy, https_proxy, no_proxy  as for curl; apt's own proxies come first
   NO_COLOR                           no colours"

@@ -30,10 +30,10 @@ pub(in crate::ops) fn resolve(
     if recipe.conda.is_empty() {
         return Ok(Vec::new());
     }
-    let declared = |request: &CondaRequest| {
-        request.virtual_packages.keys().any(|name| name.trim_start_matches('_') == "glibc")
-    };
-    let glibc = if recipe.conda.iter().all(declared) { None } else { base_glibc(recipe, lock, platform, options, context)? };
+    let declared =
+        |request: &CondaRequest| request.virtual_packages.keys().any(|name| name.trim_start_matches('_') == "glibc");
+    let glibc =
+        if recipe.conda.iter().all(declared) { None } else { base_glibc(recipe, lock, platform, options, context)? };
     let access = Access::new(options.channels.clone());
     let mut pins = Vec::new();
     for request in &recipe.conda {
@@ -62,7 +62,11 @@ fn base_glibc(
 /// `2.41` of `1:2.41+dfsg`.
 fn upstream(version: &str) -> String {
     let version = version.split_once(':').map_or(version, |(_, version)| version);
-    version.split(|character: char| !character.is_ascii_digit() && character != '.').next().unwrap_or(version).to_owned()
+    version
+        .split(|character: char| !character.is_ascii_digit() && character != '.')
+        .next()
+        .unwrap_or(version)
+        .to_owned()
 }
 
 /// Pins one environment for a base of which only the tree is known.
@@ -210,8 +214,7 @@ fn pack(
     format: &Format,
     context: &Context,
 ) -> Result<Vec<Layer>, Error> {
-    let spread =
-        Spread { strategy: request.layers, max_layers: request.max_layers, max_size: request.max_layer_size };
+    let spread = Spread { strategy: request.layers, max_layers: request.max_layers, max_size: request.max_layer_size };
     let planned = plan(environment, &spread)?;
     let reporter = &*context.reporter;
     reporter.begin(Phase::Pack, Some(environment.packages.iter().map(|package| package.size).sum()), Unit::Bytes);

@@ -1,6 +1,8 @@
 //! What the tests stand on.
 
 pub mod archive;
+#[cfg(feature = "conda")]
+pub mod base;
 pub mod deb;
 pub mod door;
 pub mod engine;
