@@ -4,7 +4,9 @@
 //! SHA-256, and they are different types because mixing them up is the classic mistake of this field.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
@@ -28,9 +30,28 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The digest of the file at `path`.
+    pub fn of_file(path: &Path) -> io::Result<Self> {
+        let mut file = Digesting::new(File::open(path)?);
+        // A large buffer: the file is read at the speed of the hash.
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(file.finish().1),
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
     /// A digest from its 32 raw bytes.
     pub fn from_raw(raw: [u8; 32]) -> Self {
         Self(raw)
+    }
+
+    /// Its 32 raw bytes.
+    pub fn raw(&self) -> [u8; 32] {
+        self.0
     }
 
     /// The 64 lower-case hex digits, without `sha256:`.

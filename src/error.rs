@@ -2,20 +2,28 @@
 
 use std::path::PathBuf;
 
-use crate::archive::ArchiveError;
+use crate::archive::{ArchiveError, CpioError};
 #[cfg(feature = "conda")]
 use crate::conda::{CondaError, Trouble};
 use crate::dest::{DestError, ParseTargetError};
+use crate::elf::{ElfError, ProgramError};
+use crate::engine::EngineError;
 use crate::http::HttpError;
-use crate::image::{ImageError, OpenError, ParsePortError};
+use crate::image::{ChangeError, ImageError, OpenError, ParsePortError};
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
 use crate::oci::ParseReferenceError;
 use crate::pass::PassError;
 use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
+use crate::source::apk::ApkError;
+use crate::source::archive::ArchiveSourceError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
+use crate::source::dnf::DnfError;
+use crate::source::host::CaptureError;
+use crate::source::oci::OciImageError;
 use crate::store::StoreError;
+use crate::tree::TreeError;
 
 /// What ended a command.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -44,10 +52,63 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Fetch(#[from] FetchError),
+    /// Choosing, fetching and installing packages of apk.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Apk(#[from] ApkError),
+    /// A tree cannot be compared with the layers below it.
+    #[error("cannot compare the files with those of the layers below")]
+    Compare {
+        /// Which content cannot be read, and why not.
+        source: std::io::Error,
+    },
+    /// An image that a recipe starts from.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    OciImage(#[from] OciImageError),
+    /// Reading the archive that somebody else made.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    ArchiveSource(#[from] ArchiveSourceError),
+    /// Capturing a machine.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Capture(#[from] CaptureError),
+    /// The report of a capture cannot be written.
+    #[error("cannot write the report `{}`", path.display())]
+    #[diagnostic(help("name a file in a folder that you may write to: `--report FILE`"))]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A machine cannot be locked.
+    #[error("`[from.host]` cannot be locked: a machine changes, and is only what it is when it is captured")]
+    #[diagnostic(help(
+        "build without --locked and --frozen; or keep what was captured, and build from that: \
+         `rootsmith capture PATH -o rootfs-tar:FILE`, then `[from.archive]` with the file"
+    ))]
+    HostLock,
+    /// Packages of rpm.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Dnf(#[from] DnfError),
     /// The sandbox, or a command in it.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Sandbox(#[from] SandboxError),
+    /// A program that cannot start in its image.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Program(#[from] ProgramError),
+    /// A package tini without the program that needs no libraries.
+    #[error("cannot put tini into the image: the package tini {version} has no `/usr/bin/tini-static`")]
+    #[diagnostic(help("name a newer `suite` in `[from.scratch.debian]`, or a local one: `init = \"./tini\"`"))]
+    NoStaticTini {
+        /// The package's version.
+        version: String,
+    },
     /// A pass.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -105,6 +166,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Conda(#[from] CondaError),
+    /// An environment where the base has something else.
+    #[error("cannot put the environment on the base")]
+    #[diagnostic(help("give it another `prefix`, or a base without files there"))]
+    Environment(#[from] TreeError),
     /// A recipe with environments, and a program without conda.
     #[error("cannot make a conda environment: this rootsmith was built without conda")]
     #[diagnostic(code(conda::missing), help("build it with the feature `conda`, which is on unless it is turned off"))]
@@ -136,6 +201,17 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// What an imported image says of its user is a name that it does not have.
+    #[error("the imported image runs as `{name}`, and has no user or group of that name")]
+    #[diagnostic(help("give numbers: `--change 'USER 10001:10001'`"))]
+    ForeignUser {
+        /// The name.
+        name: String,
+    },
+    /// A change of what an imported image says.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Change(#[from] ChangeError),
     /// What was typed makes no sense.
     #[error("{message}")]
     #[diagnostic(code(usage), help("{help}"))]
@@ -151,6 +227,8 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Blame {
+    /// Nobody's: the answer is no.
+    Answer = 1,
     /// What the user wrote: a recipe, a flag, a stale lock.
     Input = 2,
     /// This machine: a missing program, a full disk, no network.
@@ -172,20 +250,40 @@ impl Error {
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::Apk(error) => of_apk(error),
+            Self::Dnf(error) => of_dnf(error),
+            Self::Capture(error) => of_capture(error),
+            Self::Report { .. } => Blame::Machine,
+            Self::OciImage(error) => of_oci_image(error),
             Self::Sandbox(error) => of_sandbox(error),
             #[cfg(feature = "conda")]
             Self::Conda(error) => of_conda(error),
             Self::NoConda => Blame::Machine,
+            Self::ArchiveSource(error) => of_archive(error),
+            Self::Open { source: OpenError::Temporary { .. }, .. } => Blame::Machine,
             Self::Image(ImageError::Store { source }) => of_store(source),
+            Self::Dest(DestError::Cpio { source, .. }) if !matches!(source, CpioError::Content { .. }) => Blame::Input,
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
             Self::Pass(PassError::Content { .. }) => Blame::Machine,
+            Self::Program(ProgramError::Unreadable { source: ElfError::Io(_), .. }) => Blame::Machine,
+            Self::Pass(PassError::Compare { .. }) | Self::Compare { .. } => Blame::Machine,
             _ => Blame::Input,
         }
     }
 
-    /// The exit code of a program that ends with this error: 2, 3, 4 or 70.
+    /// The exit code of a program that ends with this error: 1, 2, 3, 4 or 70.
     pub fn exit_code(&self) -> u8 {
         self.blame() as u8
+    }
+}
+
+fn of_capture(error: &CaptureError) -> Blame {
+    match error {
+        CaptureError::Secrets { .. } => Blame::Answer,
+        CaptureError::NotMounted(_) | CaptureError::TooDeep(_) => Blame::Input,
+        CaptureError::Root { source, .. } if source.kind() != std::io::ErrorKind::PermissionDenied => Blame::Input,
+        CaptureError::Tree(_) => Blame::Bug,
+        _ => Blame::Machine,
     }
 }
 
@@ -236,6 +334,70 @@ fn of_install(error: &InstallError) -> Blame {
         InstallError::Sandbox(error) => of_sandbox(error),
         InstallError::FileConflict { .. } => Blame::Input,
         InstallError::Content { .. } => Blame::Machine,
+        _ => Blame::Upstream,
+    }
+}
+
+/// An image that is not there, or not the one that is meant, is the recipe's affair; one that is damaged or has changed
+/// is that of whoever made it.
+fn of_oci_image(error: &OciImageError) -> Blame {
+    match error {
+        OciImageError::Store(error) => of_store(error),
+        OciImageError::Engine { source: EngineError::Talk { .. }, .. } => Blame::Machine,
+        OciImageError::Open { source, .. } => match source {
+            OpenError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Blame::Input,
+            OpenError::Io { .. } => Blame::Machine,
+            OpenError::NotLayout(_) | OpenError::NotImage(_) | OpenError::Choose { .. } => Blame::Input,
+            OpenError::Artifact { .. } | OpenError::Foreign { .. } => Blame::Input,
+            OpenError::Encrypted { .. } | OpenError::LayerType { .. } => Blame::Input,
+            _ => Blame::Upstream,
+        },
+        OciImageError::Changed { .. } | OciImageError::Damaged { .. } => Blame::Upstream,
+        OciImageError::Read { .. } | OciImageError::Unpack { .. } | OciImageError::Document(_) => Blame::Upstream,
+        _ => Blame::Input,
+    }
+}
+
+fn of_dnf(error: &DnfError) -> Blame {
+    match error {
+        DnfError::Http(error) => of_http(error),
+        DnfError::Store(error) => of_store(error),
+        DnfError::Sandbox(error) => of_sandbox(error),
+        DnfError::NoProgram { .. }
+        | DnfError::Program { .. }
+        | DnfError::Solver { .. }
+        | DnfError::NoGroups
+        | DnfError::Database { .. }
+        | DnfError::Io { .. } => Blame::Machine,
+        DnfError::NoRepository { .. }
+        | DnfError::Metadata { .. }
+        | DnfError::OtherIndex { .. }
+        | DnfError::Signature { .. }
+        | DnfError::Damaged { .. }
+        | DnfError::OtherPackage { .. } => Blame::Upstream,
+        _ => Blame::Input,
+    }
+}
+
+fn of_archive(error: &ArchiveSourceError) -> Blame {
+    match error {
+        ArchiveSourceError::Http(error) => of_http(error),
+        ArchiveSourceError::Store(error) => of_store(error),
+        ArchiveSourceError::Mismatch { remote: true, .. } => Blame::Upstream,
+        error if error.is_local() => Blame::Machine,
+        _ => Blame::Input,
+    }
+}
+
+fn of_apk(error: &ApkError) -> Blame {
+    match error {
+        ApkError::Http(error) => of_http(error),
+        ApkError::Store(error) => of_store(error),
+        ApkError::Sandbox(error) => of_sandbox(error),
+        ApkError::Content { .. } => Blame::Machine,
+        ApkError::Solve(_) | ApkError::FileConflict { .. } | ApkError::NotChosen { .. } => Blame::Input,
+        ApkError::KeyFile { .. } | ApkError::NoKeyInFile { .. } | ApkError::UnknownKey { .. } => Blame::Input,
+        ApkError::NoRepository { .. } | ApkError::Unsigned { .. } => Blame::Input,
         _ => Blame::Upstream,
     }
 }

@@ -36,7 +36,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`digest`] [`platform`] [`epoch`] [`interrupt`] [`package`] [`report`] | the words |
 //! | 1 | [`tree`] [`oci`] [`recipe`] [`store`] | files as data, documents, recipes, blobs |
-//! | 2 | [`archive`] [`lock`] [`http`] [`sandbox`] | tar and compression, pins, downloads, other programs |
+//! | 2 | [`archive`] [`lock`] [`http`] [`engine`] [`openpgp`] [`sandbox`] [`elf`] | tar and compression, pins, downloads, Docker, signatures, other programs, what programs need |
 //! | 3 | [`context`] [`image`] [`inventory`] | what is handed down; layers and images; packages found in a tree |
 //! | 4 | [`source`] [`pass`] [`dest`] `conda` | the families: each has members that do not know each other |
 //! | 5 | [`error`] | the sum of what can go wrong, and the exit code of each |
@@ -143,6 +143,8 @@ pub mod conda;
 pub mod context;
 pub mod dest;
 pub mod digest;
+pub mod elf;
+pub mod engine;
 pub mod epoch;
 pub mod error;
 pub mod http;
@@ -151,6 +153,7 @@ pub mod interrupt;
 pub mod inventory;
 pub mod lock;
 pub mod oci;
+pub mod openpgp;
 pub mod ops;
 pub mod package;
 pub mod pass;

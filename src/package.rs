@@ -12,6 +12,10 @@ pub enum Manager {
     Rpm,
     /// conda.
     Conda,
+    /// Go's modules, as a program notes what it was built of.
+    Go,
+    /// Rust's crates, as `cargo auditable` notes them in a program.
+    Cargo,
 }
 
 /// A package that an image holds.

@@ -11,6 +11,8 @@ pub enum Phase {
     Resolve,
     /// Downloading packages and other inputs.
     Download,
+    /// Reading the files of a machine.
+    Capture,
     /// Decompressing and reading packages.
     Unpack,
     /// Running maintainer scripts and recipe commands in the sandbox.

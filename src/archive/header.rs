@@ -11,11 +11,16 @@ pub const OCTAL_SIZE: u64 = 0o777_7777_7777;
 /// The largest owner that seven octal digits hold.
 pub const OCTAL_OWNER: u32 = 0o777_7777;
 
-/// Whether the header's checksum is right: the sum of all bytes, those of the checksum itself counted as spaces.
+/// Whether the header's checksum is right: the sum of all bytes, those of the checksum itself counted as spaces. Some old
+/// programs added the bytes up as signed ones (GNU tar's manual, "Basic Tar Format"), which is another sum only where names
+/// are not ASCII.
 pub fn checksum_is_right(header: &Header) -> bool {
     let bytes = header.as_bytes();
-    let sum: i64 = bytes[..148].iter().chain(&bytes[156..]).map(|byte| i64::from(*byte)).sum();
-    number(&header.as_old().cksum) == Some(sum + 8 * i64::from(b' '))
+    let summed = || bytes[..148].iter().chain(&bytes[156..]);
+    let unsigned: i64 = summed().map(|byte| i64::from(*byte)).sum();
+    let signed: i64 = summed().map(|byte| i64::from(byte.cast_signed())).sum();
+    let spaces = 8 * i64::from(b' ');
+    number(&header.as_old().cksum).is_some_and(|found| found == unsigned + spaces || found == signed + spaces)
 }
 
 /// Reads a numeric field: octal digits, padded with spaces and ended by NUL or space, or GNU's base-256 (a two's

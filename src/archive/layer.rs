@@ -1,9 +1,43 @@
 //! Applying a layer with its whiteouts (OCI image spec, layer.md, "Representing Changes").
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
 
-use super::{ArchiveError, Duplicates, Item, What};
+use super::header::BLOCK;
+use super::{ArchiveError, Duplicates, Item, Limits, What, read_tar, read_tar_file};
 use crate::tree::{Origin, Tree, TreePath};
+
+/// As [`read_tar_file`] for the uncompressed tar of a layer, whose digest was checked before: it may end without an end
+/// marker, and without the padding of its last file. Some builders write layers so (umoci's `insert`), and engines take
+/// them, as Go's tar reader does.
+pub fn read_layer_file<E: From<ArchiveError>>(
+    blob: &Arc<Path>,
+    origin: &Origin,
+    limits: &Limits,
+    each: impl FnMut(Item) -> Result<(), E>,
+) -> Result<(), E> {
+    let unreadable = |source| ArchiveError::Read { archive: origin.clone(), source };
+    let mut file = File::open(blob).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    if size % BLOCK == 0 && ends_with_zeros(&mut file, size).map_err(unreadable)? {
+        return read_tar_file(blob, origin, limits, each);
+    }
+    file.rewind().map_err(unreadable)?;
+    let missing = size.next_multiple_of(BLOCK) - size + 2 * BLOCK;
+    read_tar(file.chain(io::repeat(0).take(missing)), blob, origin, limits, each)
+}
+
+/// Whether the last block of a file is one of zeros.
+fn ends_with_zeros(file: &mut File, size: u64) -> io::Result<bool> {
+    let Some(start) = size.checked_sub(BLOCK) else { return Ok(false) };
+    file.seek(SeekFrom::Start(start))?;
+    let mut last = Vec::new();
+    file.take(BLOCK).read_to_end(&mut last)?;
+    Ok(last.iter().all(|byte| *byte == 0))
+}
 
 /// Puts the entries of one layer onto the tree of those below it.
 ///
@@ -27,6 +61,11 @@ impl<'a> LayerApplier<'a> {
     /// Starts on one layer, which errors call `archive`.
     pub fn new(tree: &'a mut Tree, duplicates: Duplicates, archive: Origin) -> Self {
         Self { tree, duplicates, archive, named: BTreeSet::new(), upper: BTreeSet::new() }
+    }
+
+    /// The tree as it is so far.
+    pub fn tree(&self) -> &Tree {
+        self.tree
     }
 
     /// Applies one entry.
@@ -163,6 +202,34 @@ mod tests {
         assert_eq!(layers([lower(), vec![HardLink("h", "s/x")]]).unwrap().split(' ').count(), 7);
         let outside = layers([vec![Symlink("out", "/../..")], vec![File("out/etc"), File("out/.wh.x")]]).unwrap();
         assert_eq!(outside, "/etc /out");
+    }
+
+    #[test]
+    fn a_layer_may_end_without_a_marker() {
+        let mut tree = Tree::new();
+        for (name, text) in [("a", "short"), ("b", "long".repeat(500).as_str())] {
+            let inode = Inode::file(0o644, Content::bytes(text.as_bytes()), Origin::Root);
+            tree.insert(TreePath::literal(name), inode).unwrap();
+        }
+        let whole = super::super::write_tar(&tree, Default::default(), Vec::new()).unwrap();
+        let end = whole.len() - 1024;
+        let folder = tempfile::tempdir().unwrap();
+        let read = |bytes: &[u8]| {
+            let path: Arc<Path> = folder.path().join("layer").into();
+            std::fs::write(&path, bytes).unwrap();
+            let mut found = Tree::new();
+            let origin = Origin::Import("test".into());
+            let mut applier = LayerApplier::new(&mut found, Duplicates::Refuse, origin.clone());
+            read_layer_file(&path, &origin, &Limits::default(), |item| applier.put(item))?;
+            found.to_text().map_err(|source| ArchiveError::Write { source })
+        };
+        let padding = 2000_usize.next_multiple_of(512) - 2000;
+        for length in [whole.len(), end + 512, end, end - padding] {
+            assert_eq!(read(&whole[..length]).unwrap(), tree.to_text().unwrap(), "{length} bytes");
+        }
+        assert_eq!(read(b"").unwrap().lines().count(), 1, "a layer of no bytes holds nothing");
+        assert!(read(&whole[..end - 600]).is_err(), "content is missing");
+        assert!(read(&whole[..200]).is_err(), "half a header");
     }
 
     #[test]

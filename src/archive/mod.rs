@@ -5,6 +5,7 @@
 
 mod apply;
 mod compress;
+mod cpio;
 mod decompress;
 mod error;
 mod extended;
@@ -17,8 +18,9 @@ mod write;
 
 pub use apply::{Applier, Apply, Duplicates};
 pub use compress::{Compressed, Compression, Compressor, Effort, ParseCompressionError};
+pub use cpio::{CpioError, CpioOmissions, write_cpio};
 pub use decompress::{decompress, is_compressed};
 pub use error::ArchiveError;
-pub use layer::LayerApplier;
+pub use layer::{LayerApplier, read_layer_file};
 pub use read::{Item, Limits, What, read_tar, read_tar_file};
-pub use write::{SpecialFiles, TarWriter, is_kept_attribute, write_tar};
+pub use write::{SpecialFiles, TarWriter, is_kept_attribute, write_layer, write_tar, write_tar_by_entry};

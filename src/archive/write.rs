@@ -4,14 +4,14 @@
 //! Headers are ustar, with PAX records only where a value needs them; no access times, no owner names. The first path of
 //! an inode carries its data, further ones are hard links to it. Two blocks of zeros end the archive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 
 use tar::{EntryType, Header};
 
 use super::header::{BLOCK, OCTAL_OWNER, OCTAL_SIZE};
 use super::{ArchiveError, pax};
-use crate::tree::{Entry, InodeId, Meta, Node, Tree, TreePath, Xattrs};
+use crate::tree::{Content, Entry, InodeId, Meta, Node, Tree, TreePath, Xattrs};
 
 /// What a tar holds beside directories, files and symbolic links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,33 @@ pub enum SpecialFiles {
 /// Fails where a name starts with `.wh.`, which image layers would take for a removal; where a content cannot be read;
 /// and where `output` fails.
 pub fn write_tar<W: Write>(tree: &Tree, special: SpecialFiles, output: W) -> Result<W, ArchiveError> {
+    write_tar_by_entry(tree, special, output, |_, _, _| Ok(()))
+}
+
+/// The same for an output that wants to know where entries begin: `begins` is told of each before it is written, with its
+/// path and the size of its content.
+pub fn write_tar_by_entry<W: Write>(
+    tree: &Tree,
+    special: SpecialFiles,
+    output: W,
+    begins: impl FnMut(&mut W, &[u8], u64) -> io::Result<()>,
+) -> Result<W, ArchiveError> {
+    write_layer(tree, &BTreeSet::new(), special, output, begins)
+}
+
+/// As [`write_tar_by_entry`] for a layer on top of others: each path of `removed`, whose directory is in `tree`, becomes
+/// a whiteout, right behind its directory and so before its siblings (OCI image spec, layer.md, "Whiteouts").
+pub fn write_layer<W: Write>(
+    tree: &Tree,
+    removed: &BTreeSet<TreePath>,
+    special: SpecialFiles,
+    output: W,
+    mut begins: impl FnMut(&mut W, &[u8], u64) -> io::Result<()>,
+) -> Result<W, ArchiveError> {
+    let mut whiteouts: BTreeMap<TreePath, Vec<&TreePath>> = BTreeMap::new();
+    for path in removed {
+        whiteouts.entry(path.parent().unwrap_or_else(TreePath::root)).or_default().push(path);
+    }
     let mut writer = TarWriter::new(output);
     let mut first_paths: BTreeMap<InodeId, &TreePath> = BTreeMap::new();
     for entry in tree.entries() {
@@ -44,9 +71,16 @@ pub fn write_tar<W: Write>(tree: &Tree, special: SpecialFiles, output: W) -> Res
         if entry.path.name().starts_with(b".wh.") {
             return Err(ArchiveError::WhiteoutName { path: entry.path.clone() });
         }
-        match first_paths.get(&entry.id) {
+        let first = first_paths.get(&entry.id);
+        let content = entry.inode.content().filter(|_| first.is_none());
+        let size = content.map_or(0, Content::size);
+        begins(&mut writer.output, entry.path.as_bytes(), size).map_err(|source| ArchiveError::Write { source })?;
+        match first {
             Some(first) => writer.hard_link(entry, first)?,
             None => writer.inode(entry)?,
+        }
+        for path in whiteouts.remove(entry.path).unwrap_or_default() {
+            writer.whiteout(path)?;
         }
         if tree.link_count(entry.id) > 1 {
             first_paths.insert(entry.id, entry.path);
@@ -128,6 +162,15 @@ impl<W: Write> TarWriter<W> {
             }
             Node::Fifo => self.header(&described(EntryType::Fifo)).map_err(failed),
         }
+    }
+
+    fn whiteout(&mut self, path: &TreePath) -> Result<(), ArchiveError> {
+        let folder = path.parent().filter(|folder| !folder.is_root());
+        let folder = folder.map_or_else(Vec::new, |folder| [folder.as_bytes(), b"/"].concat());
+        let name = [&folder, b".wh.".as_slice(), path.name()].concat();
+        let meta = Meta::new(0o644);
+        let header = self.header(&Described::new(&name, &meta, EntryType::Regular));
+        header.map_err(|source| ArchiveError::Write { source })
     }
 
     fn hard_link(&mut self, entry: Entry<'_>, target: &TreePath) -> Result<(), ArchiveError> {

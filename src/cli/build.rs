@@ -8,9 +8,12 @@ use std::thread;
 
 use super::args::{BuildArgs, LockArgs, NetworkArgs};
 use super::{Answer, Session, network};
-use crate::dest::{DockerDaemon, Target};
+use crate::context::Context;
+use crate::dest::Target;
+use crate::engine::Engine;
 use crate::epoch::Epoch;
 use crate::error::Error;
+use crate::ops::binary;
 use crate::ops::build::{self, BuildOptions, Built};
 use crate::ops::lock::{self, LockOptions, UpdateOptions};
 use crate::source::debian::archives::{self, MirrorSettings};
@@ -18,33 +21,47 @@ use crate::source::debian::archives::{self, MirrorSettings};
 /// Builds, shows the summary, and answers with the digest.
 pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, Error> {
     let targets = arguments.outputs.iter().map(|text| text.parse::<Target>()).collect::<Result<_, _>>()?;
+    // Without a recipe there is no lock; the name is for messages alone.
+    let recipe = arguments.recipe.clone().unwrap_or_else(|| session.environment.folder.join("--binary"));
     let options = BuildOptions {
-        recipe: arguments.recipe.clone(),
+        recipe,
         variant: arguments.variant.clone(),
-        lock: lock_options(&arguments.network, session),
+        platforms: arguments.platforms.clone(),
+        lock: lock_options(&arguments.network, session)?,
         tags: arguments.tags.clone(),
         targets,
-        threads: arguments.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+        threads: threads(arguments.threads),
         docker_socket: docker_socket(session)?,
         secrets: secrets(arguments)?,
     };
     let context = session.context(&arguments.network)?;
-    let built = build::build(&options, &context)?;
-    for line in summary(&built).lines() {
+    if arguments.fresh {
+        context.store.forget();
+    }
+    let built = if arguments.binaries.is_empty() {
+        build::build(&options, &context)?
+    } else {
+        let programs = arguments.binaries.iter().map(|program| session.environment.folder.join(program));
+        binary::build(&programs.collect::<Vec<_>>(), &options, &context)?
+    };
+    Ok(answer(&built, arguments.json, &context))
+}
+
+/// Shows the summary of a finished image; gives its digest, or more as JSON.
+pub(super) fn answer(built: &Built, json: bool, context: &Context) -> Answer {
+    for line in summary(built).lines() {
         context.reporter.note(line);
     }
-    if arguments.json {
-        return Ok(Answer::json(&serde_json::json!({
+    if json {
+        return Answer::json(&serde_json::json!({
             "schema": "rootsmith/build/1",
             "digest": built.digest().to_string(),
             "names": built.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "created": built.epoch.rfc3339(),
-            "passes": built.passes.iter().map(|(name, outcome)| {
-                (*name, outcome.counts.iter().copied().collect::<BTreeMap<_, _>>())
-            }).collect::<BTreeMap<_, _>>(),
-        })));
+            "passes": built.passes.iter().map(|pass| (&pass.name, &pass.counts)).collect::<BTreeMap<_, _>>(),
+        }));
     }
-    Ok(Answer::new(format!("{}\n", built.digest())))
+    Answer::new(format!("{}\n", built.digest()))
 }
 
 /// Locks, and answers with what changed.
@@ -53,7 +70,7 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
     let options = UpdateOptions {
         recipe: arguments.recipe.clone(),
         variant: arguments.variant.clone(),
-        lock: lock_options(&arguments.network, session),
+        lock: lock_options(&arguments.network, session)?,
         check: arguments.check,
         update: names.map(|names| names.into_iter().map(str::to_owned).collect()),
     };
@@ -70,6 +87,7 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
         let end = match (arguments.check, written) {
             (true, _) if changes.is_empty() => "nothing newer".to_owned(),
             (true, _) => format!("{} changes; `rootsmith lock --update` takes them", changes.len()),
+            (false, _) if !updated.is_needed => "nothing to lock: the recipe has no inputs but local files".to_owned(),
             (false, true) => format!("{file} written"),
             (false, false) => format!("{file} is up to date"),
         };
@@ -79,23 +97,35 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
     Ok(if arguments.check && !changes.is_empty() { answer.no() } else { answer })
 }
 
+/// How many threads work: as many as asked for, else one a processor.
+pub(super) fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// The time of day.
 #[allow(clippy::disallowed_methods, reason = "the one place that looks at the clock; no image holds what it says")]
-pub(super) fn lock_options(arguments: &NetworkArgs, session: &Session) -> LockOptions {
+pub(super) fn now() -> Epoch {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Epoch::from_seconds(i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
+}
+
+pub(super) fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOptions, Error> {
     let chosen = network::mirrors(arguments, &session.environment).into_iter().map(|mirror| match named(&mirror) {
         Some((id, url)) => (id.to_owned(), url.to_owned()),
         None => (String::new(), mirror),
     });
     let host = network::host_mirrors(Path::new("/"));
-    LockOptions {
+    Ok(LockOptions {
         locked: arguments.is_locked(),
+        docker_socket: docker_socket(session)?,
         mirrors: MirrorSettings {
             chosen: chosen.collect(),
             host: archives::on_host(host.iter().map(|mirror| (mirror.url.as_str(), mirror.suites.as_slice()))),
         },
         channels: network::channel_logins(&session.environment),
-        now: Epoch::from_seconds(i64::try_from(now.as_secs()).unwrap_or(i64::MAX)),
-    }
+        programs: session.environment.path.clone(),
+        now: now(),
+    })
 }
 
 /// `ID=URL`, a mirror of an archive other than the main one.
@@ -107,7 +137,7 @@ fn named(mirror: &str) -> Option<(&str, &str)> {
 
 pub(super) fn docker_socket(session: &Session) -> Result<std::path::PathBuf, Error> {
     match session.environment.docker_host.as_deref() {
-        None | Some("") => Ok(DockerDaemon::SOCKET.into()),
+        None | Some("") => Ok(Engine::SOCKET.into()),
         Some(host) => host.strip_prefix("unix://").map(Into::into).ok_or_else(|| Error::Usage {
             message: format!("cannot reach the Docker engine at `{host}`"),
             help: "DOCKER_HOST must be `unix://` and a path; or write `-o docker-archive:FILE` and load that"
@@ -128,10 +158,10 @@ fn secrets(arguments: &BuildArgs) -> Result<BTreeMap<String, Vec<u8>>, Error> {
 }
 
 /// What a person wants to know of a finished image.
-fn summary(built: &Built) -> String {
+pub(super) fn summary(built: &Built) -> String {
     let mut text = String::new();
-    for (name, outcome) in built.passes.iter().filter(|(_, outcome)| !outcome.summary.is_empty()) {
-        let _ = writeln!(text, "{name}: {}", outcome.summary);
+    for pass in built.passes.iter().filter(|pass| !pass.summary.is_empty()) {
+        let _ = writeln!(text, "{}: {}", pass.name, pass.summary);
     }
     let size: u64 = built.artifact.images().iter().map(|image| image.size()).sum();
     let names: Vec<String> = built.names.iter().map(|name| name.familiar()).collect();

@@ -1,20 +1,19 @@
 //! `rootsmith layer`.
 
-use std::num::NonZeroUsize;
-use std::thread;
+use std::path::Path;
 
 use super::args::LayerArgs;
 use super::{Answer, Session, build, inspect};
+use crate::archive::{Compression, Effort};
 use crate::dest::Target;
 use crate::error::Error;
-use crate::image::Choice;
 use crate::oci::Reference;
+use crate::ops::forge::Packing;
 use crate::ops::layer::{self, LayerOptions};
-use crate::recipe::CondaRequest;
+use crate::recipe::{CondaRequest, ImageLocation};
 
 /// Puts an environment on an image, and answers with the digest.
 pub(super) fn layer(arguments: &LayerArgs, session: &Session) -> Result<Answer, Error> {
-    let (path, tag) = inspect::place(&arguments.image)?;
     let environment = session.environment.folder.join(&arguments.conda);
     let text = std::fs::read_to_string(&environment).map_err(|error| Error::Usage {
         message: format!("cannot read the environment `{}`: {error}", arguments.conda.display()),
@@ -33,15 +32,32 @@ pub(super) fn layer(arguments: &LayerArgs, session: &Session) -> Result<Answer, 
     let names = arguments.tags.iter().map(|name| name.parse::<Reference>()).collect::<Result<Vec<_>, _>>()?;
     let usual = || "environment:latest".parse::<Reference>();
     let options = LayerOptions {
-        image: session.environment.folder.join(path),
-        choice: Choice { tag, platform: arguments.platform },
+        image: image(&arguments.image, &session.environment.folder)?,
+        platform: arguments.platform,
         request,
-        lock: build::lock_options(&arguments.network, session),
+        lock: build::lock_options(&arguments.network, session)?,
         names: if names.is_empty() { vec![usual()?] } else { names },
         targets: arguments.outputs.iter().map(|text| text.parse::<Target>()).collect::<Result<_, _>>()?,
-        threads: arguments.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+        packing: Packing {
+            compression: Compression::Gzip,
+            effort: Effort::Normal,
+            threads: build::threads(arguments.threads),
+        },
         docker_socket: build::docker_socket(session)?,
     };
     let artifact = layer::layer(&options, &session.context(&arguments.network)?)?;
     Ok(Answer::new(format!("{}\n", artifact.digest())))
+}
+
+/// Where an image is: by its transport, or a path, of which the file or folder itself says what it is.
+fn image(text: &str, folder: &Path) -> Result<ImageLocation, Error> {
+    if let Ok(ImageLocation::DockerDaemon { name }) = text.parse() {
+        return Ok(ImageLocation::DockerDaemon { name });
+    }
+    let (path, name) = inspect::place(text)?;
+    let path = folder.join(path);
+    Ok(match path.is_dir() {
+        true => ImageLocation::Layout { folder: path, tag: name },
+        false => ImageLocation::Archive { file: path, name, docker: text.starts_with("docker-archive:") },
+    })
 }

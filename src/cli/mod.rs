@@ -4,8 +4,10 @@
 
 pub mod args;
 mod build;
+mod capture;
 pub mod environment;
 mod explain;
+mod import;
 mod init;
 mod inspect;
 mod layer;
@@ -113,6 +115,8 @@ pub fn main() -> ExitCode {
     }
     let session = Session { global: cli.global, environment, reporter };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli.command, &session)));
+    // Unfinished work of the store goes now, as it does when a signal ends the program.
+    crate::interrupt::run_all();
     match outcome {
         Ok(Ok(answer)) => print(&answer),
         Ok(Err(error)) => {
@@ -126,8 +130,10 @@ pub fn main() -> ExitCode {
 fn run(command: Command, session: &Session) -> Result<Answer, Error> {
     match command {
         Command::Build(arguments) => build::build(&arguments, session),
+        Command::Capture(arguments) => capture::capture(&arguments, session),
         Command::Lock(arguments) => build::lock(&arguments, session),
         Command::Layer(arguments) => layer::layer(&arguments, session),
+        Command::Import(arguments) => import::import(&arguments, session),
         Command::Inspect(arguments) => inspect::inspect(&arguments, session),
         Command::Init(arguments) => init::init(&arguments, session),
         Command::Schema(_) => Ok(Answer::new(crate::recipe::schema())),

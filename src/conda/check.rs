@@ -1,27 +1,12 @@
 //! What the programs of an environment need of the base: its C library, and libraries that no package brings.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 
-use object::Endianness;
-use object::elf::{self, FileHeader32, FileHeader64};
-use object::read::elf::{Dyn, FileHeader};
 use rayon::prelude::*;
 
 use super::{CondaError, Environment};
+use crate::elf::{self, Elf};
 use crate::tree::{Content, Tree, TreePath};
-
-/// What an ELF file needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Needs {
-    /// Names of libraries (`DT_NEEDED`).
-    libraries: Vec<String>,
-    /// The newest version of glibc's symbols: `(2, 38)` of `GLIBC_2.38`.
-    glibc: Option<(u32, u32)>,
-}
-
-/// Larger files are data that look like programs.
-const MOST: u64 = 2 << 30;
 
 /// Compares every program and library of `environment` with `base`, whose glibc has the version `glibc`.
 ///
@@ -32,24 +17,26 @@ pub fn check(environment: &Environment, base: &Tree, glibc: Option<&str>) -> Res
         package.files.iter().filter_map(move |(path, inode)| Some((package.name.as_str(), path, inode.content()?)))
     });
     let files: Vec<(&str, &TreePath, &Content)> = files.collect();
+    // What is damaged, as files of tests are at times, needs nothing.
     let read = |(package, path, content): &(&'_ str, &'_ TreePath, &'_ Content)| {
-        Some(((*package).to_owned(), (*path).clone(), needs(content)?))
+        let elf = elf::read_content(content).ok().flatten()?;
+        Some(((*package).to_owned(), (*path).clone(), elf))
     };
-    let found: Vec<(String, TreePath, Needs)> = files.par_iter().filter_map(read).collect();
+    let found: Vec<(String, TreePath, Elf)> = files.par_iter().filter_map(read).collect();
     let available = available(environment, base);
     let has = glibc.and_then(version);
     let mut missing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (package, path, needs) in &found {
+    for (package, path, elf) in &found {
         let own_libc = available.contains("libc.so.6");
-        if needs.libraries.iter().any(|library| library == "libc.so.6") && glibc.is_none() && !own_libc {
+        if elf.needed.iter().any(|library| library == "libc.so.6") && glibc.is_none() && !own_libc {
             return Err(symbols(package, path, "glibc".to_owned(), "none"));
         }
-        if let (Some(needed), Some(has)) = (needs.glibc, has)
-            && needed > has
+        if let (Some(needed), Some(has)) = (elf.newest_version("GLIBC"), has)
+            && version(&needed).is_some_and(|needed| needed > has)
         {
-            return Err(symbols(package, path, format!("GLIBC_{}.{}", needed.0, needed.1), glibc.unwrap_or_default()));
+            return Err(symbols(package, path, format!("GLIBC_{needed}"), glibc.unwrap_or_default()));
         }
-        for library in needs.libraries.iter().filter(|library| !available.contains(library.as_str())) {
+        for library in elf.needed.iter().filter(|library| !available.contains(library.as_str())) {
             missing.entry(library).or_default().insert(package);
         }
     }
@@ -106,46 +93,6 @@ const KNOWN: [(&str, &str); 20] = [
     ("libgfortran.so.3", "libgfortran5"),
 ];
 
-/// What a file needs, where it is a program or library that is whole enough to be read.
-fn needs(content: &Content) -> Option<Needs> {
-    let mut start = [0; 5];
-    content.reader().ok()?.read_exact(&mut start).ok()?;
-    if start[..4] != elf::ELFMAG || content.size() > MOST {
-        return None;
-    }
-    let bytes = content.read().ok()?;
-    match start[4] {
-        elf::ELFCLASS64 => read::<FileHeader64<Endianness>>(&bytes),
-        elf::ELFCLASS32 => read::<FileHeader32<Endianness>>(&bytes),
-        _ => None,
-    }
-}
-
-fn read<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<Needs> {
-    let header = H::parse(bytes).ok()?;
-    let endian = header.endian().ok()?;
-    let sections = header.sections(endian, bytes).ok()?;
-    let mut needs = Needs::default();
-    if let Some((entries, strings)) = sections.dynamic(endian, bytes).ok()? {
-        let strings = sections.strings(endian, bytes, strings).ok()?;
-        for entry in entries.iter().filter(|entry| entry.tag32(endian) == Some(elf::DT_NEEDED)) {
-            let name = strings.get(entry.val32(endian)?).ok()?;
-            needs.libraries.push(String::from_utf8_lossy(name).into_owned());
-        }
-    }
-    if let Some((mut tables, strings)) = sections.gnu_verneed(endian, bytes).ok()? {
-        let strings = sections.strings(endian, bytes, strings).ok()?;
-        while let Some((_, mut versions)) = tables.next().ok()? {
-            while let Some(wanted) = versions.next().ok()? {
-                let name = wanted.name(endian, strings).ok()?;
-                let number = std::str::from_utf8(name).ok().and_then(|name| version(name.strip_prefix("GLIBC_")?));
-                needs.glibc = needs.glibc.max(number);
-            }
-        }
-    }
-    Some(needs)
-}
-
 /// `2.38` of `2.38` and of `2.2.5`.
 fn version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.split('.').map(str::parse);
@@ -155,21 +102,6 @@ fn version(text: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn this_program_needs_a_c_library() {
-        let own = std::fs::read("/proc/self/exe").unwrap();
-        let needs = needs(&Content::bytes(own)).unwrap();
-        assert!(needs.libraries.iter().any(|library| library == "libc.so.6"), "{needs:?}");
-        assert!(needs.glibc.is_some_and(|version| version >= (2, 17)), "{needs:?}");
-    }
-
-    #[test]
-    fn what_is_damaged_needs_nothing() {
-        assert_eq!(super::needs(&Content::bytes(b"#!/bin/sh\n".as_slice())), None);
-        assert_eq!(super::needs(&Content::bytes(b"\x7fELF\x02\x01".as_slice())), None);
-        assert_eq!(super::needs(&Content::empty()), None);
-    }
 
     #[test]
     fn versions() {

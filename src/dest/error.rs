@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::archive::ArchiveError;
+use crate::archive::{ArchiveError, CpioError};
 use crate::tree::TreePath;
 
 /// Why an output cannot be written.
@@ -53,6 +53,25 @@ pub enum DestError {
         #[source]
         #[diagnostic_source]
         source: ArchiveError,
+    },
+    /// The tree cannot be written as a cpio.
+    #[error("cannot write the root filesystem to `{}`", path.display())]
+    Cpio {
+        /// The file.
+        path: PathBuf,
+        /// What is in the way.
+        #[source]
+        #[diagnostic_source]
+        source: CpioError,
+    },
+    /// The SquashFS image cannot be made.
+    #[error("cannot write the root filesystem to `{}`: {message}", path.display())]
+    #[diagnostic(help("SquashFS images are made by `tar2sqfs`: `sudo apt-get install squashfs-tools-ng`"))]
+    Squashfs {
+        /// The file.
+        path: PathBuf,
+        /// What the program said.
+        message: String,
     },
     /// A file of the tree cannot be made on the host.
     #[error("cannot make `{path}` in the folder `{}`", folder.display())]

@@ -6,11 +6,13 @@
 mod archive;
 mod beside;
 mod containers_storage;
+mod cpio;
 mod docker_daemon;
 mod error;
 mod layout;
 mod rootfs_directory;
 mod rootfs_tar;
+mod squashfs;
 mod target;
 
 use std::collections::BTreeSet;
@@ -19,11 +21,13 @@ use std::sync::Arc;
 
 pub use archive::ArchiveFile;
 pub use containers_storage::{ContainersStorage, RunProgram};
+pub use cpio::write_rootfs_cpio;
 pub use docker_daemon::DockerDaemon;
 pub use error::DestError;
 pub use layout::Layout;
 pub use rootfs_directory::{Materialized, write_rootfs_directory};
 pub use rootfs_tar::write_rootfs_tar;
+pub use squashfs::{RunOnFile, Squashfs};
 pub use target::{ParseTargetError, Target};
 
 use crate::digest::Digest;

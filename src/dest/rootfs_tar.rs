@@ -6,7 +6,7 @@ use std::path::Path;
 use super::DestError;
 use super::beside::Beside;
 use super::error::failed;
-use crate::archive::{ArchiveError, Compression, Compressor, Effort, SpecialFiles, write_tar};
+use crate::archive::{ArchiveError, Compression, Compressor, Effort, SpecialFiles, write_tar_by_entry};
 use crate::digest::Digest;
 use crate::tree::Tree;
 
@@ -20,9 +20,9 @@ pub fn write_rootfs_tar(
 ) -> Result<Digest, DestError> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = Beside::new(path)?;
-    let compressor = Compressor::new(beside, Compression::of_file_name(&name), Effort::Normal, threads);
+    let compressor = Compressor::new(beside, Compression::of_file_name(&name), Effort::Normal, threads, None);
     let compressor = compressor.map_err(failed("write", path))?;
-    let compressor = write_tar(tree, special, compressor).map_err(|error| match error {
+    let compressor = write_tar_by_entry(tree, special, compressor, Compressor::entry).map_err(|error| match error {
         ArchiveError::Write { source } => failed("write", path)(source),
         source => DestError::Tar { path: path.to_owned(), source },
     })?;

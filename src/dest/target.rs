@@ -49,6 +49,16 @@ pub enum Target {
         /// The folder.
         folder: PathBuf,
     },
+    /// `squashfs:FILE`
+    Squashfs {
+        /// The file.
+        file: PathBuf,
+    },
+    /// `cpio:FILE`
+    Cpio {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 /// A text that says no output.
@@ -85,7 +95,7 @@ pub enum ParseTargetError {
 }
 
 /// Transports and how each is used.
-const TRANSPORTS: [(&str, &str); 8] = [
+const TRANSPORTS: [(&str, &str); 10] = [
     ("oci", "oci:DIR:TAG"),
     ("oci-archive", "oci-archive:FILE.tar"),
     ("docker-archive", "docker-archive:FILE.tar"),
@@ -94,9 +104,31 @@ const TRANSPORTS: [(&str, &str); 8] = [
     ("docker", "docker://REGISTRY/NAME:TAG"),
     ("rootfs-tar", "rootfs-tar:FILE.tar.gz"),
     ("rootfs-dir", "rootfs-dir:DIR"),
+    ("squashfs", "squashfs:FILE.squashfs"),
+    ("cpio", "cpio:FILE.cpio.gz"),
 ];
 
 impl Target {
+    /// Whether it takes an image, and not the files of a root filesystem.
+    pub fn takes_images(&self) -> bool {
+        !matches!(
+            self,
+            Self::RootfsTar { .. } | Self::RootfsDirectory { .. } | Self::Squashfs { .. } | Self::Cpio { .. }
+        )
+    }
+
+    /// The file or folder of this machine that is written, where it is one.
+    pub fn place(&self) -> Option<&Path> {
+        match self {
+            Self::Oci { folder, .. } | Self::RootfsDirectory { folder } => Some(folder),
+            Self::Archive { file, .. }
+            | Self::RootfsTar { file }
+            | Self::Squashfs { file, .. }
+            | Self::Cpio { file, .. } => Some(file),
+            Self::DockerDaemon { .. } | Self::ContainersStorage { .. } | Self::Registry { .. } => None,
+        }
+    }
+
     /// The names that the image gets here: the target's own, else those of the recipe. A tag alone is put on the
     /// recipe's first name. Fails where the tag is none.
     pub fn names(&self, recipe: &[Reference]) -> Result<Vec<Reference>, ParseReferenceError> {
@@ -108,6 +140,7 @@ impl Target {
             Self::Archive { name, .. } | Self::DockerDaemon { name } | Self::ContainersStorage { name } => name.clone(),
             Self::Registry { name } => Some(name.clone()),
             Self::Oci { tag: None, .. } | Self::RootfsTar { .. } | Self::RootfsDirectory { .. } => None,
+            Self::Squashfs { .. } | Self::Cpio { .. } => None,
         };
         Ok(own.map_or_else(|| recipe.to_vec(), |name| vec![name]))
     }
@@ -144,6 +177,8 @@ impl FromStr for Target {
                 let name = place.strip_prefix("//").filter(|name| !name.is_empty());
                 Self::Registry { name: reference(name.ok_or_else(|| missing("registry"))?)? }
             }
+            "squashfs" => Self::Squashfs { file: path(place, "file")? },
+            "cpio" => Self::Cpio { file: path(place, "file")? },
             "rootfs-tar" => Self::RootfsTar { file: path(place, "file")? },
             _ => Self::RootfsDirectory { folder: path(place, "folder")? },
         })
@@ -187,6 +222,8 @@ mod tests {
         assert_eq!(target("containers-storage:a"), Target::ContainersStorage { name: Some(name("a")) });
         assert_eq!(target("docker://ghcr.io/a/b:1"), Target::Registry { name: name("ghcr.io/a/b:1") });
         assert_eq!(target("rootfs-tar:a:b.tar"), Target::RootfsTar { file: "a:b.tar".into() });
+        assert_eq!(target("squashfs:r.squashfs"), Target::Squashfs { file: "r.squashfs".into() });
+        assert_eq!(target("cpio:initrd.cpio.gz"), Target::Cpio { file: "initrd.cpio.gz".into() });
         assert_eq!(target("rootfs-dir:/srv/r"), Target::RootfsDirectory { folder: "/srv/r".into() });
     }
 

@@ -26,8 +26,25 @@ pub(super) fn receive(
     job: &Job,
     progress: &mut Progress<'_>,
 ) -> Result<(), HttpError> {
-    let mut file = open(path)?;
+    let file = open(path)?;
     partial.restart()?;
+    chunks(file, path, |chunk| {
+        if partial.size() + chunk.len() as u64 > job.size {
+            partial.restart()?;
+            return Err(HttpError::TooLong { url: path.display().to_string(), limit: job.size });
+        }
+        partial.append(chunk)?;
+        progress.at(partial.size());
+        Ok(())
+    })
+}
+
+/// Gives the bytes of a file to `each`, piece by piece.
+pub(super) fn each_chunk(path: &Path, each: impl FnMut(&[u8]) -> Result<(), HttpError>) -> Result<(), HttpError> {
+    chunks(open(path)?, path, each)
+}
+
+fn chunks(mut file: File, path: &Path, mut each: impl FnMut(&[u8]) -> Result<(), HttpError>) -> Result<(), HttpError> {
     let mut buffer = vec![0; 256 * 1024];
     loop {
         let count = match file.read(&mut buffer) {
@@ -36,12 +53,7 @@ pub(super) fn receive(
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(source) => return Err(unreadable(path, source)),
         };
-        if partial.size() + count as u64 > job.size {
-            partial.restart()?;
-            return Err(HttpError::TooLong { url: path.display().to_string(), limit: job.size });
-        }
-        partial.append(&buffer[..count])?;
-        progress.at(partial.size());
+        each(&buffer[..count])?;
     }
 }
 

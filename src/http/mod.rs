@@ -20,6 +20,7 @@ mod proxy;
 mod retry;
 mod sources;
 mod stop;
+mod unknown;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

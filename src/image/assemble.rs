@@ -6,8 +6,9 @@ use oci_spec::image::{
     Arch, Descriptor, HistoryBuilder, ImageConfiguration, ImageManifest, ImageManifestBuilder, MediaType, Os,
     PlatformBuilder, RootFsBuilder,
 };
+use serde_json::{Map, Value};
 
-use super::{ImageConfig, ImageError, Layer};
+use super::{Base, ImageConfig, ImageError, Layer};
 use crate::archive::Compression;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
@@ -39,9 +40,22 @@ impl Image {
         config: &ImageConfig,
         layers: Vec<Layer>,
     ) -> Result<Self, ImageError> {
+        Self::assemble_on(&Base::default(), platform, epoch, config, layers)
+    }
+
+    /// As [`Image::assemble`] with `layers` on top of those of `base`, which keep their bytes and their history.
+    pub fn assemble_on(
+        base: &Base,
+        platform: Platform,
+        epoch: Epoch,
+        config: &ImageConfig,
+        layers: Vec<Layer>,
+    ) -> Result<Self, ImageError> {
         config.check()?;
-        let annotations = config.annotations();
-        let config = Raw::new(configuration(platform, epoch, config, &layers));
+        let annotations = config.all_annotations();
+        let document = configuration(platform, epoch, config, base, &layers);
+        let config = with_extensions(document, config.extensions());
+        let layers: Vec<Layer> = base.layers.iter().cloned().chain(layers).collect();
         let config_type = MediaType::ImageConfig.to_string();
         let mut manifest = ImageManifestBuilder::default()
             .schema_version(2_u32)
@@ -89,12 +103,19 @@ pub(super) fn annotations_or_none<M: FromIterator<(String, String)>>(map: BTreeM
     (!map.is_empty()).then(|| map.into_iter().collect())
 }
 
-fn configuration(platform: Platform, epoch: Epoch, config: &ImageConfig, layers: &[Layer]) -> ImageConfiguration {
+fn configuration(
+    platform: Platform,
+    epoch: Epoch,
+    config: &ImageConfig,
+    base: &Base,
+    layers: &[Layer],
+) -> ImageConfiguration {
     let created = epoch.rfc3339();
     let entry = |layer: &Layer| {
         HistoryBuilder::default().created(created.clone()).created_by(layer.created_by.clone()).build().expect(BUILT)
     };
-    let diff_ids: Vec<String> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
+    let diff_ids: Vec<String> = base.layers.iter().chain(layers).map(|layer| layer.diff_id.to_string()).collect();
+    let history = base.history.iter().cloned().chain(layers.iter().map(entry)).collect();
     let mut document = ImageConfiguration::default();
     document.set_created(Some(created.clone()));
     document.set_author(config.author.clone());
@@ -103,6 +124,18 @@ fn configuration(platform: Platform, epoch: Epoch, config: &ImageConfig, layers:
     document.set_os(Os::Linux);
     document.set_config(Some(config.oci()));
     document.set_rootfs(RootFsBuilder::default().typ("layers").diff_ids(diff_ids).build().expect(BUILT));
-    document.set_history(Some(layers.iter().map(entry).collect()));
+    document.set_history(Some(history));
     document
+}
+
+/// The document with further keys in its `config` object, which its type does not know.
+fn with_extensions(document: ImageConfiguration, extensions: Map<String, Value>) -> Raw<ImageConfiguration> {
+    if extensions.is_empty() {
+        return Raw::new(document);
+    }
+    let mut value = serde_json::to_value(document).expect("documents have texts as keys");
+    if let Some(Value::Object(config)) = value.get_mut("config") {
+        config.extend(extensions);
+    }
+    Raw::parse(&oci::canonical_json(&value), "image configuration").expect("it was read from this type")
 }

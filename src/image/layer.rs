@@ -1,5 +1,6 @@
 //! Packing a tree into a layer.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -8,11 +9,11 @@ use std::sync::Arc;
 use oci_spec::image::Descriptor;
 
 use super::ImageError;
-use crate::archive::{ArchiveError, Compression, Compressor, Effort, SpecialFiles, write_tar};
+use crate::archive::{ArchiveError, Compression, Compressor, Effort, SpecialFiles, write_layer};
 use crate::digest::{DiffId, Digest};
 use crate::oci;
 use crate::store::{BlobWriter, Store};
-use crate::tree::Tree;
+use crate::tree::{Difference, Tree, TreePath};
 
 /// A layer, complete in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,11 +47,38 @@ pub fn pack(
     created_by: &str,
     advance: impl Fn(u64),
 ) -> Result<Layer, ImageError> {
+    pack_layer((tree, &BTreeSet::new()), compression, effort, threads, store, created_by, advance)
+}
+
+/// As [`pack`] for a layer on top of those whose tree the difference is to: what is gone becomes whiteouts.
+pub fn pack_difference(
+    difference: &Difference,
+    compression: Compression,
+    effort: Effort,
+    threads: NonZeroUsize,
+    store: &Store,
+    created_by: &str,
+    advance: impl Fn(u64),
+) -> Result<Layer, ImageError> {
+    let Difference { tree, removed } = difference;
+    pack_layer((tree, removed), compression, effort, threads, store, created_by, advance)
+}
+
+fn pack_layer(
+    (tree, removed): (&Tree, &BTreeSet<TreePath>),
+    compression: Compression,
+    effort: Effort,
+    threads: NonZeroUsize,
+    store: &Store,
+    created_by: &str,
+    advance: impl Fn(u64),
+) -> Result<Layer, ImageError> {
     let blob = store.begin().map_err(|source| ImageError::Store { source })?;
-    let compressor =
-        Compressor::new(blob, compression, effort, threads).map_err(|source| ImageError::Write { source })?;
+    let compressor = Compressor::new(blob, compression, effort, threads, Some(store))
+        .map_err(|source| ImageError::Write { source })?;
     let watched = Watched { inner: compressor, advance };
-    let watched = write_tar(tree, SpecialFiles::Omit, watched).map_err(|error| match error {
+    let begins = |watched: &mut Watched<Compressor<_>, _>, path: &[u8], size| watched.inner.entry(path, size);
+    let watched = write_layer(tree, removed, SpecialFiles::Omit, watched, begins).map_err(|error| match error {
         ArchiveError::Write { source } => ImageError::Write { source },
         source => ImageError::Archive { source },
     })?;

@@ -2,19 +2,25 @@
 
 mod assemble;
 mod base;
+mod change;
 mod config;
 mod index;
+mod inherit;
 mod layer;
 mod open;
 
 use std::io;
 
 pub use assemble::Image;
-pub use base::{base_layers, extend, settings_of};
-pub use config::{DEFAULT_PATH, ExposedPort, ImageConfig, ParsePortError};
+pub use base::Base;
+pub use change::{Change, ChangeError};
+pub use config::{ExposedPort, ImageConfig, ParsePortError};
 pub use index::{Artifact, Index};
-pub use layer::{Layer, pack};
-pub use open::{Choice, OpenError, Opened, OpenedImage, OpenedLayer, open};
+pub use inherit::Inherited;
+pub use layer::{Layer, pack, pack_difference};
+pub use open::{
+    Choice, Input, OpenError, Opened, OpenedImage, OpenedLayer, Stored, StoredLayer, locate, open, open_input,
+};
 
 use crate::archive::ArchiveError;
 use crate::store::StoreError;
@@ -55,6 +61,12 @@ pub enum ImageError {
         /// Numeric group.
         gid: u32,
     },
+    /// A volume that leads nowhere.
+    #[error("the volume `{0}` of the image is not an absolute path without `..`")]
+    Volume(String),
+    /// What another image says of its ports.
+    #[error("the image names a port that is none")]
+    Port(#[source] ParsePortError),
     /// An environment variable that cannot be set.
     #[error("the image cannot set the environment variable `{0}`")]
     #[diagnostic(help("a variable's name is not empty and has no `=`"))]

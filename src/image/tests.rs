@@ -177,3 +177,81 @@ fn configurations_that_no_runtime_accepts_are_refused() {
         assert!(wrong.parse::<ExposedPort>().is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn layers_and_settings_of_a_base_are_kept() {
+    let below = Layer {
+        digest: Digest::of(b"below"),
+        diff_id: DiffId::new(Digest::of(b"below tar")),
+        ..layer(Compression::Zstd)
+    };
+    let history: Vec<oci_spec::image::History> =
+        serde_json::from_str(r#"[{"created_by":"ADD"},{"created_by":"ENV","empty_layer":true}]"#).unwrap();
+    let base = Base::new(vec![below], history.clone());
+    let inherited = serde_json::json!({
+        "User": "nobody:nogroup", "Env": ["PATH=/bin", "A=1", "B=2"], "Entrypoint": ["/start"], "Cmd": ["a", "b"],
+        "WorkingDir": "/srv", "ExposedPorts": { "80/tcp": {} }, "Volumes": null, "StopSignal": "SIGUSR1",
+        "Labels": { "x": "1", "org.opencontainers.image.base.digest": "sha256:00", "org.opencontainers.image.vendor": "V" },
+        "Healthcheck": { "Test": ["CMD", "true"] }, "Shell": ["/bin/ash"], "OnBuild": ["RUN x"], "StopTimeout": 5,
+        "Hostname": "0123456789ab", "Image": "sha256:00", "AttachStdin": false,
+    });
+    let config = ImageConfig {
+        env: vec![("C".into(), "3".into()), ("A".into(), "9".into())],
+        cmd: vec!["c".into()],
+        labels: BTreeMap::from([("x".into(), "2".into())]),
+        exposed_ports: ["53/udp".parse().unwrap()].into(),
+        inherited: inherited.as_object().unwrap().clone(),
+        annotations: BTreeMap::from([("org.opencontainers.image.base.name".into(), "example.com/b:1".into())]),
+        ..ImageConfig::default()
+    };
+    let platform = "linux/amd64".parse().unwrap();
+    let on = |layers| Image::assemble_on(&base, platform, Epoch::from_seconds(7), &config, layers).unwrap();
+    let image = on(vec![layer(Compression::Gzip)]);
+    let value: serde_json::Value = serde_json::from_slice(image.config.bytes()).unwrap();
+    let expected = serde_json::json!({
+        "User": "nobody:nogroup", "Env": ["PATH=/bin", "A=9", "B=2", "C=3"], "Entrypoint": ["/start"], "Cmd": ["c"],
+        "WorkingDir": "/srv", "ExposedPorts": { "53/udp": {}, "80/tcp": {} }, "StopSignal": "SIGUSR1",
+        "Labels": { "x": "2", "org.opencontainers.image.vendor": "V" },
+        "Healthcheck": { "Test": ["CMD", "true"] }, "Shell": ["/bin/ash"], "OnBuild": ["RUN x"], "StopTimeout": 5,
+    });
+    assert_eq!(value["config"], expected);
+    assert_eq!(value["history"][0]["created_by"], "ADD");
+    assert_eq!(value["history"].as_array().unwrap().len(), 3);
+    let diff_ids = [Digest::of(b"below tar"), Digest::of(b"tar")].map(|digest| digest.to_string());
+    assert_eq!(value["rootfs"]["diff_ids"], serde_json::json!(diff_ids));
+    let manifest: serde_json::Value = serde_json::from_slice(image.manifest.bytes()).unwrap();
+    assert_eq!(manifest["layers"][0]["mediaType"], "application/vnd.oci.image.layer.v1.tar+zstd");
+    assert_eq!(manifest["layers"][1]["mediaType"], "application/vnd.oci.image.layer.v1.tar+gzip");
+    let annotations = serde_json::json!({
+        "org.opencontainers.image.base.name": "example.com/b:1", "org.opencontainers.image.vendor": "V",
+    });
+    assert_eq!(manifest["annotations"], annotations);
+    assert_eq!(on(Vec::new()).config.document().history().as_ref().unwrap(), &history, "no layer, no history");
+    // A history that tells of other layers than there are.
+    let odd = Base::new(vec![layer(Compression::Gzip)], Vec::new());
+    assert_eq!(odd.history.len(), 1);
+}
+
+#[test]
+fn whiteouts_come_before_their_siblings() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let file = |text: &str| Inode::file(0o644, Content::bytes(text.as_bytes()), Origin::Sandbox);
+    let (mut base, mut top) = (Tree::new(), Tree::new());
+    for name in ["a/-", "a/gone", "a/kept", "z"] {
+        base.insert_with_parents(TreePath::new(name).unwrap(), file("1")).unwrap();
+    }
+    for (name, text) in [("a/-", "2"), ("a/kept", "1"), ("a/new", "3")] {
+        top.insert_with_parents(TreePath::new(name).unwrap(), file(text)).unwrap();
+    }
+    let difference = crate::tree::Difference::between(&base, &top).unwrap();
+    let (gzip, one) = (Compression::None, NonZeroUsize::MIN);
+    let layer = pack_difference(&difference, gzip, crate::archive::Effort::Normal, one, &store, "x", |_| {}).unwrap();
+    let mut archive = tar::Archive::new(std::fs::File::open(&layer.path).unwrap());
+    let entries = archive.entries().unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        (String::from_utf8_lossy(&entry.path_bytes()).into_owned(), entry.size())
+    });
+    let expected = [("./", 0), (".wh.z", 0), ("a/", 0), ("a/.wh.gone", 0), ("a/-", 1), ("a/new", 1)];
+    assert_eq!(entries.collect::<Vec<_>>(), expected.map(|(name, size)| (name.to_owned(), size)));
+}

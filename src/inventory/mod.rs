@@ -3,8 +3,12 @@
 //! Trees may come from strangers: databases are found by following links inside the tree, have to be regular files, and
 //! are read up to a size.
 
+mod apk;
+mod binaries;
+mod conda;
 mod dpkg;
 mod os_release;
+pub mod rpm;
 
 use std::io;
 
@@ -40,6 +44,20 @@ pub enum InventoryError {
         /// Why not.
         source: io::Error,
     },
+    /// A record of conda that cannot be understood.
+    #[error("cannot read `{path}` as a record of a conda package")]
+    Record {
+        /// The record.
+        path: TreePath,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// Bytes that are no database.
+    #[error("cannot read `{path}`: it is damaged, or of a form that is not known")]
+    Damaged {
+        /// The database.
+        path: TreePath,
+    },
     /// A line that means nothing.
     #[error("cannot read `{path}`: line {line} is neither a field nor the continuation of one")]
     Line {
@@ -50,9 +68,13 @@ pub enum InventoryError {
     },
 }
 
-/// Every installed package that the databases in `tree` name, sorted.
+/// Every installed package that the databases in `tree` name, and every module that a program in it notes, sorted.
 pub fn packages(tree: &Tree) -> Result<Vec<Package>, InventoryError> {
     let mut packages = dpkg::packages(tree)?;
+    packages.extend(conda::packages(tree)?);
+    packages.extend(binaries::packages(tree));
+    packages.extend(rpm::packages(tree)?);
+    packages.extend(apk::packages(tree)?);
     packages.sort();
     packages.dedup();
     Ok(packages)

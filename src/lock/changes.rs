@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::lock::{Lock, LockedPackage};
+use crate::digest::Digest;
+use crate::lock::{ArchivePin, Lock};
 use crate::platform::Platform;
 
 /// A package that one of two locks has otherwise than the other.
@@ -19,24 +20,46 @@ pub struct Change {
     pub after: Option<String>,
 }
 
-/// The packages that `old` and `new` have differently, by name; on several platforms the same change counts once.
-pub fn changes(old: &Lock, new: &Lock) -> Vec<Change> {
-    let (old, new) = (packages(old), packages(new));
+/// The packages, archives and images that two locks have differently, by name; on several platforms the same change counts
+/// once.
+pub fn changes(old_lock: &Lock, new_lock: &Lock) -> Vec<Change> {
+    let (old, new) = (packages(old_lock), packages(new_lock));
     let keys: BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
     let mut changes = BTreeSet::new();
     for key in keys {
         let (before, after) = (old.get(&key), new.get(&key));
-        if before.map(|package| &package.sha256) == after.map(|package| &package.sha256) {
+        if before.map(|(_, sha256)| sha256) == after.map(|(_, sha256)| sha256) {
             continue;
         }
         changes.insert(Change {
             name: key.1.to_owned(),
             architecture: key.2.to_owned(),
-            before: before.map(|package| package.version.clone()),
-            after: after.map(|package| package.version.clone()),
+            before: before.map(|(version, _)| (*version).to_owned()),
+            after: after.map(|(version, _)| (*version).to_owned()),
         });
     }
+    changes.extend(super::oci::changes(&old_lock.oci, &new_lock.oci));
+    changes.extend(archives(old_lock, new_lock));
+    changes.extend(super::conda::changes(&old_lock.conda, &new_lock.conda));
     changes.into_iter().collect()
+}
+
+/// The archives that are others: in place of a version, the first digits of the digest.
+fn archives(old: &Lock, new: &Lock) -> Vec<Change> {
+    let platforms: BTreeSet<Platform> = old.archive.iter().chain(&new.archive).map(|pin| pin.platform).collect();
+    let version = |pin: &ArchivePin| format!("sha256:{}", &pin.sha256.hex()[..12]);
+    let change = |platform: Platform| {
+        let (before, after) = (old.archive(platform), new.archive(platform));
+        let name = after.or(before)?.name().to_owned();
+        let same = before.map(|pin| pin.sha256) == after.map(|pin| pin.sha256);
+        (!same).then(|| Change {
+            name,
+            architecture: platform.architecture.oci_name().to_owned(),
+            before: before.map(version),
+            after: after.map(version),
+        })
+    };
+    platforms.into_iter().filter_map(change).collect()
 }
 
 impl fmt::Display for Change {
@@ -54,10 +77,17 @@ impl fmt::Display for Change {
     }
 }
 
-/// Every package by platform, name and architecture.
-fn packages(lock: &Lock) -> BTreeMap<(Platform, &str, &str), &LockedPackage> {
-    let pins = lock.debian.iter();
-    let each = pins.flat_map(|pin| pin.packages.iter().map(move |package| (pin.platform, package)));
-    each.map(|(platform, package)| ((platform, package.name.as_str(), package.architecture.as_str()), package))
-        .collect()
+/// Every package by platform, name and architecture: its version and digest.
+fn packages(lock: &Lock) -> BTreeMap<(Platform, &str, &str), (&str, &Digest)> {
+    let mut all = BTreeMap::new();
+    for (platform, package) in lock.debian.iter().flat_map(|pin| pin.packages.iter().map(|one| (pin.platform, one))) {
+        all.insert((platform, &*package.name, &*package.architecture), (&*package.version, &package.sha256));
+    }
+    for (platform, package) in lock.dnf.iter().flat_map(|pin| pin.packages.iter().map(|one| (pin.platform, one))) {
+        all.insert((platform, &*package.name, &*package.architecture), (&*package.version, &package.sha256));
+    }
+    for (platform, package) in lock.apk.iter().flat_map(|pin| pin.packages.iter().map(|one| (pin.platform, one))) {
+        all.insert((platform, &*package.name, &*package.architecture), (&*package.version, &package.sha256));
+    }
+    all
 }

@@ -1,12 +1,12 @@
 //! What a lock holds of a conda environment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde::Deserialize;
 
-use super::field;
 use super::text::{Row, quoted, rows};
+use super::{Change, field};
 use crate::digest::Digest;
 use crate::platform::Platform;
 
@@ -132,4 +132,37 @@ fn wheel(wheel: &LockedWheel) -> Row {
         .text("url", &wheel.url)
         .raw("size", &wheel.size.to_string())
         .text("sha256", &wheel.sha256.hex())
+}
+
+/// The packages and wheels that two locks have differently; their architecture is the platform's name in channels.
+pub(super) fn changes(old: &[CondaPin], new: &[CondaPin]) -> Vec<Change> {
+    let (old, new) = (contents(old), contents(new));
+    let keys: BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
+    let differing = keys.into_iter().filter(|key| old.get(key).map(|one| one.1) != new.get(key).map(|one| one.1));
+    let change = |key: (Platform, &str, &str, &str)| Change {
+        name: key.2.to_owned(),
+        architecture: key.3.to_owned(),
+        before: old.get(&key).map(|one| one.0.clone()),
+        after: new.get(&key).map(|one| one.0.clone()),
+    };
+    differing.map(change).collect()
+}
+
+type Contents<'a> = BTreeMap<(Platform, &'a str, &'a str, &'a str), (String, Digest)>;
+
+/// Version and digest of each package and wheel, by platform, prefix, name and kind.
+fn contents(pins: &[CondaPin]) -> Contents<'_> {
+    let mut contents = Contents::new();
+    for pin in pins {
+        let prefix = pin.prefix.as_str();
+        for package in &pin.packages {
+            let subdir = package.path.split('/').next().unwrap_or_default();
+            let version = format!("{}-{}", package.version, package.build);
+            contents.insert((pin.platform, prefix, &package.name, subdir), (version, package.sha256));
+        }
+        for wheel in &pin.wheels {
+            contents.insert((pin.platform, prefix, &wheel.name, "wheel"), (wheel.version.clone(), wheel.sha256));
+        }
+    }
+    contents
 }

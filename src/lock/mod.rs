@@ -3,11 +3,15 @@
 //! A lock is what resolving a recipe gives. Together with the recipe's folder it rebuilds the image: from any mirror,
 //! because it holds paths within a repository and digests, and from a full store without a network.
 
+mod apk;
+mod archive;
 mod changes;
 mod conda;
 mod debian;
+mod dnf;
 mod error;
 mod field;
+mod oci;
 mod text;
 
 use std::collections::BTreeSet;
@@ -17,10 +21,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use apk::{ApkPin, LockedApk, LockedApkRepository, LockedKey, LockedScripts};
+pub use archive::ArchivePin;
 pub use changes::{Change, changes};
 pub use conda::{CondaPin, LockedConda, LockedWheel};
 pub use debian::{AptSource, DebianPin, LockedPackage, LockedRepository};
+pub use dnf::{DnfPin, LockedRpm, LockedRpmRepository};
 pub use error::LockError;
+pub use oci::{LockedLayer, OciPin};
 
 use crate::digest::Digest;
 use crate::platform::Platform;
@@ -43,6 +51,18 @@ pub struct Lock {
     /// Conda environments.
     #[serde(default)]
     conda: Vec<CondaPin>,
+    /// Images that were made before.
+    #[serde(default)]
+    oci: Vec<OciPin>,
+    /// Archives.
+    #[serde(default)]
+    archive: Vec<ArchivePin>,
+    /// Root filesystems of rpm packages.
+    #[serde(default)]
+    dnf: Vec<DnfPin>,
+    /// Root filesystems of apk's packages.
+    #[serde(default)]
+    apk: Vec<ApkPin>,
 }
 
 /// One resolved input.
@@ -52,20 +72,46 @@ pub enum Pin {
     Debian(DebianPin),
     /// A conda environment.
     Conda(CondaPin),
+    /// An image that was made before.
+    Oci(OciPin),
+    /// A root filesystem or image in an archive.
+    Archive(ArchivePin),
+    /// A root filesystem of rpm packages.
+    Dnf(DnfPin),
+    /// A root filesystem of apk's packages.
+    Apk(ApkPin),
 }
 
 impl Lock {
     /// A lock of `pins` for the request with this digest.
     pub fn new(request: Digest, pins: Vec<Pin>) -> Self {
-        let mut lock = Self { _format: FORMAT, request, debian: Vec::new(), conda: Vec::new() };
+        let mut lock = Self {
+            _format: FORMAT,
+            request,
+            debian: Vec::new(),
+            dnf: Vec::new(),
+            apk: Vec::new(),
+            oci: Vec::new(),
+            archive: Vec::new(),
+            conda: Vec::new(),
+        };
+        lock.add(pins);
+        lock
+    }
+
+    /// Adds `pins`.
+    pub fn add(&mut self, pins: Vec<Pin>) {
         for pin in pins {
             match pin {
-                Pin::Debian(pin) => lock.debian.push(pin),
-                Pin::Conda(pin) => lock.conda.push(pin),
+                Pin::Debian(pin) => self.debian.push(pin),
+                Pin::Dnf(pin) => self.dnf.push(pin),
+                Pin::Apk(pin) => self.apk.push(pin),
+                Pin::Oci(pin) => self.oci.push(pin),
+                Pin::Archive(pin) => self.archive.push(pin),
+                Pin::Conda(pin) => self.conda.push(pin),
             }
         }
-        lock.sort();
-        lock
+        self.sort();
     }
 
     /// The pin of Debian packages for `platform`.
@@ -73,9 +119,34 @@ impl Lock {
         self.debian.iter().find(|pin| pin.platform == platform)
     }
 
+    /// The pin of an image for `platform`.
+    pub fn oci(&self, platform: Platform) -> Option<&OciPin> {
+        self.oci.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// The pin of an archive for `platform`.
+    pub fn archive(&self, platform: Platform) -> Option<&ArchivePin> {
+        self.archive.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// The pin of rpm packages for `platform`.
+    pub fn dnf(&self, platform: Platform) -> Option<&DnfPin> {
+        self.dnf.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// The pin of apk's packages for `platform`.
+    pub fn apk(&self, platform: Platform) -> Option<&ApkPin> {
+        self.apk.iter().find(|pin| pin.platform == platform)
+    }
+
     /// The pin of the conda environment at `prefix` for `platform`.
     pub fn conda(&self, platform: Platform, prefix: &str) -> Option<&CondaPin> {
         self.conda.iter().find(|pin| pin.platform == platform && pin.prefix == prefix)
+    }
+
+    /// What the lock holds of the root filesystem alone, as a lock of the request with this digest.
+    pub fn without_conda(&self, request: Digest) -> Self {
+        Self { request, conda: Vec::new(), ..self.clone() }
     }
 
     /// Where the lock of a recipe is: `trixie.toml` has `trixie.lock` beside it.
@@ -138,12 +209,25 @@ impl Lock {
         self.debian.iter_mut().for_each(DebianPin::sort);
         self.conda.sort_by_key(|pin| (pin.platform.to_string(), pin.prefix.clone()));
         self.conda.iter_mut().for_each(CondaPin::sort);
+        self.oci.sort_by_key(|pin| pin.platform.to_string());
+        self.archive.sort_by_key(|pin| pin.platform.to_string());
+        self.dnf.sort_by_key(|pin| pin.platform.to_string());
+        self.dnf.iter_mut().for_each(DnfPin::sort);
+        self.apk.sort_by_key(|pin| pin.platform.to_string());
+        self.apk.iter_mut().for_each(ApkPin::sort);
     }
 
     /// What a person's editing, or a merge of two locks, can break.
     fn check(&self) -> Result<(), String> {
         once_each(self.debian.iter().map(|pin| pin.platform))?;
         self.conda.iter().try_for_each(CondaPin::check)?;
+        once_each(self.oci.iter().map(|pin| pin.platform))?;
+        once_each(self.archive.iter().map(|pin| pin.platform))?;
+        once_each(self.dnf.iter().map(|pin| pin.platform))?;
+        self.archive.iter().try_for_each(ArchivePin::check)?;
+        self.dnf.iter().try_for_each(DnfPin::check)?;
+        once_each(self.apk.iter().map(|pin| pin.platform))?;
+        self.apk.iter().try_for_each(ApkPin::check)?;
         self.debian.iter().try_for_each(DebianPin::check)
     }
 }

@@ -20,6 +20,22 @@ impl Lock {
             text.push_str("\n[[debian]]\n");
             pin.write(&mut text);
         }
+        for pin in &self.oci {
+            text.push_str("\n[[oci]]\n");
+            pin.write(&mut text);
+        }
+        for pin in &self.dnf {
+            text.push_str("\n[[dnf]]\n");
+            pin.write(&mut text);
+        }
+        for pin in &self.apk {
+            text.push_str("\n[[apk]]\n");
+            pin.write(&mut text);
+        }
+        for pin in &self.archive {
+            text.push_str("\n[[archive]]\n");
+            pin.write(&mut text);
+        }
         for pin in &self.conda {
             text.push_str("\n[[conda]]\n");
             pin.write(&mut text);

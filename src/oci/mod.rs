@@ -21,6 +21,12 @@ pub const REF_NAME: &str = oci_spec::image::ANNOTATION_REF_NAME;
 /// Annotation of an entry of `index.json`: the full reference, by which containerd, Docker and podman name what they load.
 pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
+/// Annotation of a manifest: the full name of the image that it is based on (OCI image spec, annotations.md).
+pub const BASE_NAME: &str = oci_spec::image::ANNOTATION_BASE_IMAGE_NAME;
+
+/// Annotation of a manifest: the digest of the manifest or index that [`BASE_NAME`] led to.
+pub const BASE_DIGEST: &str = oci_spec::image::ANNOTATION_BASE_IMAGE_DIGEST;
+
 /// Annotation of an index entry whose manifest has zstd layers: containers/image adds it where it is missing, which
 /// would change the index's digest.
 pub const HAS_ZSTD_LAYERS: &str = "io.github.containers.compression.zstd";

@@ -9,19 +9,20 @@ use crate::dest::Target;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::image::{self, Artifact, Image, Index, Layer};
+use crate::image::{Artifact, Image, Index, Layer};
 use crate::lock::Lock;
 use crate::oci::Reference;
 use crate::ops::conda;
 use crate::ops::config;
+use crate::ops::forge::{self, Applied, Packing};
 use crate::ops::lock::{self, LockOptions};
 use crate::ops::publish::{self, Finished};
-use crate::ops::{run, source};
-use crate::pass::{self, Outcome};
+use crate::ops::{above, programs, remembered, run, source};
+use crate::pass;
 use crate::platform::Platform;
 use crate::recipe::{self, Recipe};
-use crate::report::{Phase, Unit};
 use crate::source::Rootfs;
+use crate::source::oci::Inherited;
 
 /// What to build, and where it goes.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct BuildOptions {
     pub recipe: PathBuf,
     /// Its variant, where one is wanted.
     pub variant: Option<String>,
+    /// Those of its platforms that are built; all of them where none is named.
+    pub platforms: Vec<Platform>,
     /// How the lock is treated.
     pub lock: LockOptions,
     /// Names and tags that replace those of the recipe.
@@ -55,8 +58,15 @@ pub struct Built {
     pub epoch: Epoch,
     /// What the source made: `81 packages of debian trixie`.
     pub source: String,
-    /// What each pass did, by its name.
-    pub passes: Vec<(&'static str, Outcome)>,
+    /// What each pass did, in order.
+    pub passes: Vec<Applied>,
+}
+
+impl BuildOptions {
+    /// The files and folders of this machine that the build writes.
+    pub(super) fn places(&self) -> impl Iterator<Item = PathBuf> {
+        self.targets.iter().filter_map(Target::place).map(PathBuf::from)
+    }
 }
 
 impl Built {
@@ -68,17 +78,45 @@ impl Built {
 
 /// Builds the image of a recipe and writes it to all targets.
 pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> {
-    let recipe = recipe::load(&options.recipe, options.variant.as_deref())?;
-    for warning in &recipe.warnings {
+    of_recipe(&recipe::load(&options.recipe, options.variant.as_deref())?, options, context)
+}
+
+/// Builds the image of a recipe that is read already. Its lock is beside where the options say that the recipe is.
+pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Context) -> Result<Built, Error> {
+    for warning in recipe.warnings.iter() {
         context.reporter.warn(&warning.to_string());
     }
-    let lock = lock::current(&recipe, &options.recipe, &options.lock, context)?;
-    let mut forged = Vec::new();
-    for platform in recipe.platforms.iter().copied() {
-        forged.push(forge(&recipe, &lock, platform, options, context)?);
+    let platforms = platforms(recipe, &options.platforms)?;
+    programs::check(recipe, &platforms, context)?;
+    let lock = lock::current(recipe, &options.recipe, &options.lock, context)?;
+    let key = remembered::key(recipe, &lock, options, context);
+    if let Some(built) = recall(key.as_ref(), recipe, options, context)? {
+        return Ok(built);
     }
+    let outputs: Vec<PathBuf> = options.places().collect();
+    let mut forged = Vec::new();
+    for platform in platforms {
+        let recipe = recipe.on(platform);
+        let rootfs = source::fetch(&recipe, &lock, platform, &options.lock, &outputs, context)?;
+        let inherited = source::inherited(&recipe, &lock, platform, context)?;
+        forged.push(forge(&recipe, platform, rootfs, &inherited, &lock, options, context)?);
+    }
+    let built = deliver(recipe, forged, options, context)?;
+    if let Some(key) = key {
+        remembered::remember(&key, &built, &context.store);
+    }
+    Ok(built)
+}
+
+/// Writes the images of all platforms to all targets.
+pub(super) fn deliver(
+    recipe: &Recipe,
+    mut forged: Vec<Forged>,
+    options: &BuildOptions,
+    context: &Context,
+) -> Result<Built, Error> {
     let epoch = forged.iter().map(|forged| forged.rootfs.epoch).max().ok_or(Error::EmptyLock)?;
-    let names = config::names(&recipe, &options.tags, epoch)?;
+    let names = config::names(recipe, &options.tags, epoch)?;
     let artifact = match forged.as_slice() {
         [one] => Artifact::Image(Box::new(one.image.clone())),
         several => {
@@ -92,6 +130,8 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
         trees: &trees,
         names: &names,
         docker_socket: options.docker_socket.clone(),
+        epoch,
+        compression: config::compression(recipe),
         threads: options.threads,
     };
     publish::publish(&finished, &options.targets, context)?;
@@ -100,61 +140,83 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
     Ok(Built { artifact, names, epoch, source: rootfs.summary, passes })
 }
 
-/// The image of one platform, and what it was packed from.
-struct Forged {
-    image: Image,
-    rootfs: Rootfs,
-    passes: Vec<(&'static str, Outcome)>,
+/// The image of an earlier build of the same, written to all targets; nothing where there was none, or where a target
+/// needs the files themselves.
+fn recall(
+    key: Option<&Digest>,
+    recipe: &Recipe,
+    options: &BuildOptions,
+    context: &Context,
+) -> Result<Option<Built>, Error> {
+    let Some(key) = key.filter(|_| options.targets.iter().all(Target::takes_images)) else { return Ok(None) };
+    let Some(built) = remembered::recall(key, &context.store) else { return Ok(None) };
+    built.passes.iter().flat_map(|pass| &pass.notes).for_each(|note| context.reporter.note(note));
+    context.reporter.note("nothing has changed since an earlier build");
+    let finished = Finished {
+        artifact: &built.artifact,
+        trees: &[],
+        names: &built.names,
+        docker_socket: options.docker_socket.clone(),
+        epoch: built.epoch,
+        compression: config::compression(recipe),
+        threads: options.threads,
+    };
+    publish::publish(&finished, &options.targets, context)?;
+    Ok(Some(built))
 }
 
-fn forge(
+/// The platforms to build: those of the recipe that are asked for, in the recipe's order.
+fn platforms(recipe: &Recipe, asked: &[Platform]) -> Result<Vec<Platform>, Error> {
+    if let Some(other) = asked.iter().find(|platform| !recipe.platforms.contains(platform)) {
+        let known = recipe.platforms.iter().map(|platform| format!("\"{platform}\"")).collect::<Vec<_>>().join(", ");
+        return Err(Error::Usage {
+            message: format!("cannot build for {other}: the recipe is not for it"),
+            help: format!("add it to the recipe's platforms: `platforms = [{known}, \"{other}\"]`"),
+        });
+    }
+    let wanted = |platform: &Platform| asked.is_empty() || asked.contains(platform);
+    Ok(recipe.platforms.iter().copied().filter(wanted).collect())
+}
+
+/// The image of one platform, and what it was packed from.
+pub(super) struct Forged {
+    image: Image,
+    rootfs: Rootfs,
+    passes: Vec<Applied>,
+}
+
+/// Does to a root filesystem what the recipe says, and packs it.
+pub(super) fn forge(
     recipe: &Recipe,
-    lock: &Lock,
     platform: Platform,
+    mut rootfs: Rootfs,
+    inherited: &Inherited,
+    lock: &Lock,
     options: &BuildOptions,
     context: &Context,
 ) -> Result<Forged, Error> {
-    let mut rootfs = source::fetch(recipe, lock, platform, &options.lock, context)?;
+    let kept = (!inherited.base.layers.is_empty()).then(|| rootfs.tree.clone());
     run::steps(recipe, &mut rootfs, &options.secrets, context)?;
-    let passes = apply_passes(recipe, &mut rootfs, context)?;
-    let layer = pack(recipe, &rootfs, options.threads, context)?;
-    let mut settings = config::image(recipe, &rootfs.tree)?;
-    let (base, threads) = (&rootfs.tree, options.threads);
-    let conda = conda::layers(recipe, lock, platform, base, &mut settings, &options.lock, threads, context)?;
-    rootfs.epoch = context.epoch.unwrap_or_else(|| rootfs.epoch.max(conda.epoch));
-    let layers = [vec![layer], conda.layers].concat();
-    let image = Image::assemble(platform, rootfs.epoch, &settings, layers)?;
-    Ok(Forged { image, rootfs, passes })
-}
-
-fn apply_passes(
-    recipe: &Recipe,
-    rootfs: &mut Rootfs,
-    context: &Context,
-) -> Result<Vec<(&'static str, Outcome)>, Error> {
-    let passes = pass::list(recipe, rootfs.epoch)?;
-    context.reporter.begin(Phase::Passes, Some(passes.len() as u64), Unit::Items);
-    let mut outcomes = Vec::new();
-    for pass in passes {
-        let outcome = pass.apply(&mut rootfs.tree)?;
-        for note in &outcome.notes {
-            context.reporter.note(note);
-        }
-        outcomes.push((pass.name(), outcome));
-        context.reporter.advance(Phase::Passes, 1);
+    if let Some(kept) = &kept {
+        above::restore_devices(kept, &mut rootfs.tree);
     }
-    context.reporter.end(Phase::Passes, &format!("{} entries left", rootfs.tree.len()));
-    Ok(outcomes)
-}
-
-fn pack(recipe: &Recipe, rootfs: &Rootfs, threads: NonZeroUsize, context: &Context) -> Result<Layer, Error> {
-    let reporter = &*context.reporter;
-    let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
-    reporter.begin(Phase::Pack, Some(sizes.sum()), Unit::Bytes);
-    let (compression, effort) = (config::compression(recipe), config::effort(recipe));
-    let advance = |bytes| reporter.advance(Phase::Pack, bytes);
-    let layer = image::pack(&rootfs.tree, compression, effort, threads, &context.store, config::CREATED_BY, advance)?;
-    let (before, after) = (layer.uncompressed_size as f64 / 1e6, layer.size as f64 / 1e6);
-    reporter.end(Phase::Pack, &format!("{before:.1} MB to {after:.1} MB"));
-    Ok(layer)
+    let passes = match &kept {
+        Some(kept) => pass::list_above(kept.clone(), recipe, rootfs.epoch)?,
+        None => pass::list(recipe, rootfs.epoch)?,
+    };
+    let passes = forge::apply_passes(passes, &mut rootfs, context)?;
+    let packing =
+        Packing { compression: config::compression(recipe), effort: config::effort(recipe), threads: options.threads };
+    let layer = match &kept {
+        Some(kept) => above::pack(kept, &rootfs.tree, packing, context)?,
+        None => Some(forge::pack(&rootfs.tree, packing, config::CREATED_BY, context)?),
+    };
+    let mut settings = config::image(recipe, &rootfs.tree, inherited)?;
+    let mut layers: Vec<Layer> = layer.into_iter().collect();
+    let added =
+        conda::layers(recipe, lock, platform, &mut rootfs.tree, &mut settings, &options.lock, packing, context)?;
+    layers.extend(added.layers);
+    rootfs.epoch = context.epoch.unwrap_or_else(|| rootfs.epoch.max(added.epoch));
+    let image = Image::assemble_on(&inherited.base, platform, rootfs.epoch, &settings, layers)?;
+    Ok(Forged { image, rootfs, passes })
 }

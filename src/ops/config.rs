@@ -1,5 +1,7 @@
 //! From a recipe's words to an image's configuration.
 
+use serde_json::Value;
+
 use crate::archive::{Compression, Effort};
 use crate::epoch::Epoch;
 use crate::error::Error;
@@ -7,6 +9,7 @@ use crate::image::ImageConfig;
 use crate::oci::Reference;
 use crate::pass;
 use crate::recipe::{self, Recipe};
+use crate::source::oci::Inherited;
 use crate::tree::{Tree, TreePath};
 
 /// What the history of an image says of its layer. Scanners read meanings into more words than these.
@@ -39,8 +42,18 @@ pub(super) fn names(recipe: &Recipe, tags: &[String], epoch: Epoch) -> Result<Ve
 }
 
 /// What the image says about running it.
-pub(super) fn image(recipe: &Recipe, tree: &Tree) -> Result<ImageConfig, Error> {
+/// What it says itself replaces what an image that it starts from hands down: an
+/// entrypoint takes the other's arguments away, as in a Dockerfile.
+pub(super) fn image(recipe: &Recipe, tree: &Tree, from: &Inherited) -> Result<ImageConfig, Error> {
     let settings = &recipe.image;
+    let mut inherited = from.config.clone();
+    let mut entrypoint = settings.entrypoint.clone();
+    if settings.replaces_entrypoint || settings.replaces_cmd {
+        inherited.remove("Cmd");
+    }
+    if let (Some(Value::Array(words)), false) = (inherited.remove("Entrypoint"), settings.replaces_entrypoint) {
+        entrypoint = words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
+    }
     let mut labels = settings.labels.clone();
     let mut label = |name: &str, value: &str| {
         labels.entry(format!("org.opencontainers.image.{name}")).or_insert_with(|| value.to_owned());
@@ -52,19 +65,21 @@ pub(super) fn image(recipe: &Recipe, tree: &Tree) -> Result<ImageConfig, Error> 
     Ok(ImageConfig {
         user: recipe.user().map(|user| numbers(&user, tree)).transpose()?,
         env: settings.environment.clone().into_iter().collect(),
-        entrypoint: recipe.entrypoint(pass::init(tree).unwrap_or_default()),
+        entrypoint: recipe.with_init(pass::init(tree).unwrap_or_default(), entrypoint),
         cmd: settings.cmd.clone(),
         working_dir: settings.workdir.as_ref().map(ToString::to_string),
         labels,
         stop_signal: settings.stop_signal.as_ref().map(|signal| signal.as_str().to_owned()),
         exposed_ports: settings.ports.iter().map(|port| port.as_str().parse()).collect::<Result<_, _>>()?,
         volumes: settings.volumes.iter().map(ToString::to_string).collect(),
-        author: settings.author.clone(),
+        author: settings.author.clone().or_else(|| from.author.clone()),
+        inherited,
+        annotations: from.annotations.clone(),
     })
 }
 
 /// `user[:group]` in numbers, looked up in the image where they are names.
-fn numbers(user: &str, tree: &Tree) -> Result<(u32, u32), Error> {
+pub(super) fn numbers(user: &str, tree: &Tree) -> Result<(u32, u32), Error> {
     let (user, group) = user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
     let unknown = |name: &str| Error::UnknownUser { name: name.to_owned() };
     let (uid, own_group) = match user.parse() {

@@ -1,28 +1,29 @@
 //! `layer`: a conda environment on top of a finished image, whose own layers stay byte for byte.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use crate::archive::Limits;
 use crate::context::Context;
 use crate::dest::Target;
 use crate::error::Error;
-use crate::image::{self, Artifact, Choice};
+use crate::image::{Artifact, Image, ImageConfig};
 use crate::lock::Lock;
 use crate::oci::Reference;
 use crate::ops::conda;
+use crate::ops::forge::Packing;
 use crate::ops::lock::{self, LockOptions};
 use crate::ops::publish::{self, Finished};
 use crate::platform::Platform;
-use crate::recipe::CondaRequest;
+use crate::recipe::{CondaRequest, ImageLocation, OciRequest};
+use crate::source::oci::{self, Place};
+use crate::tree::Tree;
 
 /// What goes on top of what.
 #[derive(Clone, Debug)]
 pub struct LayerOptions {
-    /// The image: an OCI layout, an OCI or Docker archive.
-    pub image: PathBuf,
-    /// Which one, where there are several.
-    pub choice: Choice,
+    /// Where the image is.
+    pub image: ImageLocation,
+    /// For which platform, where it has several.
+    pub platform: Option<Platform>,
     /// The environment.
     pub request: CondaRequest,
     /// How its lock is treated, which is beside its file.
@@ -31,53 +32,48 @@ pub struct LayerOptions {
     pub names: Vec<Reference>,
     /// Where it goes.
     pub targets: Vec<Target>,
-    /// Threads that compress.
-    pub threads: NonZeroUsize,
-    /// The socket of the Docker engine, for `docker-daemon:`.
+    /// How layers are written.
+    pub packing: Packing,
+    /// The socket of the Docker engine.
     pub docker_socket: PathBuf,
 }
 
 /// Puts an environment on an image, and writes the result to all targets.
 pub fn layer(options: &LayerOptions, context: &Context) -> Result<Artifact, Error> {
-    let path = options.image.display().to_string();
-    let unopened = |source| Error::Open { path: path.clone(), source };
-    let opened = image::open(&options.image, &options.choice, &Limits::default(), &context.store.temporary());
-    let opened = opened.map_err(unopened)?;
-    let Some(documents) = &opened.image else {
-        return Err(Error::Usage {
-            message: format!("`{path}` is a root filesystem, and no image"),
-            help: "build an image of it first: `[from.archive]` in a recipe".to_owned(),
-        });
+    let base = OciRequest { image: options.image.clone(), digest: None, name: None, keep_layers: true };
+    let place = Place { location: options.image.clone(), socket: options.docker_socket.clone() };
+    let pin = oci::resolve(&base, &options.image.to_string(), options.platform, &place, context)?;
+    let mut rootfs = oci::fetch(&pin, &place, context)?;
+    let inherited = oci::inherit(&pin, base.keep_layers, &context.store)?;
+    let mut settings = ImageConfig {
+        author: inherited.author,
+        inherited: inherited.config,
+        annotations: inherited.annotations,
+        ..ImageConfig::default()
     };
-    let platform = platform_of(documents.config.document(), &path)?;
+    let lock = current(options, pin.platform, &rootfs.tree, context)?;
     let request = &options.request;
-    let lock = current(options, platform, &opened.tree, context)?;
-    let below = image::base_layers(&opened, &context.store).map_err(unopened)?;
-    let mut settings = image::settings_of(documents.config.document());
-    let added = conda::on_top(request, &lock, platform, &opened.tree, &mut settings, options, context)?;
-    let made = documents.config.document().created().as_ref().and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    let made = made.map(|time| crate::epoch::Epoch::from_seconds(time.as_second())).unwrap_or_default();
-    let epoch = context.epoch.unwrap_or_else(|| made.max(added.epoch));
-    let image = image::extend(platform, &documents.config, below, added.layers, &settings, epoch, documents.digest);
-    let artifact = Artifact::Image(Box::new(image.map_err(unopened)?));
+    let locked = lock.conda(pin.platform, request.prefix.as_str()).ok_or(Error::EmptyLock)?;
+    let added = conda::add(request, locked, &rootfs.tree, &mut settings, &options.lock, options.packing, context)?;
+    added.put(&mut rootfs.tree)?;
+    let epoch = context.epoch.unwrap_or_else(|| rootfs.epoch.max(added.epoch));
+    let image = Image::assemble_on(&inherited.base, pin.platform, epoch, &settings, added.layers)?;
+    let artifact = Artifact::Image(Box::new(image));
     let finished = Finished {
         artifact: &artifact,
-        trees: &[],
+        trees: &[&rootfs.tree],
         names: &options.names,
         docker_socket: options.docker_socket.clone(),
-        threads: options.threads,
+        epoch,
+        compression: options.packing.compression,
+        threads: options.packing.threads,
     };
     publish::publish(&finished, &options.targets, context)?;
     Ok(artifact)
 }
 
 /// The lock beside the environment's file where it fits, else a new one, which is written there.
-fn current(
-    options: &LayerOptions,
-    platform: Platform,
-    base: &crate::tree::Tree,
-    context: &Context,
-) -> Result<Lock, Error> {
+fn current(options: &LayerOptions, platform: Platform, base: &Tree, context: &Context) -> Result<Lock, Error> {
     let file = &options.request.environment;
     // A pixi.lock is a lock of another tool: it keeps its name.
     let path = match file.extension() {
@@ -96,12 +92,4 @@ fn current(
     let lock = Lock::new(asked, vec![pin]);
     lock.write(&path)?;
     Ok(lock)
-}
-
-fn platform_of(config: &oci_spec::image::ImageConfiguration, path: &str) -> Result<Platform, Error> {
-    let text = format!("{}/{}", config.os(), config.architecture());
-    text.parse().map_err(|error: crate::platform::ParsePlatformError| Error::Usage {
-        message: format!("cannot put an environment on `{path}`: {error}"),
-        help: "name another image, or another platform of it: `--platform`".to_owned(),
-    })
 }

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::lock::{self, Change, Lock, LockError};
-use crate::ops::source::{asked, resolve};
-use crate::recipe::{self, Recipe};
+use crate::ops::{conda, source};
+use crate::recipe::{self, Recipe, SourceRequest};
 
 pub use crate::ops::source::LockOptions;
 
@@ -32,6 +33,8 @@ pub struct Updated {
     pub path: PathBuf,
     /// Whether it was written.
     pub written: bool,
+    /// Whether the recipe has anything to lock.
+    pub is_needed: bool,
     /// What is different from before.
     pub changes: Vec<Change>,
 }
@@ -39,7 +42,13 @@ pub struct Updated {
 /// Brings the lock of a recipe up to date, or says what that would change.
 pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Error> {
     let recipe = recipe::load(&options.recipe, options.variant.as_deref())?;
+    if matches!(recipe.source, SourceRequest::Host(_)) {
+        return Err(Error::HostLock);
+    }
     let path = path(&recipe, &options.recipe);
+    if !has_inputs(&recipe) {
+        return Ok(Updated { path, written: false, is_needed: false, changes: Vec::new() });
+    }
     // A lock that cannot be understood is written anew where everything may change.
     let anew = options.update.as_ref().is_some_and(Vec::is_empty);
     let old = match Lock::read(&path) {
@@ -48,7 +57,7 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
     };
     let fits = old.as_ref().is_some_and(|lock| lock.request == asked(&recipe));
     if fits && options.update.is_none() && !options.check {
-        return Ok(Updated { path, written: false, changes: Vec::new() });
+        return Ok(Updated { path, written: false, is_needed: true, changes: Vec::new() });
     }
     if options.lock.locked {
         return Err(stale(&options.recipe, old.is_some()));
@@ -58,11 +67,17 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
     let changes = old.as_ref().map(|old| lock::changes(old, &new)).unwrap_or_default();
     let same = old.is_some() && changes.is_empty() && fits;
     let written = if options.check || same { false } else { new.write(&path)? };
-    Ok(Updated { path, written, changes })
+    Ok(Updated { path, written, is_needed: true, changes })
 }
 
 /// The lock to build from: the one beside the recipe where it fits, else a new one, which is written there.
 pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, context: &Context) -> Result<Lock, Error> {
+    if matches!(recipe.source, SourceRequest::Host(_)) && options.locked {
+        return Err(Error::HostLock);
+    }
+    if !has_inputs(recipe) {
+        return Ok(Lock::new(asked(recipe), Vec::new()));
+    }
     let path = path(recipe, file);
     let old = Lock::read(&path)?;
     if let Some(lock) = old.as_ref().filter(|lock| lock.request == asked(recipe)) {
@@ -73,6 +88,35 @@ pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, conte
     }
     let lock = resolve(recipe, options, None, context)?;
     lock.write(&path)?;
+    Ok(lock)
+}
+
+/// The digest of all that decides which inputs are chosen.
+fn asked(recipe: &Recipe) -> Digest {
+    let mut what = source::asked(recipe);
+    if !recipe.conda.is_empty() {
+        what["conda"] = recipe.conda.iter().map(conda::asked).collect::<Vec<_>>().into();
+    }
+    Digest::of(&crate::oci::canonical_json(&what))
+}
+
+fn has_inputs(recipe: &Recipe) -> bool {
+    source::has_inputs(recipe) || !recipe.conda.is_empty()
+}
+
+/// Resolves a recipe for each of its platforms, the root filesystem first: environments are solved for its C library. Of
+/// an earlier lock, all but what is named, and what that needs, is kept.
+fn resolve(
+    recipe: &Recipe,
+    options: &LockOptions,
+    keeping: Option<(&Lock, &[String])>,
+    context: &Context,
+) -> Result<Lock, Error> {
+    let request = asked(recipe);
+    let mut lock = Lock::new(request, source::resolve(recipe, options, keeping, context)?);
+    for platform in recipe.platforms.iter().copied() {
+        lock.add(conda::resolve(&recipe.on(platform), &lock, platform, options, keeping, context)?);
+    }
     Ok(lock)
 }
 

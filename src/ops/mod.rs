@@ -1,14 +1,21 @@
 //! One verb a file: what the command line does, as functions that take options and give values.
 
+mod above;
+pub mod binary;
 pub mod build;
+pub mod capture;
 mod conda;
 mod config;
 pub mod doctor;
+pub mod forge;
+pub mod import;
 pub mod init;
 pub mod inspect;
 pub mod layer;
 pub mod lock;
+mod programs;
 mod publish;
+mod remembered;
 mod run;
 mod source;
 pub mod store;

@@ -3,12 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use crate::archive::SpecialFiles;
+use crate::archive::{Compression, SpecialFiles};
 use crate::context::Context;
 use crate::dest::{
-    self, ArchiveFile, ContainersStorage, DestError, Destination, DockerDaemon, Layout, Target, write_rootfs_directory,
-    write_rootfs_tar,
+    self, ArchiveFile, ContainersStorage, DestError, Destination, DockerDaemon, Layout, Squashfs, Target,
+    write_rootfs_cpio, write_rootfs_directory, write_rootfs_tar,
 };
+use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::image::Artifact;
 use crate::oci::Reference;
@@ -26,6 +27,10 @@ pub(super) struct Finished<'a> {
     pub(super) names: &'a [Reference],
     /// The socket of the Docker engine.
     pub(super) docker_socket: PathBuf,
+    /// The one timestamp of the image.
+    pub(super) epoch: Epoch,
+    /// How layers are compressed.
+    pub(super) compression: Compression,
     /// Threads that compress.
     pub(super) threads: NonZeroUsize,
 }
@@ -76,6 +81,25 @@ fn one(finished: &Finished<'_>, target: &Target, context: &Context) -> Result<()
         }
         Target::RootfsTar { file } => {
             write_rootfs_tar(finished.tree()?, file, SpecialFiles::Keep, finished.threads)?;
+            return Ok(());
+        }
+        Target::Squashfs { file } => {
+            let squashfs = Squashfs {
+                compression: finished.compression,
+                epoch: finished.epoch,
+                threads: finished.threads,
+                temporary: &context.store.temporary(),
+                run: &sandbox::run_host_program_on,
+            };
+            squashfs.write(finished.tree()?, file)?;
+            return Ok(());
+        }
+        Target::Cpio { file } => {
+            let omitted = write_rootfs_cpio(finished.tree()?, file, finished.threads)?.attributes;
+            if omitted > 0 {
+                let what = "have capabilities or other extended attributes, which a cpio cannot hold";
+                context.reporter.warn(&format!("{}: {omitted} files {what}", file.display()));
+            }
             return Ok(());
         }
         Target::RootfsDirectory { folder } => {

@@ -8,7 +8,8 @@ use crate::pass::{Files, Pass};
 use crate::recipe::{Recipe, RunStep};
 use crate::report::{Phase, Unit};
 use crate::sandbox::{Settings, Step};
-use crate::source::Rootfs;
+use crate::source::{Rootfs, dnf};
+use crate::tree::TreePath;
 
 /// What commands find in their environment, besides what the recipe gives them.
 const ENVIRONMENT: [(&str, &str); 5] = [
@@ -40,12 +41,16 @@ pub(super) fn steps(
     };
     context.reporter.begin(Phase::Configure, Some(steps.len() as u64), Unit::Items);
     let mut session = context.sandbox.start(&settings)?;
-    session.put(rootfs.tree.entries())?;
+    // What an imported image has there is in the way of the sandbox's own.
+    let of_sandbox = ["dev", "proc", "sys"].map(TreePath::literal);
+    let is_below = |path: &TreePath| of_sandbox.iter().any(|folder| path.starts_with(folder) && path != folder);
+    session.put(rootfs.tree.entries().filter(|entry| !is_below(entry.path)))?;
     for step in &steps {
         session.run(step)?;
         context.reporter.advance(Phase::Configure, 1);
     }
     rootfs.tree = session.collect(&context.store)?;
+    dnf::settle(&mut rootfs.tree);
     context.reporter.end(Phase::Configure, &format!("{} commands of the recipe", steps.len()));
     Ok(())
 }

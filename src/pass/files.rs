@@ -153,6 +153,10 @@ fn gather(file: &FileEntry) -> Result<Gathered, PassError> {
             }
             copied(source, file.mode)?
         }
+        FileKind::CopyByPlatform(paths) => {
+            let platforms = paths.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(PassError::NoPlatform { path, platforms });
+        }
         FileKind::Text(text) => single(Node::File(Content::bytes(text.as_bytes())), 0o644),
         FileKind::Link(target) => single(Node::Symlink(target.as_bytes().into()), 0o777),
         FileKind::Directory => single(Node::Directory, 0o755),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::recipe::{Harden, Init, Setuid};
+use crate::recipe::{Harden, Init, Setuid, TINI_PLACES};
 use crate::tree::{InodeId, Tree, TreePath};
 
 use super::account_file::AccountFile;
@@ -32,13 +32,10 @@ const STICKY: u32 = 0o1000;
 const WORLD_WRITABLE: u32 = 0o002;
 const CAPABILITY: &str = "security.capability";
 
-/// Where distributions have tini: Debian and Fedora, Alpine, and by hand.
-const TINI: [&str; 4] = ["/usr/bin/tini", "/sbin/tini", "/usr/sbin/tini", "/tini"];
-
 /// Where the image has tini, as an absolute path.
 pub fn init(tree: &Tree) -> Option<&'static str> {
     let is_file = |place: TreePath| tree.get(&place).is_some_and(|inode| inode.is_file());
-    TINI.into_iter().find(|path| tree.resolve(&TreePath::literal(path)).is_ok_and(is_file))
+    TINI_PLACES.into_iter().find(|path| tree.resolve(&TreePath::literal(path)).is_ok_and(is_file))
 }
 
 impl HardenPass {
@@ -56,7 +53,7 @@ impl Pass for HardenPass {
     fn apply(&self, tree: &mut Tree) -> Result<Outcome, PassError> {
         let mut notes = Vec::new();
         if self.harden.init == Init::Tini && init(tree).is_none() {
-            return Err(PassError::NoInit(TreePath::literal(TINI[0])));
+            return Err(PassError::NoInit(TreePath::literal(TINI_PLACES[0])));
         }
         let special = self.strip_special_bits(tree, &mut notes)?;
         let capabilities = if self.harden.strip_capabilities { strip_capabilities(tree) } else { 0 };

@@ -3,6 +3,7 @@
 //! A pass uses no clock, network or process. What it needs from the disk (local files, certificates) is looked up when
 //! the [`list`] is made; contents stay where they are.
 
+mod above;
 mod account_file;
 mod accounts;
 mod certificates;
@@ -10,22 +11,25 @@ mod der;
 mod files;
 mod harden;
 mod normalize;
+mod os_release;
 mod prune;
 mod text_file;
 
 use std::io;
 use std::path::PathBuf;
 
+pub use above::NormalizeAbove;
 pub use accounts::Accounts;
 pub use certificates::Certificates;
 pub use files::Files;
 pub use harden::{HardenPass, init};
 pub use normalize::Normalize;
+pub use os_release::OsReleasePass;
 pub use prune::PrunePass;
 
 use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::recipe::{Recipe, UserName};
+use crate::recipe::{Prune, Recipe, UserName};
 use crate::tree::{PathError, ResolveError, Tree, TreeError, TreePath};
 
 /// One change of a tree.
@@ -79,6 +83,14 @@ pub enum PassError {
         /// `a socket`.
         what: &'static str,
     },
+    /// A file for each platform, and nothing says for which one this is.
+    #[error("cannot copy a file to `{path}`: there is one for each of {platforms}, and no platform was chosen")]
+    NoPlatform {
+        /// Where it should go.
+        path: TreePath,
+        /// The platforms there are.
+        platforms: String,
+    },
     /// The content of a file of the image could not be read.
     #[error("cannot read `{path}` of the image")]
     Content {
@@ -104,6 +116,13 @@ pub enum PassError {
     /// A path leads through a loop of links.
     #[error("cannot change the tree")]
     Resolve(#[from] ResolveError),
+    /// A tree cannot be compared with the layers below it.
+    #[error("cannot compare the files with those of the layers below")]
+    #[diagnostic(help("contents stay where they were found until they are packed: do not change them during a build"))]
+    Compare {
+        /// Which content cannot be read, and why not.
+        source: io::Error,
+    },
     /// A name that neither the image nor the recipe knows.
     #[error("cannot give `{path}` to `{name}`: the image has no {kind} of that name")]
     #[diagnostic(help("use a number, a name of the image's /etc/passwd and /etc/group, or the user of `[harden]`"))]
@@ -148,14 +167,38 @@ pub enum PassError {
 /// The passes of a recipe, in the order in which they are applied. Reads which local files there are, and the
 /// certificates.
 pub fn list(recipe: &Recipe, epoch: Epoch) -> Result<Vec<Box<dyn Pass>>, PassError> {
+    let prune = PrunePass::new(&recipe.prune, epoch);
+    between(recipe, epoch, Box::new(prune), Box::new(Normalize::new(epoch)))
+}
+
+/// The same for a tree that is put on top of layers that are kept, whose tree is `base`: only what the recipe itself
+/// asks for makes it different from that.
+pub fn list_above(base: Tree, recipe: &Recipe, epoch: Epoch) -> Result<Vec<Box<dyn Pass>>, PassError> {
+    let prune = PrunePass::above(&recipe.prune, epoch);
+    between(recipe, epoch, Box::new(prune), Box::new(NormalizeAbove::new(base, epoch)))
+}
+
+/// The passes from the first to the last.
+fn between(
+    recipe: &Recipe,
+    epoch: Epoch,
+    first: Box<dyn Pass>,
+    last: Box<dyn Pass>,
+) -> Result<Vec<Box<dyn Pass>>, PassError> {
     let user = recipe.harden.user.clone();
-    let mut passes: Vec<Box<dyn Pass>> = vec![Box::new(PrunePass::new(&recipe.prune, epoch))];
+    let mut passes = vec![first];
     passes.push(Box::new(Files::gather(&recipe.files, user.clone(), epoch)?));
     passes.push(Box::new(Accounts::new(user, recipe.harden.lock_accounts, epoch)));
     passes.push(Box::new(Certificates::read(&recipe.certificates, epoch)?));
+    passes.push(Box::new(OsReleasePass::new(&recipe.os_release, epoch)));
     passes.push(Box::new(HardenPass::new(recipe.harden.clone())));
-    passes.push(Box::new(Normalize::new(epoch)));
+    passes.push(last);
     Ok(passes)
+}
+
+/// The passes of an image that has no recipe: what never is in an image goes, and what differs between two builds.
+pub fn without_recipe(epoch: Epoch) -> Vec<Box<dyn Pass>> {
+    vec![Box::new(PrunePass::new(&Prune::default(), epoch)), Box::new(Normalize::new(epoch))]
 }
 
 impl Outcome {

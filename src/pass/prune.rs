@@ -10,6 +10,7 @@ use super::{Outcome, Pass, PassError};
 pub struct PrunePass {
     rules: PathRules,
     epoch: Epoch,
+    keeps_runtime_folders: bool,
 }
 
 const NAME: &str = "prune";
@@ -36,7 +37,12 @@ struct Gone {
 impl PrunePass {
     /// The pass for `[prune]`.
     pub fn new(prune: &Prune, epoch: Epoch) -> Self {
-        Self { rules: PathRules::new(prune), epoch }
+        Self { rules: PathRules::new(prune), epoch, keeps_runtime_folders: false }
+    }
+
+    /// The pass for a tree whose layers are kept: only what the recipe says is left out.
+    pub fn above(prune: &Prune, epoch: Epoch) -> Self {
+        Self { keeps_runtime_folders: true, ..Self::new(prune, epoch) }
     }
 }
 
@@ -46,7 +52,9 @@ impl Pass for PrunePass {
     }
 
     fn apply(&self, tree: &mut Tree) -> Result<Outcome, PassError> {
-        empty_runtime_folders(tree)?;
+        if !self.keeps_runtime_folders {
+            empty_runtime_folders(tree)?;
+        }
         if self.rules.is_empty() {
             return Ok(Outcome::default());
         }
@@ -88,6 +96,16 @@ impl PrunePass {
         }
         Ok(())
     }
+}
+
+/// The folders whose contents a running system makes.
+pub(super) fn runtime_folders() -> impl Iterator<Item = TreePath> {
+    EMPTIED.into_iter().map(|(name, _)| TreePath::literal(name))
+}
+
+/// Whether something is below one of them.
+pub(super) fn is_in_runtime_folder(path: &TreePath) -> bool {
+    runtime_folders().any(|folder| path.starts_with(&folder) && *path != folder)
 }
 
 fn empty_runtime_folders(tree: &mut Tree) -> Result<(), PassError> {

@@ -18,6 +18,14 @@ pub(super) struct Fields<'a> {
     notebook: &'a Notebook,
 }
 
+/// Paths of the host; what is not there is none, and has been spoken of.
+pub(super) enum Locals {
+    /// One.
+    One(Option<PathBuf>),
+    /// One for each of some free keys.
+    Each(BTreeMap<String, Option<PathBuf>>),
+}
+
 impl<'a> Fields<'a> {
     pub(super) fn new(keys: &'static Keys, place: Place, table: Table, notebook: &'a Notebook) -> Self {
         Self { place, keys, table, notebook }
@@ -106,6 +114,25 @@ impl<'a> Fields<'a> {
         table.into_iter().filter_map(|(key, (_, item))| Some((key, plain(item)?))).collect()
     }
 
+    /// A string, or strings under free keys.
+    pub(super) fn string_or_map(&mut self, key: &'static str) -> Option<Result<String, BTreeMap<String, String>>> {
+        match self.take(key)?.value {
+            Value::Text(text) => Some(Ok(text)),
+            Value::Table(table) => {
+                Some(Err(table.into_iter().filter_map(|(key, (_, item))| Some((key, plain(item)?))).collect()))
+            }
+            _ => None,
+        }
+    }
+
+    /// A file of the host, or files under free keys.
+    pub(super) fn file_or_map(&mut self, key: &'static str) -> Option<Result<PathBuf, BTreeMap<String, PathBuf>>> {
+        let item = self.take(key)?;
+        let Value::Table(table) = item.value else { return self.look(item, "file", Path::is_file).map(Ok) };
+        let look = |(key, (_, item))| Some((key, self.look(item, "file", Path::is_file)?));
+        Some(Err(table.into_iter().filter_map(look).collect()))
+    }
+
     /// A table.
     pub(super) fn table(&mut self, key: &'static str, keys: &'static Keys) -> Option<Fields<'a>> {
         let item = self.take(key)?;
@@ -122,6 +149,32 @@ impl<'a> Fields<'a> {
     pub(super) fn local(&mut self, key: &'static str, what: &'static str, is: fn(&Path) -> bool) -> Option<PathBuf> {
         let item = self.take(key)?;
         self.look(item, what, is)
+    }
+
+    /// A path of the host, or one for each of some free keys.
+    pub(super) fn local_or_locals(
+        &mut self,
+        key: &'static str,
+        what: &'static str,
+        is: fn(&Path) -> bool,
+    ) -> Option<Locals> {
+        let item = self.take(key)?;
+        match item.value {
+            Value::Table(table) => {
+                let look = |(key, (_, item)): (String, (Place, Item))| (key, self.look(item, what, is));
+                Some(Locals::Each(table.into_iter().map(look).collect()))
+            }
+            _ => Some(Locals::One(self.look(item, what, is))),
+        }
+    }
+
+    /// One of some words, or a file of the host.
+    pub(super) fn word_or_file(&mut self, key: &'static str, words: &[&str]) -> Option<Result<String, PathBuf>> {
+        let item = self.take(key)?;
+        match item.value.as_text() {
+            Some(word) if words.contains(&word) => Some(Ok(word.to_owned())),
+            _ => self.look(item, "file", Path::is_file).map(Err),
+        }
     }
 
     /// A list of files of the host.

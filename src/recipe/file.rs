@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::digest::Digest;
+use crate::platform::{ParsePlatformError, Platform};
 
-use super::fields::Fields;
+use super::fields::{Fields, Locals};
 use super::mistake::{Mistake, Notebook, quoted};
 use super::shape::{ANY, Key, Keys, Shape, Text, text};
 use super::value::{Item, Value};
@@ -32,6 +33,8 @@ pub struct FileEntry {
 pub enum FileKind {
     /// A copy of a file or folder of the host; a folder with all in it.
     Copy(PathBuf),
+    /// A copy of another file or folder for each platform; all platforms of the recipe are there.
+    CopyByPlatform(BTreeMap<Platform, PathBuf>),
     /// A file with this text.
     Text(String),
     /// A symbolic link to this target, taken as written.
@@ -63,7 +66,11 @@ pub(super) static FILE: Keys = Keys {
     name: "[[file]]",
     groups: &[&[
         Key { name: "path", shape: Shape::Text(text::<ImagePath>("a path of the image")), about: "where it goes" },
-        Key { name: "source", shape: Shape::Text(ANY), about: "a file or folder of the host to copy" },
+        Key {
+            name: "source",
+            shape: Shape::Either(&Shape::Text(ANY), &Shape::Map { key: PLATFORM, value: ANY }),
+            about: "a file or folder of the host to copy; or one for each platform, by the platform",
+        },
         Key { name: "content", shape: Shape::Text(ANY), about: "the text of the file" },
         Key { name: "link", shape: Shape::Text(LINK), about: "the target of a symbolic link" },
         Key { name: "directory", shape: Shape::Flag { only: None }, about: "true: make a folder" },
@@ -116,16 +123,28 @@ pub(super) static RUN: Keys = Keys {
 pub(super) const VARIABLE: Text = Text { what: "the name of a variable", check: check_variable };
 /// The value of an environment variable.
 pub(super) const VALUE: Text = Text { what: "a string", check: check_value };
+/// A platform by its name.
+pub(super) const PLATFORM: Text = Text { what: "a platform", check: check_platform };
 const SECRET: Text = Text { what: "the name of a secret", check: check_secret };
 const LINK: Text = Text { what: "the target of a link", check: check_link };
 
-/// Reads one `[[file]]`.
-pub(super) fn read_file(mut fields: Fields<'_>) -> Option<FileEntry> {
+impl FileKind {
+    /// What is put into the image of one platform; nothing where it has no file for it.
+    pub fn on(&self, platform: Platform) -> Option<Self> {
+        match self {
+            Self::CopyByPlatform(paths) => paths.get(&platform).cloned().map(Self::Copy),
+            other => Some(other.clone()),
+        }
+    }
+}
+
+/// Reads one `[[file]]` of a recipe for these platforms.
+pub(super) fn read_file(mut fields: Fields<'_>, platforms: &[Platform]) -> Option<FileEntry> {
     let kinds = ["source", "content", "link", "directory", "device", "fifo"];
     let given: Vec<_> = kinds.into_iter().filter(|key| fields.place_of(key).is_some()).collect();
     let (mode_place, path_place) = (fields.place_of("mode"), fields.place_of("path"));
     let path = fields.required("path");
-    let source = fields.local("source", "file or folder", Path::exists).map(FileKind::Copy);
+    let source = read_source(&mut fields, platforms);
     let content = fields.string("content").map(FileKind::Text);
     let link = fields.string("link").map(FileKind::Link);
     let directory = fields.flag("directory").filter(|flag| *flag).map(|_| FileKind::Directory);
@@ -149,11 +168,37 @@ pub(super) fn read_file(mut fields: Fields<'_>) -> Option<FileEntry> {
     }
     let copies_file = matches!(&what, Some(FileKind::Copy(path)) if path.is_file());
     if digest.is_some() && what.is_some() && !copies_file {
-        let clash = "only a copied file has a digest".to_owned();
+        let clash = "only a copied file, the same for all platforms, has a digest".to_owned();
         fields.error(digest_place, Mistake::Clash(clash, "leave out `digest`"));
     }
     fields.finish();
     Some(FileEntry { path: path?, what: what?, mode, owner, digest })
+}
+
+/// Reads `source`: one for all platforms, or one for each.
+fn read_source(fields: &mut Fields<'_>, platforms: &[Platform]) -> Option<FileKind> {
+    let place = fields.place_of("source");
+    let paths = match fields.local_or_locals("source", "file or folder", Path::exists)? {
+        Locals::One(path) => return path.map(FileKind::Copy),
+        Locals::Each(paths) => paths,
+    };
+    let mut known: BTreeMap<Platform, Option<PathBuf>> = BTreeMap::new();
+    for (name, path) in paths {
+        // A key that is no platform has been spoken of.
+        let Ok(platform) = name.parse() else { continue };
+        if known.insert(platform, path).is_some() {
+            fields.error(place, Mistake::Twice { what: platform.to_string(), key: "source" });
+        }
+    }
+    let lacking = platforms.iter().filter(|platform| !known.contains_key(platform));
+    let lacking: Vec<String> = lacking.map(ToString::to_string).collect();
+    if !lacking.is_empty() {
+        let what = format!("there is no file for {}", lacking.join(", "));
+        fields.error(place, Mistake::Clash(what, "give one for each of the recipe's `platforms`"));
+    }
+    // So has a file that is not there.
+    let there = |(platform, path): (Platform, Option<PathBuf>)| Some((platform, path?));
+    Some(FileKind::CopyByPlatform(known.into_iter().filter_map(there).collect()))
 }
 
 /// Writes down paths that two entries are put at.
@@ -204,6 +249,14 @@ impl FromStr for FileDigest {
         let expected = "`sha256:` and 64 hex digits in small letters, as `sha256sum` prints them";
         found.parse().map(Self).map_err(|_| Misfit::new(found, "a digest", expected))
     }
+}
+
+fn check_platform(found: &str) -> Result<(), Misfit> {
+    let expected = |error: ParsePlatformError| {
+        let text = error.to_string();
+        text.split_once("expected ").map_or(text.clone(), |(_, expected)| expected.to_owned())
+    };
+    found.parse::<Platform>().map(drop).map_err(|error| Misfit::new(found, "a platform", expected(error)))
 }
 
 fn check_variable(found: &str) -> Result<(), Misfit> {

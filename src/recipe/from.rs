@@ -2,9 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::apk::{self, ApkRequest};
+use super::archive::{self, ArchiveRequest};
 use super::debian::{self, DebianRequest};
+use super::dnf::{self, DnfRequest};
 use super::fields::Fields;
+use super::host::{self, HostRequest};
 use super::mistake::{Mistake, Notebook};
+use super::oci::{self, OciRequest};
+use super::scratch::{self, ScratchRequest};
 use super::shape::{Key, Keys, Shape};
 use super::value::{Item, Place, Value};
 
@@ -13,6 +19,18 @@ use super::value::{Item, Place, Value};
 pub enum SourceRequest {
     /// Packages of Debian, Ubuntu and the like.
     Debian(DebianRequest),
+    /// An image that somebody made before.
+    Oci(OciRequest),
+    /// A root filesystem, or an image, in an archive.
+    Archive(ArchiveRequest),
+    /// Nothing but what a static program expects around it.
+    Scratch(ScratchRequest),
+    /// This machine, or a folder of it.
+    Host(HostRequest),
+    /// Packages of Fedora, Red Hat's family and the like.
+    Dnf(Box<DnfRequest>),
+    /// Packages of Alpine, Wolfi, Chainguard and the like.
+    Apk(ApkRequest),
 }
 
 impl SourceRequest {
@@ -20,6 +38,12 @@ impl SourceRequest {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Debian(_) => "debian",
+            Self::Oci(_) => "oci",
+            Self::Archive(_) => "archive",
+            Self::Scratch(_) => "scratch",
+            Self::Host(_) => "host",
+            Self::Dnf(_) => "dnf",
+            Self::Apk(_) => "apk",
         }
     }
 
@@ -27,6 +51,12 @@ impl SourceRequest {
     pub fn suite(&self) -> Option<&str> {
         match self {
             Self::Debian(debian) => Some(&debian.suite),
+            Self::Oci(_) => None,
+            Self::Archive(_) => None,
+            Self::Scratch(_) => None,
+            Self::Host(_) => None,
+            Self::Dnf(_) => None,
+            Self::Apk(apk) => apk.branch.as_deref(),
         }
     }
 
@@ -34,24 +64,60 @@ impl SourceRequest {
     pub fn builds_anywhere(&self) -> bool {
         match self {
             Self::Debian(_) => false,
+            Self::Oci(_) => true,
+            Self::Archive(_) => true,
+            Self::Scratch(_) => true,
+            Self::Host(_) => false,
+            Self::Dnf(_) => false,
+            Self::Apk(apk) => apk.scripts == apk::ApkScripts::None,
         }
     }
 }
 
 pub(super) static KEYS: Keys = Keys {
     name: "[from]",
-    groups: &[&[Key {
-        name: "debian",
-        shape: Shape::Table(&debian::KEYS),
-        about: "packages of Debian, Ubuntu and the like",
-    }]],
-    later: &["dnf", "apk", "archive", "host", "oci", "scratch"],
+    groups: &[&[
+        Key { name: "debian", shape: Shape::Table(&debian::KEYS), about: "packages of Debian, Ubuntu and the like" },
+        Key { name: "archive", shape: Shape::Table(&archive::KEYS), about: "a root filesystem or image in an archive" },
+        Key { name: "oci", shape: Shape::Table(&oci::KEYS), about: "an image that somebody made before" },
+        Key {
+            name: "scratch",
+            shape: Shape::Table(&scratch::KEYS),
+            about: "nothing but what a static program expects around it",
+        },
+        Key { name: "host", shape: Shape::Table(&host::KEYS), about: "this machine, or a folder of it" },
+        Key {
+            name: "dnf",
+            shape: Shape::Table(&dnf::KEYS),
+            about: "packages of Fedora, Red Hat's family and the like",
+        },
+        Key { name: "apk", shape: Shape::Table(&apk::KEYS), about: "packages of Alpine, Wolfi and the like" },
+    ]],
+    later: &[],
 };
 
 /// Reads `[from]`: the one source in it.
 pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     if let Some(fields) = fields.table("debian", &debian::KEYS) {
         return debian::read(fields).map(SourceRequest::Debian);
+    }
+    if let Some(fields) = fields.table("oci", &oci::KEYS) {
+        return oci::read(fields).map(SourceRequest::Oci);
+    }
+    if let Some(fields) = fields.table("archive", &archive::KEYS) {
+        return archive::read(fields).map(SourceRequest::Archive);
+    }
+    if let Some(fields) = fields.table("scratch", &scratch::KEYS) {
+        return scratch::read(fields).map(SourceRequest::Scratch);
+    }
+    if let Some(fields) = fields.table("host", &host::KEYS) {
+        return host::read(fields).map(SourceRequest::Host);
+    }
+    if let Some(fields) = fields.table("dnf", &dnf::KEYS) {
+        return dnf::read(fields).map(Box::new).map(SourceRequest::Dnf);
+    }
+    if let Some(fields) = fields.table("apk", &apk::KEYS) {
+        return apk::read(fields).map(SourceRequest::Apk);
     }
     None
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::fields::Fields;
 use super::mistake::Mistake;
-use super::shape::{ANY, Key, Keys, Shape, Words, itself, text};
-use super::words::{ImagePath, MAX_ID, UserName};
+use super::shape::{ANY, Key, Keys, Shape, Text, Words, itself, text};
+use super::words::{ImagePath, MAX_ID, Misfit, UserName};
 
 /// What makes the image harder to misuse. Every profile is a choice of the other keys, which can be set one by one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Harden {
     pub user: Option<UserRequest>,
     /// What becomes process 1.
     pub init: Init,
+    /// The local file of tini, where it is neither a package's nor put in by `[[file]]`.
+    pub local_init: Option<PathBuf>,
     /// What happens to setuid and setgid bits of files.
     pub setuid: Setuid,
     /// Whether file capabilities are taken away.
@@ -61,6 +63,9 @@ pub enum Setuid {
     StripBut(Vec<ImagePath>),
 }
 
+/// Where tini is looked for: where Debian and Fedora have it, then Alpine, and places of those who put it by hand.
+pub const TINI_PLACES: [&str; 4] = ["/usr/bin/tini", "/sbin/tini", "/usr/sbin/tini", "/tini"];
+
 pub(super) static KEYS: Keys = Keys {
     name: "[harden]",
     groups: &[&[
@@ -72,8 +77,8 @@ pub(super) static KEYS: Keys = Keys {
         Key { name: "user", shape: Shape::Table(&USER), about: "the user that the image runs as" },
         Key {
             name: "init",
-            shape: Shape::Word(Words { known: &["tini", "none"], later: &[] }),
-            about: "what becomes process 1",
+            shape: Shape::Text(INIT),
+            about: "what becomes process 1: `tini`, a local tini by its path (`./tini`), or `none`",
         },
         Key {
             name: "setuid",
@@ -96,6 +101,7 @@ pub(super) static KEYS: Keys = Keys {
     later: &[],
 };
 
+const INIT: Text = Text { what: "an init", check: check_init };
 const STRIP: Shape = Shape::Word(Words { known: &["strip", "keep"], later: &[] });
 const KEEP: Words = Words { known: &["keep"], later: &["remove"] };
 
@@ -139,7 +145,11 @@ pub(super) static CERTIFICATES: Keys = Keys {
 pub(super) fn read(mut fields: Fields<'_>) -> Harden {
     let baseline = fields.string("profile").as_deref() == Some("baseline");
     let user = fields.table("user", &USER).and_then(read_user);
-    let init = if fields.string("init").as_deref() == Some("tini") { Init::Tini } else { Init::None };
+    let (init, local_init) = match fields.word_or_file("init", &["tini", "none"]) {
+        Some(Ok(word)) if word == "tini" => (Init::Tini, None),
+        Some(Err(file)) => (Init::Tini, Some(file)),
+        _ => (Init::None, None),
+    };
     let setuid = match fields.string_or_list("setuid") {
         Some(Ok(word)) if word == "strip" => Setuid::Strip,
         Some(Ok(_)) => Setuid::Keep,
@@ -153,7 +163,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Harden {
     fields.string("package-manager");
     fields.string("shells");
     fields.finish();
-    Harden { user, init, setuid, strip_capabilities, mend_permissions, lock_accounts }
+    Harden { user, init, local_init, setuid, strip_capabilities, mend_permissions, lock_accounts }
 }
 
 /// Reads `[certificates]`.
@@ -161,6 +171,17 @@ pub(super) fn read_certificates(mut fields: Fields<'_>) -> Vec<PathBuf> {
     let extra = fields.local_files("extra");
     fields.finish();
     extra
+}
+
+fn check_init(found: &str) -> Result<(), Misfit> {
+    if matches!(found, "tini" | "none") || found.contains('/') {
+        return Ok(());
+    }
+    Err(Misfit::new(
+        found,
+        "an init",
+        "`tini`, `none`, or the path of a local tini with a slash in it, such as `./tini`",
+    ))
 }
 
 fn read_user(mut fields: Fields<'_>) -> Option<UserRequest> {

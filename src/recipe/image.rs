@@ -34,6 +34,10 @@ pub struct ImageSettings {
     pub volumes: Vec<ImagePath>,
     /// `author`.
     pub author: Option<String>,
+    /// Whether `entrypoint` is given, be it empty: it then replaces a base image's, and its `Cmd` with it.
+    pub replaces_entrypoint: bool,
+    /// Whether `cmd` is given, be it empty: it then replaces a base image's.
+    pub replaces_cmd: bool,
 }
 
 /// A signal by name (`SIGTERM`, `SIGRTMIN+3`) or number.
@@ -123,6 +127,8 @@ pub(super) static LAYER: Keys = Keys {
 /// Reads `[image]`.
 pub(super) fn read(mut fields: Fields<'_>) -> ImageSettings {
     let settings = ImageSettings {
+        replaces_entrypoint: fields.place_of("entrypoint").is_some(),
+        replaces_cmd: fields.place_of("cmd").is_some(),
         tags: fields.list("tags"),
         entrypoint: fields.strings("entrypoint").unwrap_or_default(),
         cmd: fields.strings("cmd").unwrap_or_default(),

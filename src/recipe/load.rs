@@ -14,8 +14,8 @@ use super::mistake::{Mistake, Notebook, RecipeErrors, RecipeFile};
 use super::shape::{ANY, Key, Keys, Shape, Text, text};
 use super::value::{Item, Place, Table, Value, located};
 use super::words::Misfit;
-use super::{Init, PackageRequest, Recipe, SourceRequest};
-use super::{conda, file, from, harden, image, prune};
+use super::{FileEntry, FileKind, Harden, Init, Mode, PackageRequest, Recipe, SourceRequest, TINI_PLACES};
+use super::{conda, file, from, harden, image, os_release, prune};
 use crate::platform::{Architecture, Platform};
 
 /// The keys that both a recipe and its variants have.
@@ -24,7 +24,7 @@ const COMMON: &[Key] = &[
     Key { name: "description", shape: Shape::Text(ANY), about: "what the image is, in a line" },
     Key {
         name: "platforms",
-        shape: Shape::List(&Shape::Text(PLATFORM)),
+        shape: Shape::List(&Shape::Text(file::PLATFORM)),
         about: "what it is made for, such as `linux/amd64`; the host where it is not given",
     },
     Key { name: "from", shape: Shape::Table(&from::KEYS), about: "where the root filesystem comes from" },
@@ -42,6 +42,7 @@ const COMMON: &[Key] = &[
     Key { name: "prune", shape: Shape::Table(&prune::KEYS), about: "what is left out" },
     Key { name: "harden", shape: Shape::Table(&harden::KEYS), about: "what makes it harder to misuse" },
     Key { name: "certificates", shape: Shape::Table(&harden::CERTIFICATES), about: "certificate authorities to trust" },
+    Key { name: "os-release", shape: os_release::SHAPE, about: os_release::ABOUT },
     Key { name: "image", shape: Shape::Table(&image::KEYS), about: "what the image says" },
     Key { name: "layer", shape: Shape::Table(&image::LAYER), about: "how the layer is written" },
 ];
@@ -64,18 +65,8 @@ pub(super) static RECIPE: Keys = Keys {
 };
 
 static VARIANT: Keys = Keys { name: "a variant", groups: &[COMMON], later: LATER };
-const LATER: &[&str] = &["policy", "os-release"];
+const LATER: &[&str] = &["policy"];
 const NAME: Text = text::<Name>("a name");
-const PLATFORM: Text = Text {
-    what: "a platform",
-    check: |found| {
-        let expected = |error: crate::platform::ParsePlatformError| {
-            let text = error.to_string();
-            text.split_once("expected ").map_or(text.clone(), |(_, expected)| expected.to_owned())
-        };
-        found.parse::<Platform>().map(drop).map_err(|error| Misfit::new(found, "a platform", expected(error)))
-    },
-};
 
 /// Reads the recipe at `path`, what it extends, and the tables of `variant`.
 ///
@@ -93,7 +84,7 @@ fn finish(path: &Path, text: io::Result<String>, variant: Option<&str>) -> Resul
     let mut notebook = Notebook::default();
     let recipe = read(path, text, variant, &mut notebook);
     match (notebook.finish(), recipe) {
-        (Ok(warnings), Some(recipe)) => Ok(Recipe { warnings, ..recipe }),
+        (Ok(warnings), Some(recipe)) => Ok(Recipe { warnings: warnings.into(), ..recipe }),
         (Ok(problems) | Err(problems), _) => Err(RecipeErrors { recipe: path.to_owned(), problems }),
     }
 }
@@ -208,15 +199,17 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     let files: Vec<_> = fields
         .tables("file", &file::FILE)
         .into_iter()
-        .filter_map(|fields| Some((fields.place_of("path")?, file::read_file(fields)?)))
+        .filter_map(|fields| Some((fields.place_of("path")?, file::read_file(fields, &platforms)?)))
         .collect();
     file::check_twice(&files, notebook);
-    let runs = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
+    let mut files: Vec<FileEntry> = files.into_iter().map(|(_, file)| file).collect();
+    let runs: Vec<_> = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
     let conda: Vec<_> = fields.tables("conda", &conda::KEYS).into_iter().filter_map(conda::read).collect();
     conda::check_twice(&conda, notebook);
     let prune = fields.table("prune", &prune::KEYS).map(prune::read).unwrap_or_default();
     let harden = fields.table("harden", &harden::KEYS).map(harden::read).unwrap_or_default();
     let certificates = fields.table("certificates", &harden::CERTIFICATES).map(harden::read_certificates);
+    let os_release = os_release::read(&mut fields, "os-release");
     let image = fields.table("image", &image::KEYS).map(image::read).unwrap_or_default();
     let layer = fields.table("layer", &image::LAYER).map(image::read_layer).unwrap_or_default();
     fields.finish();
@@ -226,8 +219,23 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         let instead = "name one, and build for the others by recipes of their own".to_owned();
         notebook.error(platforms_place.unwrap_or(place), Mistake::NotYet { what, instead });
     }
+    if let SourceRequest::Archive(archive) = &source {
+        archive.check_platforms(&platforms, platforms_place.unwrap_or(place), notebook);
+    }
+    let host = Architecture::host().map(|architecture| Platform { architecture });
+    if source.builds_anywhere() && !runs.is_empty() && platforms.iter().any(|platform| Some(*platform) != host) {
+        let clash = "`[[run]]` runs programs of the image, and the image is for another platform than this machine's";
+        let help = "name the one platform that this machine is, or leave out `[[run]]`";
+        notebook.error(platforms_place.unwrap_or(place), Mistake::Clash(clash.to_owned(), help));
+    }
+    files.extend(local_init(&harden));
+    if let SourceRequest::Scratch(scratch) = &mut source {
+        let is_there = files.iter().any(|file| TINI_PLACES.contains(&file.path.as_str()));
+        scratch.tini.take_if(|_| harden.init != Init::Tini || is_there);
+    }
     if let SourceRequest::Debian(debian) = &mut source
         && harden.init == Init::Tini
+        && harden.local_init.is_none()
         && !debian.packages.iter().any(|package| package.name == "tini")
     {
         debian.packages.push(PackageRequest {
@@ -244,18 +252,26 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         variants,
         platforms,
         source,
-        files: files.into_iter().map(|(_, file)| file).collect(),
+        files,
         runs,
         conda: conda.into_iter().map(|(_, request)| request).collect(),
         prune,
         harden,
         certificates: certificates.unwrap_or_default(),
+        os_release,
         image,
         layer,
         sources: notebook.files.iter().map(|file| file.path.clone()).collect(),
         folder: notebook.files[0].folder(),
-        warnings: Vec::new(),
+        warnings: Arc::default(),
     })
+}
+
+/// The file of an init that the recipe has itself.
+fn local_init(harden: &Harden) -> Option<FileEntry> {
+    let path = TINI_PLACES[0].parse().expect("it is a path of the image");
+    let what = FileKind::Copy(harden.local_init.clone()?);
+    Some(FileEntry { path, what, mode: Some(Mode(0o755)), owner: None, digest: None })
 }
 
 fn read_platforms(fields: &mut Fields<'_>) -> Vec<Platform> {
@@ -271,6 +287,11 @@ fn read_platforms(fields: &mut Fields<'_>) -> Vec<Platform> {
         return host.into_iter().collect();
     };
     let platforms: Vec<Platform> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+    for (at, platform) in platforms.iter().enumerate() {
+        if let (true, Some(place)) = (platforms[..at].contains(platform), place) {
+            fields.error(Some(place), Mistake::Twice { what: platform.to_string(), key: "platforms" });
+        }
+    }
     if count == Some(0) {
         let clash = "the list of platforms is empty".to_owned();
         fields.error(place, Mistake::Clash(clash, "leave it out to build for this machine"));

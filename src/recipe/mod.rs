@@ -4,26 +4,37 @@
 //! them at once. One table of keys (`shape`) says what may stand where; checking, merging, decoding and the JSON schema
 //! all read it.
 
+mod apk;
+mod archive;
 mod conda;
 mod debian;
+mod dnf;
 mod fields;
 mod file;
 mod from;
 mod harden;
+mod host;
 mod image;
 mod load;
 mod merge;
 mod mistake;
+mod oci;
+mod os_release;
 mod path_rules;
 mod prune;
 mod schema;
+mod scratch;
 mod shape;
 mod template;
 mod value;
 mod words;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+pub use apk::{ApkPackage, ApkPlace, ApkRepository, ApkRequest, ApkScripts};
+pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
 pub use conda::{
     Activate, Bytecode, ChannelPriority, CondaPrefix, CondaPreset, CondaRequest, ExcludeNewer, LayerStrategy, PostLink,
 };
@@ -31,15 +42,22 @@ pub use debian::{
     DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, Snapshot,
     Trust,
 };
+pub use dnf::{
+    DatabaseFormat, DnfRepository, DnfRequest, DnfShape, KeySources, ModuleStream, RepositoryPlace, RpmDistribution,
+};
 pub use file::{FileEntry, FileKind, RunStep};
 pub use from::SourceRequest;
-pub use harden::{Harden, Init, Setuid, UserRequest};
+pub use harden::{Harden, Init, Setuid, TINI_PLACES, UserRequest};
+pub use host::{Allowance, CAPTURE_PRESETS, CapturePreset, HostRequest, Kept, Mounts, SECRET_RULES, path_set};
 pub use image::{Compression, ImageSettings, LayerSettings, Port, StopSignal};
 pub use load::{load, load_text};
 pub use mistake::{Mistake, Problem, RecipeErrors};
+pub use oci::{ImageLocation, OciRequest};
+pub use os_release::os_release_order;
 pub use path_rules::PathRules;
 pub use prune::{PathPattern, Preset, Prune};
 pub use schema::schema;
+pub use scratch::ScratchRequest;
 pub use template::{Template, TemplateValues};
 pub use words::{Device, ImagePath, MAX_ID, Misfit, Mode, Owner, Principal, UserName};
 
@@ -48,7 +66,7 @@ use crate::platform::Platform;
 
 /// A checked recipe. Paths of local files are joined to the folder of the file that names them, and were there when it
 /// was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recipe {
     /// The image's name; `/` may be in it.
     pub name: String,
@@ -74,6 +92,8 @@ pub struct Recipe {
     pub harden: Harden,
     /// PEM files of certificate authorities to trust.
     pub certificates: Vec<PathBuf>,
+    /// What `/etc/os-release` says, beside what is there; an empty value takes a key out.
+    pub os_release: BTreeMap<String, String>,
     /// What the image says.
     pub image: ImageSettings,
     /// How the layer is written.
@@ -83,10 +103,41 @@ pub struct Recipe {
     /// The folder of the recipe, where its lock is.
     pub folder: PathBuf,
     /// Things to look at that do not stop the build.
-    pub warnings: Vec<Problem>,
+    pub warnings: Arc<[Problem]>,
 }
 
 impl Recipe {
+    /// What a recipe says that has only a name and a source: nothing is pruned, hardened or put into the image.
+    pub fn plain(name: &str, platform: Platform, source: SourceRequest) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: None,
+            variant: None,
+            variants: Vec::new(),
+            platforms: vec![platform],
+            source,
+            files: Vec::new(),
+            runs: Vec::new(),
+            conda: Vec::new(),
+            prune: Prune::default(),
+            harden: Harden::default(),
+            certificates: Vec::new(),
+            os_release: BTreeMap::new(),
+            image: ImageSettings::default(),
+            layer: LayerSettings::default(),
+            sources: Vec::new(),
+            folder: PathBuf::new(),
+            warnings: Arc::default(),
+        }
+    }
+
+    /// The recipe for one of its platforms alone, with the files that are for it.
+    pub fn on(&self, platform: Platform) -> Self {
+        let files =
+            self.files.iter().filter_map(|file| Some(FileEntry { what: file.what.on(platform)?, ..file.clone() }));
+        Self { platforms: vec![platform], files: files.collect(), ..self.clone() }
+    }
+
     /// The image's tags with their holes filled: those of the recipe, or `latest`, or the variant's name where one was
     /// chosen and the recipe has no tags.
     pub fn tags(&self, epoch: Epoch) -> Result<Vec<String>, Misfit> {
@@ -101,7 +152,11 @@ impl Recipe {
     /// The image's entrypoint: the recipe's, with the init before it by its absolute path `init`, unless it starts with
     /// one of that name.
     pub fn entrypoint(&self, init: &str) -> Vec<String> {
-        let own = self.image.entrypoint.clone();
+        self.with_init(init, self.image.entrypoint.clone())
+    }
+
+    /// An entrypoint `own` with the init before it, by the same rule.
+    pub fn with_init(&self, init: &str, own: Vec<String>) -> Vec<String> {
         let first = own.first().map_or("", |program| program.rsplit('/').next().unwrap_or(program));
         match self.harden.init {
             Init::Tini if first != "tini" => [vec![init.to_owned(), "--".to_owned()], own].concat(),
@@ -121,9 +176,10 @@ impl Recipe {
 
     /// The files and folders of the host whose bytes enter the image.
     pub fn local_files(&self) -> Vec<PathBuf> {
-        let copied = self.files.iter().filter_map(|file| match &file.what {
-            FileKind::Copy(path) => Some(path.clone()),
-            _ => None,
+        let copied = self.files.iter().flat_map(|file| match &file.what {
+            FileKind::Copy(path) => vec![path.clone()],
+            FileKind::CopyByPlatform(paths) => paths.values().cloned().collect(),
+            _ => Vec::new(),
         });
         copied.chain(self.certificates.iter().cloned()).collect()
     }

@@ -115,6 +115,8 @@ package-manager = "keep"
 shells = "keep"
 [certificates]
 extra = ["ca.pem"]
+[os-release]
+ID = "acme"
 [image]
 tags = ["13", "{suite}-{epoch:%Y%m%d}"]
 entrypoint = ["app"]
@@ -185,7 +187,9 @@ fn the_complete_recipe_has_every_key_of_the_table() {
     walk_schema(&schema, "", &mut known);
     // `extends` needs a second file; it has a test of its own.
     known.remove("extends");
-    let of_variants = |key: &&String| key.starts_with("variant.");
+    // A recipe has one source; the others have tests of their own.
+    let of_others = |key: &&String| key.starts_with("from.") && !key.starts_with("from.debian");
+    let of_variants = |key: &&String| key.starts_with("variant.") || of_others(key);
     let (written, known): (Vec<_>, Vec<_>) = (
         written.iter().filter(|key| !of_variants(key)).collect(),
         known.iter().filter(|key| !of_variants(key)).collect(),
@@ -196,7 +200,7 @@ fn the_complete_recipe_has_every_key_of_the_table() {
 /// The keys that a document uses: `harden.user.name`. What is below free keys does not count.
 fn walk(value: &toml::Value, path: &str, keys: &mut BTreeSet<String>) {
     match value {
-        toml::Value::Table(table) if !path.ends_with("env") && !path.ends_with("labels") => {
+        toml::Value::Table(table) if !["env", "labels", "os-release"].iter().any(|free| path.ends_with(free)) => {
             for (key, value) in table {
                 let path = format!("{path}{}{key}", if path.is_empty() { "" } else { "." });
                 keys.insert(path.clone());
@@ -259,7 +263,7 @@ ports = ["0"]
         "base.toml:1: the recipe has no `name` [add `name`: the image's name, such as `trixie` or `team/base`]",
         "base.toml:2: `nam` is not a key of the recipe [did you mean `name`?]",
         "base.toml:3: `linux/amd65` is not a platform (`platforms`)",
-        "base.toml:4: `conda` in the recipe is not supported yet by this version of rootsmith [the recipe has the keys `name`, `description`, `platforms`, `from`, `file`, `run`, `prune`, `harden`, `certificates`, `image`, `layer`, `extends`, `variant`]",
+        "base.toml:4: `conda` in the recipe is not supported yet by this version of rootsmith [the recipe has the keys `name`, `description`, `platforms`, `from`, `file`, `run`, `prune`, `harden`, `certificates`, `os-release`, `image`, `layer`, `extends`, `variant`]",
         "base.toml:6: `suite` is a number, but a suite was expected",
         "base.toml:7: `minbas` is not a word known here (`variant`) [did you mean `minbase`?]",
         "base.toml:8: `pakages` is not a key of [from.debian] [did you mean `packages`?]",
@@ -490,15 +494,54 @@ fn names_are_those_of_registries() {
 }
 
 #[test]
+fn every_key_of_scratch_is_read() {
+    let text = "name = \"app\"\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n[from.scratch]\nca-certificates = false\n\
+                timezones = true\n[from.scratch.debian]\nsuite = \"bookworm\"\nsnapshot = \"20261101T000000Z\"\n\
+                [[file]]\npath = \"/app\"\nsource = { \"linux/amd64\" = \"a\", \"linux/arm64\" = \"b\" }\n\
+                [harden]\ninit = \"tini\"\n";
+    let files = [("app.toml", text), ("a", ""), ("b", "")];
+    let recipe = read(&files, None).unwrap();
+    let SourceRequest::Scratch(scratch) = &recipe.source else { panic!("{:?}", recipe.source) };
+    assert!(!scratch.ca_certificates && scratch.timezones);
+    let tini = scratch.tini.as_ref().unwrap();
+    assert_eq!((tini.suite.as_str(), tini.packages.len(), tini.variant), ("bookworm", 1, DebianVariant::Custom));
+    assert_eq!(recipe.local_files().len(), 2);
+    let arm = recipe.on("linux/arm64".parse().unwrap());
+    assert!(matches!(&arm.files[0].what, FileKind::Copy(path) if path.ends_with("b")));
+    assert_eq!(arm.platforms.len(), 1);
+
+    let local = text.replace("init = \"tini\"", "init = \"./a\"");
+    let recipe = read(&[("app.toml", &local), ("a", ""), ("b", "")], None).unwrap();
+    assert!(matches!(&recipe.source, SourceRequest::Scratch(ScratchRequest { tini: None, .. })));
+    assert_eq!((recipe.harden.init, recipe.files[1].path.as_str()), (Init::Tini, "/usr/bin/tini"));
+    let packages_too = format!("{MINIMAL}[harden]\ninit = \"./tini\"\n");
+    let recipe = read(&[("base.toml", &packages_too), ("tini", "")], None).unwrap();
+    assert_eq!((packages(&recipe).len(), recipe.files[0].path.as_str()), (0, "/usr/bin/tini"));
+    let none = read(&[("app.toml", "name = \"app\"\n[from.scratch]\n")], None).unwrap();
+    assert!(matches!(&none.source, SourceRequest::Scratch(ScratchRequest { tini: None, ca_certificates: true, .. })));
+}
+
+#[test]
 fn the_shipped_recipes_are_read() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+    // Local files that a recipe names are made by whoever builds it.
+    let folder = tempfile::tempdir().unwrap();
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(&shipped).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        for source in text.lines().filter_map(|line| line.strip_prefix("source = \"")?.split('"').next()) {
+            fs::write(folder.path().join(source), "").unwrap();
+        }
+        fs::write(folder.path().join(path.file_name().unwrap()), text).unwrap();
+    }
+    for entry in fs::read_dir(folder.path()).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ending| ending == "toml") {
             let recipe = load(&path, None).unwrap_or_else(|errors| panic!("{:?}", errors.problems));
             assert_eq!(Some(recipe.name.as_str()), path.file_stem().and_then(|stem| stem.to_str()));
-            assert_eq!(recipe.user().as_deref(), Some("10001:10001"));
+            let is_system = recipe.name == "custom-distro";
+            assert_eq!(recipe.user().as_deref(), Some("10001:10001").filter(|_| !is_system));
             assert!(recipe.warnings.is_empty());
             names.push(recipe.name);
         }
@@ -521,10 +564,62 @@ fn the_page_on_recipes_has_every_key_and_its_examples_are_read() {
     let parent = "from.debian.packages = [\"ca-certificates\"]\n[[file]]\npath = \"/etc/motd\"\ncontent = \"\"\n";
     let parent = format!("{MINIMAL}{parent}");
     for example in examples {
-        let named = example.contains("name = \"trixie");
+        let named = example.lines().any(|line| line.starts_with("name = "));
         let text = if named { example.to_owned() } else { format!("{MINIMAL}{example}") };
         let text = text.replace("root:app", "root:root");
         let files = [("page.toml", text.as_str()), ("trixie.toml", parent.as_str()), ("target/release/app", "")];
         read(&files, text.contains("[variant.debug]").then_some("debug")).unwrap_or_else(|errors| panic!("{errors:?}"));
+    }
+}
+
+#[test]
+fn images_to_start_from() {
+    let recipe = |more: &str| read(&[("base.toml", &format!("name = \"x\"\n[from.oci]\n{more}"))], None);
+    let request = |more: &str| match recipe(more).unwrap().source {
+        SourceRequest::Oci(request) => request,
+        other => panic!("{other:?}"),
+    };
+    let plain = request("image = \"oci:base:1\"\n");
+    assert_eq!((plain.keep_layers, plain.digest, plain.name), (false, None, None));
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let more = format!(
+        "image = \"docker-daemon:base:1\"\ndigest = \"{digest}\"\nname = \"example.com/base:1\"\nkeep-layers = true\n"
+    );
+    let full = request(&more);
+    assert_eq!((full.keep_layers, full.name.as_deref()), (true, Some("example.com/base:1")));
+    assert_eq!(full.digest.unwrap().to_string(), digest);
+    for (wrong, says) in [
+        ("", "[from.oci] has no `image`"),
+        ("image = \"debian:13\"", "`debian:13` is not an image to start from"),
+        ("image = \"docker://debian:13\"", "an image of a registry in `[from.oci]` is not supported yet"),
+        ("image = \"oci:x\"\ndigest = \"latest\"", "`latest` is not a digest"),
+        ("image = \"oci:x\"\nname = \"debian:13\"", "`debian:13` is not a full name of an image"),
+        ("image = \"oci:x\"\nlayers = true", "`layers` is not a key of [from.oci]"),
+    ] {
+        let errors = recipe(wrong).unwrap_err();
+        assert!(errors.iter().any(|error| error.contains(says)), "{wrong}: {errors:?}");
+    }
+}
+
+#[test]
+fn what_a_system_says_it_is() {
+    let recipe = |more: &str| read(&[("base.toml", &format!("{MINIMAL}[os-release]\n{more}"))], None);
+    let fine = "ID = \"acme-os\"\nID_LIKE = \"debian ubuntu\"\nNAME = \"Acme $1\"\nHOME_URL = \"https://acme.example/\"\n\
+                SUPPORT_END = \"2030-06-30\"\nBUG_REPORT_URL = \"\"\nACME_OS_EDITION = \"7\"\nRELEASE_TYPE = \"lts\"\n\
+                CPE_NAME = \"cpe:2.3:o:acme:os:4\"\nANSI_COLOR = \"1;31\"\n";
+    assert_eq!(recipe(fine).unwrap().os_release.len(), 10);
+    for (wrong, says) in [
+        ("ID = \"Acme\"", "`Acme` is not a word"),
+        ("id = \"acme\"", "`id` is not a key of os-release(5)"),
+        ("PRETTYNAME = \"Acme\"", "did you mean `PRETTY_NAME`?"),
+        ("OTHER_KEY = \"x\"", "`OTHER_KEY` is not a key of os-release(5)"),
+        ("NAME = \"two\\nlines\"", "is not a text"),
+        ("HOME_URL = \"acme.example\"", "`acme.example` is not a URL"),
+        ("SUPPORT_END = \"2030-02-30\"", "is not a day"),
+        ("RELEASE_TYPE = \"beta\"", "`beta` is not a word known here"),
+        ("VERSION_ID = 4", "`VERSION_ID` is a number"),
+    ] {
+        let errors = recipe(wrong).unwrap_err();
+        assert!(errors.iter().any(|error| error.contains(says)), "{wrong}: {errors:?}");
     }
 }

@@ -27,7 +27,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-pub use host::run_host_program;
+pub use host::{HostOutput, HostProgram, Linked, linked, run_host_program, run_host_program_on};
 pub use session::{Ended, Session};
 pub use wire::Step;
 pub use worker::become_worker_if_asked;

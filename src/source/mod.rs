@@ -3,7 +3,14 @@
 //! A source resolves a request into a pin, every input by digest, and fetches a pin into a [`Rootfs`]. The two are
 //! apart: fetching never sees the recipe, so that the lock alone says what an image is made of.
 
+pub mod apk;
+pub mod archive;
 pub mod debian;
+pub mod dnf;
+pub mod host;
+pub mod oci;
+pub mod remembered;
+pub mod scratch;
 
 use crate::epoch::Epoch;
 use crate::tree::Tree;

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use crate::digest::Digest;
 use crate::store::error::failed;
@@ -28,6 +29,9 @@ impl Store {
 
     /// What was remembered under `key`. A damaged memo is removed and counts as forgotten.
     pub fn recall(&self, key: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        if !self.0.recalls.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let path = self.memo_path(key);
         let mut bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -75,6 +79,11 @@ mod tests {
         assert_eq!(store.recall(&key).unwrap(), Some(Vec::new()));
         store.remember(&key, b"other").unwrap();
         assert_eq!(store.recall(&key).unwrap(), Some(b"other".to_vec()));
+        store.forget();
+        assert_eq!(store.recall(&key).unwrap(), None);
+        store.remember(&key, b"anew").unwrap();
+        drop(store);
+        assert_eq!(Store::open(folder.path()).unwrap().recall(&key).unwrap(), Some(b"anew".to_vec()));
     }
 
     #[test]

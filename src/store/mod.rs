@@ -28,6 +28,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -36,7 +37,7 @@ pub use partial::Partial;
 pub use tidy::{Age, Damage, Tidied, Tidy, Usage};
 pub use writer::BlobWriter;
 
-use crate::digest::{Digest, Digesting};
+use crate::digest::Digest;
 use crate::store::error::failed;
 use crate::store::tidy::clear_temporary;
 
@@ -53,6 +54,8 @@ struct Inner {
     _lock: Option<File>,
     /// When the store was opened: what last use is counted from.
     opened: SystemTime,
+    /// Whether remembered results are given out.
+    recalls: AtomicBool,
     /// Blobs that this process has written or read whole: they need not be hashed again.
     checked: Mutex<BTreeSet<Digest>>,
 }
@@ -99,8 +102,20 @@ impl Store {
         }
         // A store that may only be read still serves; what needs to write will say that it cannot.
         let run = tempfile::TempDir::new_in(root.join(TEMPORARY)).ok();
-        let inner = Inner { root: root.to_owned(), run, _lock: lock, opened: now(), checked: Mutex::default() };
+        let inner = Inner {
+            root: root.to_owned(),
+            run,
+            _lock: lock,
+            opened: now(),
+            recalls: true.into(),
+            checked: Mutex::default(),
+        };
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Lets nothing be recalled any more: what is asked for is made anew, and remembered in place of what was there.
+    pub fn forget(&self) {
+        self.0.recalls.store(false, Ordering::Relaxed);
     }
 
     /// The folder itself.
@@ -156,7 +171,7 @@ impl Store {
         if self.checked().contains(digest) {
             return Ok(Some(blob));
         }
-        let found = digest_of(&blob.path).map_err(|source| failed("read a blob", &blob.path, source))?;
+        let found = Digest::of_file(&blob.path).map_err(|source| failed("read a blob", &blob.path, source))?;
         if found == *digest {
             self.checked().insert(*digest);
             return Ok(Some(blob));
@@ -223,12 +238,6 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
-}
-
-fn digest_of(path: &Path) -> io::Result<Digest> {
-    let mut reader = Digesting::new(File::open(path)?);
-    copy(&mut reader, &mut io::sink())?;
-    Ok(reader.finish().1)
 }
 
 /// Copies everything with a large buffer: what is hashed on its way is read at the speed of the hash.

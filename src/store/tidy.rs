@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::digest::Digest;
 use crate::store::error::failed;
-use crate::store::{PARTIAL, Store, StoreError, TEMPORARY, digest_of, folder_for_locking, memo, remove};
+use crate::store::{PARTIAL, Store, StoreError, TEMPORARY, folder_for_locking, memo, remove};
 
 /// How long something must not have been used for being removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Store {
     }
 
     fn blob_damage(&self, path: &Path) -> io::Result<Option<String>> {
-        let found = digest_of(path)?;
+        let found = Digest::of_file(path)?;
         Ok(match digest_in_name(path) {
             Some(named) if self.path(&named) != *path => Some("it is in the wrong folder".to_owned()),
             Some(named) if named == found => None,

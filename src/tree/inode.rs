@@ -73,6 +73,8 @@ pub enum Origin {
     Root,
     /// A package, by name.
     Package(Arc<str>),
+    /// A source itself, by its name: the database of its packages.
+    Source(Arc<str>),
     /// A program in the sandbox: maintainer scripts, or a `[[run]]` step.
     Sandbox,
     /// A pass, by its name.
@@ -176,6 +178,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Root => f.write_str("the root of the tree"),
             Self::Package(name) => write!(f, "package {name}"),
+            Self::Source(name) => write!(f, "the source {name}"),
             Self::Sandbox => f.write_str("a program in the sandbox"),
             Self::Pass(name) => write!(f, "pass {name}"),
             Self::Recipe(what) => write!(f, "the recipe: {what}"),

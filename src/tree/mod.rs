@@ -4,6 +4,7 @@
 //! privileges; contents stay where they are ([`Content`]), so it touches no disk. Hard links share an inode.
 
 mod content;
+mod difference;
 mod inode;
 mod path;
 mod resolve;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 pub use content::{Content, ContentReader};
+pub use difference::Difference;
 pub use inode::{Inode, Meta, Node, Origin, Xattrs};
 pub use path::{PathError, TreePath, escape};
 pub use resolve::ResolveError;

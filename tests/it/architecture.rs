@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 const RANKS: [(&str, &[&str]); 9] = [
     ("the words", &["digest", "platform", "epoch", "interrupt", "package", "report"]),
     ("files, documents, recipes, blobs", &["tree", "oci", "recipe", "store"]),
-    ("archives, pins, downloads, other programs", &["archive", "lock", "http", "sandbox"]),
-    ("what the families stand on", &["context", "image", "registry", "elf", "inventory"]),
+    ("archives, pins, downloads, other programs", &["archive", "lock", "http", "engine", "openpgp", "sandbox", "elf"]),
+    ("what the families stand on", &["context", "image", "registry", "inventory"]),
     ("the families", &["source", "pass", "conda", "check", "attest", "dest"]),
     ("the sum of what can go wrong", &["error"]),
     ("one verb a file", &["ops"]),

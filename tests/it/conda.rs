@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::base;
 use crate::support::door::DOORS;
 use crate::support::engine::Engine;
-use crate::support::require::{Need, conda_data, require};
+use crate::support::require::{Need, data, require};
 use crate::support::workspace::{Finished, Workspace, binary, finish, mirrors};
 
 /// A text that has what is looked for in a glibc.
@@ -29,7 +29,7 @@ fn workspace(files: &[(&str, &str)]) -> Workspace {
 }
 
 fn channel(name: &str) -> String {
-    format!("file://{}", fs::canonicalize(conda_data().unwrap().join(name)).unwrap().display())
+    format!("file://{}", fs::canonicalize(data().join("conda").join(name)).unwrap().display())
 }
 
 fn environment(channels: &[&str], dependencies: &[&str]) -> String {
@@ -41,7 +41,7 @@ fn environment(channels: &[&str], dependencies: &[&str]) -> String {
 
 /// Puts the environment of the file `environment.yml` on the image.
 fn layer(workspace: &Workspace, more: &[&str]) -> Finished {
-    let before = ["layer", "base", "--conda", "environment.yml", "-o", "oci:out", "--progress", "none"];
+    let before = ["layer", "base", "--conda", "environment.yml", "-o", "oci:out", "--progress", "lines"];
     workspace.rootsmith(before.iter().chain(more))
 }
 
@@ -106,7 +106,7 @@ fn text(files: &BTreeMap<String, (u32, String, Vec<u8>)>, path: &str) -> String 
 
 #[test]
 fn real_packages_become_layers_of_a_finished_image() {
-    require!(Need::CondaData);
+    require!(Need::Data("conda"));
     let (workspace, finished) = with(&[(LIBC, GLIBC)], &["real"], &REAL);
     let digest = finished.digest();
     let image = Image::open(workspace.path("out"));
@@ -150,7 +150,7 @@ fn real_packages_become_layers_of_a_finished_image() {
 
 #[test]
 fn the_surroundings_do_not_matter() {
-    require!(Need::CondaData, Need::Doors);
+    require!(Need::Data("conda"), Need::Doors);
     let (first, finished) = with(&[(LIBC, GLIBC)], &["real"], &["curl", "sqlite"]);
     let expected = finished.digest();
     let again = |what: &str, before: &[&str], change: &dyn Fn(&mut Command)| {
@@ -160,7 +160,7 @@ fn the_surroundings_do_not_matter() {
         workspace.give_to_tester();
         let words = before.iter().map(Into::into).chain([binary().into_os_string()]);
         let mut command = workspace.command(words);
-        command.args(["layer", "base", "--conda", "environment.yml", "--progress", "none"]);
+        command.args(["layer", "base", "--conda", "environment.yml", "--progress", "lines"]);
         command.env("TMPDIR", workspace.path("tmp"));
         change(&mut command);
         assert_eq!(finish(&mut command).digest(), expected, "{what}");
@@ -181,7 +181,7 @@ fn the_surroundings_do_not_matter() {
 
 #[test]
 fn a_package_has_the_same_layer_in_different_environments() {
-    require!(Need::CondaData);
+    require!(Need::Data("conda"));
     let recipe = |name: &str, dependencies: &[&str]| {
         let workspace = workspace(&[(LIBC, GLIBC)]);
         workspace.write("environment.yml", &environment(&["real"], dependencies).replace("demo", name));
@@ -199,7 +199,7 @@ fn a_package_has_the_same_layer_in_different_environments() {
 
 #[test]
 fn the_glibc_of_the_base_decides() {
-    require!(Need::CondaData);
+    require!(Need::Data("conda"));
     let small = ["small"];
     let (workspace, finished) = with(&[(LIBC, GLIBC)], &small, &["virtualdep-package"]);
     finished.succeeded();
@@ -220,7 +220,7 @@ fn the_glibc_of_the_base_decides() {
 
 #[test]
 fn noarch_packages_scripts_and_clobbers() {
-    require!(Need::CondaData);
+    require!(Need::Data("conda"));
     let base = [(LIBC, GLIBC), ("bin/sh", "#!")];
     let (workspace, finished) =
         with(&base, &["small"], &["python", "sample_noarch_python", "activate_deactivate_package"]);
@@ -244,7 +244,7 @@ fn noarch_packages_scripts_and_clobbers() {
 
 #[test]
 fn a_file_that_the_index_names_and_the_channel_lacks() {
-    require!(Need::CondaData);
+    require!(Need::Data("conda"));
     let (workspace, finished) = with(&[(LIBC, GLIBC)], &["real"], &["libxml2"]);
     finished.failed_with(4).says("cannot fetch the conda package lib").says("does not exist");
     assert!(!workspace.path("store/partial").read_dir().unwrap().any(|entry| entry.is_ok()), "nothing is left over");
@@ -253,7 +253,7 @@ fn a_file_that_the_index_names_and_the_channel_lacks() {
 
 #[test]
 fn mistakes_have_a_place_and_a_mend() {
-    require!(Need::CondaData);
+    require!(Need::Data("conda"));
     let base = [(LIBC, GLIBC)];
     let wrong = |text: &str, more: &[&str]| {
         let workspace = workspace(&base);
@@ -279,9 +279,9 @@ fn mistakes_have_a_place_and_a_mend() {
 
 #[test]
 fn lists_with_digests_need_no_solver() {
-    require!(Need::CondaData);
+    require!(Need::Data("conda"));
     let workspace = workspace(&[(LIBC, GLIBC)]);
-    let real = conda_data().unwrap().join("real/linux-64");
+    let real = data().join("conda").join("real/linux-64");
     let index: Value = serde_json::from_slice(&fs::read(real.join("repodata.json")).unwrap()).unwrap();
     let name = "xz-5.2.2-0.tar.bz2";
     let digest = |kind: &str| index["packages"][name][kind].as_str().unwrap().to_owned();
@@ -294,8 +294,8 @@ fn lists_with_digests_need_no_solver() {
     assert_eq!(digests[0], digests[1]);
     // A package outside a channel, with entry points, beside the Python that they are for.
     let loose = "conda-index-pkg-a-1.0-pyhed9eced_1.tar.bz2";
-    let bytes = fs::read(conda_data().unwrap().join("loose").join(loose)).unwrap();
-    let python = fs::read(conda_data().unwrap().join("small/noarch/python-3.99.99-0.conda")).unwrap();
+    let bytes = fs::read(data().join("conda").join("loose").join(loose)).unwrap();
+    let python = fs::read(data().join("conda").join("small/noarch/python-3.99.99-0.conda")).unwrap();
     let entry =
         |path: &str, bytes: &[u8]| format!("{}/{path}#{}\n", channel("."), rootsmith::digest::Digest::of(bytes).hex());
     let loose = entry(&format!("loose/{loose}"), &bytes) + &entry("small/noarch/python-3.99.99-0.conda", &python);
@@ -336,7 +336,7 @@ fn recipes_say_what_is_wrong_with_an_environment() {
 
 #[test]
 fn programs_of_an_environment_run_in_docker() {
-    require!(Need::Root, Need::CondaData, Need::Mirror, Need::Program("dockerd"), Need::Amd64);
+    require!(Need::Root, Need::Data("conda"), Need::Mirror, Need::Program("dockerd"), Need::Amd64);
     let workspace = Workspace::new();
     workspace.write("environment.yml", &environment(&["real"], &REAL));
     workspace.write(
@@ -351,7 +351,7 @@ fn programs_of_an_environment_run_in_docker() {
     workspace.write("small.yml", &environment(&["small"], &scripts).replace("demo", "small"));
     let engine = Engine::start();
     let mut command = workspace.command([binary()]);
-    command.args(["build", "demo.toml", "-o", "docker-daemon:demo:latest", "-o", "oci:out", "--progress", "none"]);
+    command.args(["build", "demo.toml", "-o", "docker-daemon:demo:latest", "-o", "oci:out", "--progress", "lines"]);
     command.args(mirrors()).env("DOCKER_HOST", format!("unix://{}", engine.socket().display()));
     finish(&mut command).succeeded().says("TEST_VAR is set correctly");
     let lock = fs::read_to_string(workspace.path("demo.lock")).unwrap();
@@ -360,7 +360,7 @@ fn programs_of_an_environment_run_in_docker() {
     assert!(!files.contains_key("opt/small/.messages.txt"));
     workspace.write("small.yml", &environment(&["small"], &["failing_post_link"]));
     let mut failing = workspace.command([binary()]);
-    finish(failing.args(["build", "demo.toml", "--progress", "none"]).args(mirrors()))
+    finish(failing.args(["build", "demo.toml", "--progress", "lines"]).args(mirrors()))
         .failed_with(2)
         .says("failing_post_link-post-link.sh")
         .says("exit code 1");
@@ -409,7 +409,7 @@ fn a_real_python_runs_a_wheel() {
     let engine = Engine::start();
     let build = |store: &str| {
         let mut command = workspace.command([binary()]);
-        command.args(["build", "py.toml", "-o", "docker-daemon:py:latest", "-o", "oci:out", "--progress", "none"]);
+        command.args(["build", "py.toml", "-o", "docker-daemon:py:latest", "-o", "oci:out", "--progress", "lines"]);
         command.args(mirrors()).env("DOCKER_HOST", format!("unix://{}", engine.socket().display()));
         finish(command.env("ROOTSMITH_STORE", workspace.path(store))).digest()
     };

@@ -10,15 +10,26 @@
     reason = "tests run programs, read the environment and say what they skip"
 )]
 
+mod apk;
+mod apk_install;
+mod apk_solve;
 mod architecture;
+mod capture;
 mod cli;
 mod clients;
 mod commands;
 #[cfg(feature = "conda")]
 mod conda;
+mod custom;
+mod dnf;
 mod golden;
+mod import;
+mod import_safety;
 mod noble;
+mod oci;
 mod peer;
 mod recipes;
+mod remembered;
 mod reproducible;
+mod scratch;
 mod support;

@@ -34,6 +34,9 @@ fn the_surroundings_do_not_matter() {
     let workspace = new();
     build("a cold store", &workspace, &[], &|_| {});
     build("a warm store", &workspace, &[], &|_| {});
+    build("a warm store of which nothing is recalled", &workspace, &[], &|command| {
+        command.arg("--fresh");
+    });
     build("a warm store and no network", &workspace, &[], &|command| {
         command.arg("--frozen");
     });

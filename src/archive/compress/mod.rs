@@ -16,6 +16,7 @@ use crossbeam_channel::Sender;
 use zstd::zstd_safe::CParameter;
 
 use crate::digest::{Digest, Digesting};
+use crate::store::Store;
 use gzip::ParallelGzip;
 
 /// How the bytes of a layer are compressed.
@@ -60,8 +61,17 @@ const ZSTD_JOB: u32 = 4 << 20;
 /// How much of the previous job a job looks back at: a quarter of the window (`ZSTD_c_overlapLog`).
 const ZSTD_OVERLAP: u32 = 7;
 
-/// Bytes that travel between threads at once, and that one deflate block holds.
+/// Bytes that travel between threads at once, and the most that one deflate block holds.
 const BLOCK: usize = 1 << 20;
+
+/// What a block has at least before it is cut in front of a small file.
+const SMALL_BLOCK: usize = 256 << 10;
+
+/// Files from this size on begin a block of their own, and so does what follows them.
+const LARGE_FILE: u64 = 512 << 10;
+
+/// One of how many small files a block may be cut in front of.
+const CUT_ONE_OF: u32 = 32;
 
 impl Compression {
     /// The media type of a layer so compressed (OCI image spec, layer.md).
@@ -89,9 +99,13 @@ impl Compression {
 /// The uncompressed bytes are hashed on a thread of their own, gzip and zstd compress on `threads` threads, and the
 /// compressed bytes are written to the output from the caller's thread. A few blocks of 1 MiB for each thread are in
 /// memory at once.
+///
+/// Where blocks of gzip end follows from the entries of the tar ([`Compressor::entry`]) and not from how many bytes came
+/// before them, so that a file that is added or grows changes a block or two, and the others stay what they were.
 pub struct Compressor<W: Write> {
     encoder: Encoder<W>,
     block: Vec<u8>,
+    after_large: bool,
     hasher: Hasher,
 }
 
@@ -112,14 +126,34 @@ enum Encoder<W: Write> {
 }
 
 impl<W: Write> Compressor<W> {
-    /// Starts compressing into `output`. Fails where the output does, or where threads cannot be started.
-    pub fn new(output: W, compression: Compression, effort: Effort, threads: NonZeroUsize) -> io::Result<Self> {
+    /// Starts compressing into `output`; with a store, blocks of gzip that were compressed before are taken from there.
+    /// Fails where the output does, or where threads cannot be started.
+    pub fn new(
+        output: W,
+        compression: Compression,
+        effort: Effort,
+        threads: NonZeroUsize,
+        memory: Option<&Store>,
+    ) -> io::Result<Self> {
         let encoder = match compression {
-            Compression::Gzip => Encoder::Gzip(ParallelGzip::new(output, effort, threads)?),
+            Compression::Gzip => Encoder::Gzip(ParallelGzip::new(output, effort, threads, memory)?),
             Compression::Zstd => Encoder::Zstd(zstd_encoder(output, effort, threads)?),
             Compression::None => Encoder::Plain(output),
         };
-        Ok(Self { encoder, block: Vec::with_capacity(BLOCK), hasher: Hasher::start()? })
+        Ok(Self { encoder, block: Vec::with_capacity(BLOCK), after_large: false, hasher: Hasher::start()? })
+    }
+
+    /// Says that an entry of the tar begins, with the path and a content of `size` bytes.
+    pub fn entry(&mut self, path: &[u8], size: u64) -> io::Result<()> {
+        let is_large = size >= LARGE_FILE;
+        let here = self.block.len() >= SMALL_BLOCK && crc32fast::hash(path) % CUT_ONE_OF == 0;
+        let cut = is_large || here || self.after_large;
+        self.after_large = is_large;
+        if cut && !self.block.is_empty() && matches!(self.encoder, Encoder::Gzip(_)) {
+            self.send_block()
+        } else {
+            Ok(())
+        }
     }
 
     /// Completes the compressed form.
@@ -141,7 +175,8 @@ impl<W: Write> Compressor<W> {
         Ok(Compressed { output, digest, size })
     }
 
-    fn full_block(&mut self) -> io::Result<()> {
+    /// Sends the block on its way, full or cut.
+    fn send_block(&mut self) -> io::Result<()> {
         let block = Arc::new(std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK)));
         self.hasher.update(&block)?;
         match &mut self.encoder {
@@ -157,7 +192,7 @@ impl<W: Write> Write for Compressor<W> {
         let count = bytes.len().min(BLOCK - self.block.len());
         self.block.extend_from_slice(&bytes[..count]);
         if self.block.len() == BLOCK {
-            self.full_block()?;
+            self.send_block()?;
         }
         Ok(count)
     }

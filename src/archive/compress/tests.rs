@@ -21,7 +21,7 @@ fn sample(length: usize) -> Vec<u8> {
 
 fn compressed(bytes: &[u8], compression: Compression, threads: usize, step: usize) -> (Vec<u8>, Digest, u64) {
     let mut compressor =
-        Compressor::new(Vec::new(), compression, Effort::Normal, NonZeroUsize::new(threads).unwrap()).unwrap();
+        Compressor::new(Vec::new(), compression, Effort::Normal, NonZeroUsize::new(threads).unwrap(), None).unwrap();
     bytes.chunks(step).for_each(|chunk| compressor.write_all(chunk).unwrap());
     let done = compressor.finish().unwrap();
     (done.output, done.digest, done.size)
@@ -53,6 +53,54 @@ fn golden_digests() {
     assert_eq!(digest(Compression::Zstd), "sha256:61eae9262f84035efa38bcc62247138929a3c9a3f5df8f52a1691d2a42e5161b");
 }
 
+/// A tar-like stream of files, cut at its entries.
+fn cut(files: &[(String, Vec<u8>)], store: Option<&Store>) -> Vec<u8> {
+    let threads = NonZeroUsize::new(2).unwrap();
+    let mut compressor = Compressor::new(Vec::new(), Compression::Gzip, Effort::Normal, threads, store).unwrap();
+    for (path, content) in files {
+        compressor.entry(path.as_bytes(), content.len() as u64).unwrap();
+        compressor.write_all(content).unwrap();
+    }
+    compressor.finish().unwrap().output
+}
+
+#[test]
+fn what_was_compressed_before_is_recalled_and_an_added_file_moves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let memos = || std::fs::read_dir(folder.path().join("memo")).unwrap().count();
+    let all = sample(12 * BLOCK);
+    let size = |number: usize| if number % 50 == 7 { 2 * BLOCK } else { 20_000 + 512 * (number % 9) };
+    let mut start = 0;
+    let mut files = Vec::new();
+    for number in 0..200 {
+        files.push((format!("usr/lib/file-{number}"), all[start..start + size(number)].to_vec()));
+        start = (start + size(number)) % (9 * BLOCK);
+    }
+    let plain = cut(&files, None);
+    assert_eq!(cut(&files, Some(&store)), plain);
+    let first = memos();
+    assert!(first > 15, "{first} blocks");
+    assert_eq!(cut(&files, Some(&store)), plain, "the same from remembered blocks");
+    assert_eq!(memos(), first);
+    files.insert(3, ("etc/motd".to_owned(), b"one more".repeat(100)));
+    let changed = cut(&files, Some(&store));
+    assert_eq!(changed, cut(&files, None));
+    assert!(memos() - first <= 3, "{} new blocks of {first}", memos() - first);
+    let mut back = Vec::new();
+    decompress(&changed[..], &Limits::default()).unwrap().read_to_end(&mut back).unwrap();
+    assert!(back == files.iter().flat_map(|(_, content)| content.clone()).collect::<Vec<_>>());
+    // Damaged memos are not used.
+    for memo in std::fs::read_dir(folder.path().join("memo")).unwrap() {
+        let path = memo.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    assert_eq!(cut(&files, Some(&store)), changed);
+}
+
 #[test]
 fn the_gzip_is_one_member_that_other_readers_take() {
     let bytes = sample(2 * BLOCK + 5);
@@ -76,7 +124,8 @@ fn a_full_disk_is_an_error_not_a_hang() {
         }
     }
     for compression in [Compression::Gzip, Compression::Zstd, Compression::None] {
-        let mut compressor = Compressor::new(Full, compression, Effort::Normal, NonZeroUsize::new(3).unwrap()).unwrap();
+        let mut compressor =
+            Compressor::new(Full, compression, Effort::Normal, NonZeroUsize::new(3).unwrap(), None).unwrap();
         let written = compressor.write_all(&sample(20 * BLOCK)).and_then(|()| compressor.finish().map(drop));
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::StorageFull, "{compression}");
     }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use crate::cli::args::NetworkArgs;
+use crate::platform::Platform;
 
 /// Build the image of a recipe.
 ///
@@ -18,6 +19,7 @@ Examples:
   rootsmith build trixie.toml -o oci:out/trixie
   rootsmith build trixie.toml -o docker-daemon:trixie:latest -o oci-archive:trixie.tar
   rootsmith build trixie.toml --frozen -o rootfs-tar:trixie.tar
+  rootsmith build --binary ./app -o oci:out/app
 
 Outputs:
   oci:DIR[:TAG]              an OCI image layout; other tags in it stay
@@ -26,11 +28,19 @@ Outputs:
   docker-daemon:REF          the Docker engine of this machine
   containers-storage:REF     the storage of podman, buildah and CRI-O
   rootfs-tar:FILE            the root filesystem alone, as a tar
-  rootfs-dir:DIR             the same, as a folder")]
+  rootfs-dir:DIR             the same, as a folder
+  squashfs:FILE              the same, as a SquashFS image (needs tar2sqfs)
+  cpio:FILE[.gz|.zst]        the same, as a cpio: an initial root filesystem of the kernel")]
 pub struct BuildArgs {
     /// The recipe
-    #[arg(value_name = "RECIPE")]
-    pub recipe: PathBuf,
+    #[arg(value_name = "RECIPE", required_unless_present = "binaries", conflicts_with = "binaries")]
+    pub recipe: Option<PathBuf>,
+    /// A static program to build an image of, without a recipe; may be repeated for other platforms
+    ///
+    /// The image is that of `[from.scratch]`: the program as its entrypoint, a user without privileges, and certificate
+    /// authorities. Its platform is the program's.
+    #[arg(long = "binary", value_name = "FILE", conflicts_with = "variant")]
+    pub binaries: Vec<PathBuf>,
     /// Where the image goes; may be repeated for one build
     ///
     /// `TRANSPORT:PLACE`, with the names that skopeo uses.
@@ -42,6 +52,9 @@ pub struct BuildArgs {
     /// A variant of the recipe: [variant.NAME]
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
+    /// One of the recipe's platforms, to be built alone; may be repeated
+    #[arg(long = "platform", value_name = "PLATFORM")]
+    pub platforms: Vec<Platform>,
     /// Which inputs may change, and from where they come.
     #[command(flatten)]
     pub network: NetworkArgs,
@@ -50,6 +63,9 @@ pub struct BuildArgs {
     /// Commands that ask for it find it at /run/secrets/NAME. It is never in the image, the lock or a log.
     #[arg(long = "secret", value_name = "SECRET")]
     pub secrets: Vec<Secret>,
+    /// Make everything anew, and recall nothing of earlier builds but downloads
+    #[arg(long)]
+    pub fresh: bool,
     /// How many threads work; the image does not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,

@@ -1,7 +1,9 @@
 //! What can be typed.
 
 mod build;
+mod capture;
 mod image;
+mod import;
 mod layer;
 mod store;
 
@@ -10,7 +12,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use build::{BuildArgs, LockArgs, Secret};
+pub use capture::CaptureArgs;
 pub use image::{InitArgs, InspectArgs};
+pub use import::{ImportArgs, LayerCompression};
 pub use layer::LayerArgs;
 pub use store::{GcArgs, StoreArgs, StoreCommand};
 
@@ -109,10 +113,14 @@ pub enum Color {
 pub enum Command {
     /// Build the image of a recipe
     Build(Box<BuildArgs>),
+    /// Make an image of a machine or a folder as it is now
+    Capture(Box<CaptureArgs>),
     /// Resolve a recipe to exact inputs, in a lock beside it
     Lock(Box<LockArgs>),
     /// Put a conda environment on a finished image, as further layers
     Layer(Box<LayerArgs>),
+    /// Make an image of a root filesystem archive, without a recipe
+    Import(Box<ImportArgs>),
     /// Show what is in an image: configuration, layers, packages, largest paths
     Inspect(InspectArgs),
     /// Write a recipe to begin with

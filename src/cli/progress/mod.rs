@@ -20,6 +20,7 @@ fn label(phase: Phase) -> &'static str {
         Phase::Index => "index",
         Phase::Resolve => "resolve",
         Phase::Download => "download",
+        Phase::Capture => "capture",
         Phase::Unpack => "unpack",
         Phase::Configure => "configure",
         Phase::Passes => "passes",

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::error::OpenError;
 use super::members::Members;
 use super::{Choice, Plan, PlannedLayer};
-use crate::oci::{self, OciError, Raw};
+use crate::oci::{self, OciError, Raw, Reference};
 use crate::platform::{Architecture, Platform};
 
 /// How deep indexes may name indexes: more is a circle or a trick.
@@ -21,6 +21,8 @@ pub fn plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
     let index = members.document("index.json", "index.json")?;
     let index: Raw<ImageIndex> = Raw::parse(&index, "index.json").map_err(|source| OpenError::Document { source })?;
     let mut descriptor = by_tag(index.document().manifests(), choice)?;
+    let entry = Some(oci::descriptor_digest(&descriptor).map_err(|source| OpenError::Document { source })?);
+    let name = full_name(&descriptor);
     for _ in 0..DEEPEST {
         let what = if is_index(&descriptor) { "image index" } else { "image manifest" };
         let bytes = members.blob(&descriptor, what)?;
@@ -31,7 +33,7 @@ pub fn plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
         }
         if !is_index(&descriptor) {
             let manifest = Raw::parse(&bytes, what).map_err(|source| OpenError::Document { source })?;
-            return Plan::of_manifest(members, &manifest);
+            return Ok(Plan { entry, name, ..Plan::of_manifest(members, &manifest)? });
         }
         let index: Raw<ImageIndex> = Raw::parse(&bytes, what).map_err(|source| OpenError::Document { source })?;
         descriptor = by_platform(index.document().manifests(), choice)?;
@@ -76,10 +78,25 @@ fn by_tag(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, OpenErr
     }
 }
 
+/// The name of an entry, where it is one that says registry and repository: a tag alone says neither.
+fn full_name(entry: &Descriptor) -> Option<String> {
+    let annotations = entry.annotations().as_ref()?;
+    let names = [oci::CONTAINERD_NAME, oci::REF_NAME].into_iter().filter_map(|key| annotations.get(key));
+    let full = |name: &&String| name.contains(['/', ':']) && !name.contains('@');
+    let name = names.filter(full).find_map(|name| name.parse::<Reference>().ok())?;
+    Some(name.to_string())
+}
+
 fn by_platform(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, OpenError> {
     let platform = |entry: &Descriptor| -> Option<Platform> {
         let platform = entry.platform().as_ref()?;
         format!("{}/{}", platform.os(), platform.architecture()).parse().ok()
+    };
+    // Of several variants (arm/v6, arm/v7) the one that is meant without naming it.
+    let usual = |entry: &Descriptor| {
+        let variant = entry.platform().as_ref().and_then(|platform| platform.variant().clone());
+        let usual = platform(entry).and_then(|platform| platform.architecture.oci_variant());
+        variant.is_none() || variant.as_deref() == usual || variant.as_deref() == Some("v1")
     };
     // Attestations have the platform unknown/unknown.
     let images: Vec<&Descriptor> =
@@ -87,7 +104,11 @@ fn by_platform(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, Op
     let wanted = choice.platform.or_else(|| Architecture::host().map(|architecture| Platform { architecture }));
     let found = match images.as_slice() {
         [one] if choice.platform.is_none() => Some(*one),
-        several => several.iter().find(|entry| platform(entry).is_some_and(|found| Some(found) == wanted)).copied(),
+        several => {
+            let fits =
+                |entry: &&&Descriptor| platform(entry).is_some_and(|found| Some(found) == wanted) && usual(entry);
+            several.iter().find(fits).copied()
+        }
     };
     found.cloned().ok_or_else(|| {
         let there: Vec<String> = images.iter().filter_map(|entry| platform(entry)).map(|p| p.to_string()).collect();
@@ -131,5 +152,7 @@ fn docker_plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
         Ok(PlannedLayer { content, descriptor: None })
     };
     let layers = entry.layers.iter().map(layer).collect::<Result<_, OpenError>>()?;
-    Ok(Plan { digest: None, config, layers })
+    let names = choice.tag.clone().into_iter().chain(tags(entry));
+    let name = names.filter_map(|name| name.parse::<Reference>().ok()).map(|name| name.to_string()).next();
+    Ok(Plan { digest: None, entry: None, name, manifest: None, config, layers })
 }

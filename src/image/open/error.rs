@@ -21,10 +21,59 @@ pub enum OpenError {
         /// Why not.
         source: io::Error,
     },
+    /// A temporary file could not be written.
+    #[error("cannot write to `{}`", path.display())]
+    #[diagnostic(help(
+        "uncompressed layers are kept there meanwhile: make room, or put the store elsewhere: `--store DIR`"
+    ))]
+    Temporary {
+        /// The file, or its folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// A folder that is no image.
     #[error("`{}` is not an OCI layout: it has no `oci-layout` and `index.json`", .0.display())]
     #[diagnostic(help("a folder has to be an OCI image layout; a root filesystem can be read from a tar"))]
     NotLayout(PathBuf),
+    /// A file that holds no image.
+    #[error("`{}` is not an image: it has neither `oci-layout` and `index.json` nor `manifest.json`", .0.display())]
+    #[diagnostic(help("a root filesystem without image documents is imported with `[from.archive]`"))]
+    NotImage(PathBuf),
+    /// A manifest of something else.
+    #[error("this is not a container image: its configuration is of the type `{media_type}`")]
+    #[diagnostic(help("manifests hold charts, signatures and other things too: name that of an image"))]
+    Artifact {
+        /// The type of its configuration.
+        media_type: String,
+    },
+    /// A layer that lies elsewhere and must not be passed on.
+    #[error("the layer {digest} is foreign: its type `{media_type}` says that it must not be passed on")]
+    #[diagnostic(help("use an image whose layers are all its own; foreign layers are those of Windows, mostly"))]
+    Foreign {
+        /// The layer.
+        digest: String,
+        /// Its type.
+        media_type: String,
+    },
+    /// A layer that cannot be read without a key.
+    #[error("the layer {digest} is encrypted: it is of the type `{media_type}`")]
+    #[diagnostic(help("decrypt the image first: `skopeo copy --decryption-key KEY oci:DIR:TAG oci:NEW:TAG`"))]
+    Encrypted {
+        /// The layer.
+        digest: String,
+        /// Its type.
+        media_type: String,
+    },
+    /// A layer that is no tar.
+    #[error("the layer {digest} is not a tar: it is of the type `{media_type}`")]
+    #[diagnostic(help("only images whose layers are tars, plain or compressed by gzip or zstd, can be read"))]
+    LayerType {
+        /// The layer.
+        digest: String,
+        /// Its type.
+        media_type: String,
+    },
     /// A tar that cannot be read.
     #[error("cannot unpack the image")]
     Archive {

@@ -9,8 +9,9 @@ use oci_spec::image::Descriptor;
 use tempfile::NamedTempFile;
 
 use super::error::{OpenError, failed, mismatch};
-use super::uncompressed;
-use crate::archive::{Applier, Apply, ArchiveError, Duplicates, Limits, read_tar_file};
+use super::growth::Growth;
+use super::{Input, uncompressed};
+use crate::archive::{Applier, Apply, ArchiveError, Duplicates, Item, Limits, What, read_tar_file};
 use crate::digest::Digest;
 use crate::oci::{self, OciError};
 use crate::tree::{Content, Origin, Tree, TreePath};
@@ -29,13 +30,14 @@ pub enum Members {
 const LARGEST: u64 = 4 << 20;
 
 impl Members {
-    /// Looks at `path`. Temporary files are added to `files`.
+    /// Looks at `input`. Temporary files are added to `files`.
     pub fn open(
-        path: &Path,
+        input: &Input<'_>,
         limits: &Limits,
         temporary: &Path,
         files: &mut Vec<NamedTempFile>,
     ) -> Result<Self, OpenError> {
+        let path = input.path;
         let metadata = fs::metadata(path).map_err(failed("open", path))?;
         if metadata.is_dir() {
             let is_layout = path.join("oci-layout").is_file() && path.join("index.json").is_file();
@@ -47,10 +49,12 @@ impl Members {
         }
         let (plain, file) = uncompressed(path, limits, temporary)?;
         files.extend(file);
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let tree = read(&plain, &name, limits).map_err(|source| OpenError::Archive { source })?;
+        let tree = read(&plain, input, limits).map_err(|source| OpenError::Archive { source })?;
         let has = |name: &'static str| tree.get(&TreePath::literal(name)).is_some_and(|inode| inode.is_file());
-        let is_image = (has("oci-layout") && has("index.json")) || has("manifest.json");
+        // A root filesystem may have a file of that name too.
+        let is_rootfs = ["etc", "usr"].iter().any(|name| tree.is_directory(&TreePath::literal(name)));
+        let is_image = (has("oci-layout") && has("index.json")) || (has("manifest.json") && !is_rootfs);
+        let is_image = is_image && input.strip == 0;
         Ok(if is_image { Self::Archive(tree) } else { Self::Rootfs(tree) })
     }
 
@@ -111,11 +115,35 @@ fn read_document(content: &Content, what: &'static str) -> Result<Vec<u8>, OpenE
     content.read().map_err(|source| OpenError::Io { what: "read", path: PathBuf::from(what), source })
 }
 
-fn read(plain: &Arc<Path>, name: &str, limits: &Limits) -> Result<Tree, ArchiveError> {
+fn read(plain: &Arc<Path>, input: &Input<'_>, limits: &Limits) -> Result<Tree, ArchiveError> {
     let mut tree = Tree::new();
-    let origin = Origin::Import(Arc::from(name));
+    let origin = Origin::Import(Arc::from(input.name));
     let apply = Apply { follow_directory_links: true, duplicates: Duplicates::LastWins };
     let mut applier = Applier::new(&mut tree, apply, origin.clone());
-    read_tar_file(plain, &origin, limits, |item| applier.put(item).map(drop))?;
+    let mut growth = Growth::new(applier.tree(), limits, &origin);
+    let put = |item: Item| {
+        let Some(item) = stripped(item, input.strip) else { return Ok(()) };
+        let length = item.path.as_bytes().len();
+        applier.put(item)?;
+        growth.check(applier.tree(), length)
+    };
+    read_tar_file(plain, &origin, limits, put)?;
     Ok(tree)
+}
+
+/// The entry without the first components of its name; nothing where it has no more.
+fn stripped(item: Item, count: u32) -> Option<Item> {
+    if count == 0 {
+        return Some(item);
+    }
+    let strip = |path: &TreePath| {
+        let rest: Vec<&[u8]> = path.components().skip(usize::try_from(count).unwrap_or(usize::MAX)).collect();
+        TreePath::new(rest.join(&b'/')).ok().filter(|path| !path.is_root())
+    };
+    let path = strip(&item.path)?;
+    let what = match item.what {
+        What::HardLink(target) => What::HardLink(strip(&target).unwrap_or(target)),
+        what => what,
+    };
+    Some(Item { path, what })
 }

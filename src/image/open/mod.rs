@@ -4,24 +4,28 @@
 
 mod choose;
 mod error;
+mod growth;
 mod members;
+mod stored;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageManifest};
 use tempfile::NamedTempFile;
 
-use crate::archive::{Duplicates, LayerApplier, Limits, decompress, read_tar_file};
+use crate::archive::{Duplicates, Item, LayerApplier, Limits, decompress, read_layer_file};
 use crate::digest::{DiffId, Digest, Digesting};
 use crate::oci::{self, Raw};
 use crate::platform::Platform;
 use crate::tree::{Content, Origin, Tree};
 pub use error::OpenError;
 use error::{failed, mismatch};
+use growth::Growth;
 use members::Members;
+pub use stored::{Stored, StoredLayer, locate};
 
 /// Which image is meant where there are several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,14 +36,24 @@ pub struct Choice {
     pub platform: Option<Platform>,
 }
 
+/// A file or folder to open.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// What errors call it.
+    pub name: &'a str,
+    /// How many leading components the names of a root filesystem lose, and with them entries that have no more, as by
+    /// `tar --strip-components`. An image has none to lose: where this is not 0, a tar is always a root filesystem.
+    pub strip: u32,
+}
+
 /// An image or root filesystem, open for reading.
 pub struct Opened {
     /// The files of all layers together.
     pub tree: Tree,
     /// The image's documents; nothing for a tar of a root filesystem.
     pub image: Option<OpenedImage>,
-    /// The layers as they are stored, base first; they read the file or folder that was opened.
-    pub(super) stored: Vec<Content>,
     /// The uncompressed layers, which hold the contents of the tree; removed when this is dropped.
     files: Vec<NamedTempFile>,
 }
@@ -71,11 +85,23 @@ pub struct OpenedLayer {
 
 /// Opens the OCI layout, OCI or Docker archive, or tar of a root filesystem at `path`. Uncompressed layers are kept in
 /// files in `temporary` for as long as the result lives.
+///
+/// The limits are for all layers together.
 pub fn open(path: &Path, choice: &Choice, limits: &Limits, temporary: &Path) -> Result<Opened, OpenError> {
+    open_input(&Input { path, name: &file_name(path), strip: 0 }, choice, limits, temporary)
+}
+
+/// What errors call the file or folder at `path`.
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// As [`open`], for a file with a name of its own, or one whose names have components too many.
+pub fn open_input(input: &Input<'_>, choice: &Choice, limits: &Limits, temporary: &Path) -> Result<Opened, OpenError> {
     let mut files = Vec::new();
-    let members = Members::open(path, limits, temporary, &mut files)?;
+    let members = Members::open(input, limits, temporary, &mut files)?;
     let plan = match members {
-        Members::Rootfs(tree) => return Ok(Opened { tree, image: None, stored: Vec::new(), files }),
+        Members::Rootfs(tree) => return Ok(Opened { tree, image: None, files }),
         _ => choose::plan(&members, choice)?,
     };
     let config = plan.config;
@@ -84,18 +110,29 @@ pub fn open(path: &Path, choice: &Choice, limits: &Limits, temporary: &Path) -> 
         return Err(OpenError::LayerCount { layers: plan.layers.len(), diff_ids: diff_ids.len() });
     }
     let mut tree = Tree::new();
-    let mut layers = Vec::new();
-    let stored = plan.layers.iter().map(|layer| layer.content.clone()).collect();
+    let mut layers: Vec<OpenedLayer> = Vec::new();
+    let mut left = limits.clone();
     for (layer, diff_id) in plan.layers.into_iter().zip(diff_ids) {
         let diff_id: DiffId = diff_id.parse().map_err(|source| OpenError::Digest { source })?;
-        let (layer, file) = unpack(&layer, diff_id, &mut tree, limits, temporary)?;
+        let (layer, file) = unpack(&layer, diff_id, &mut tree, &left, temporary)?;
+        left.bytes = left.bytes.saturating_sub(layer.uncompressed_size);
         layers.push(layer);
         files.push(file);
     }
-    Ok(Opened { tree, image: Some(OpenedImage { digest: plan.digest, config, layers }), stored, files })
+    Ok(Opened { tree, image: Some(OpenedImage { digest: plan.digest, config, layers }), files })
 }
 
 impl Opened {
+    /// The tree and the documents. The files that hold the contents stay where they are: whoever owns the temporary
+    /// folder removes them with it.
+    pub fn keep(self) -> Result<(Tree, Option<OpenedImage>), OpenError> {
+        for file in self.files {
+            let path = file.path().to_owned();
+            file.into_temp_path().keep().map_err(|error| OpenError::Temporary { path, source: error.error })?;
+        }
+        Ok((self.tree, self.image))
+    }
+
     /// Bytes of temporary files that it keeps.
     pub fn temporary_size(&self) -> u64 {
         self.files.iter().filter_map(|file| file.as_file().metadata().ok()).map(|metadata| metadata.len()).sum()
@@ -105,6 +142,11 @@ impl Opened {
 /// What is to be unpacked.
 struct Plan {
     digest: Option<Digest>,
+    /// The digest of what the index at the top names: a manifest or an index.
+    entry: Option<Digest>,
+    /// The full name that the index or Docker's document gives the image.
+    name: Option<String>,
+    manifest: Option<Raw<ImageManifest>>,
     config: Raw<ImageConfiguration>,
     layers: Vec<PlannedLayer>,
 }
@@ -117,6 +159,7 @@ struct PlannedLayer {
 
 impl Plan {
     fn of_manifest(members: &Members, manifest: &Raw<ImageManifest>) -> Result<Self, OpenError> {
+        check_types(manifest.document())?;
         let config = members.blob(manifest.document().config(), "image configuration")?;
         let config = Raw::parse(&config, "image configuration").map_err(|source| OpenError::Document { source })?;
         let layer = |descriptor: &Descriptor| {
@@ -124,8 +167,43 @@ impl Plan {
             Ok(PlannedLayer { content, descriptor: Some(descriptor.clone()) })
         };
         let layers = manifest.document().layers().iter().map(layer).collect::<Result<_, OpenError>>()?;
-        Ok(Self { digest: Some(manifest.digest()), config, layers })
+        let (digest, manifest) = (Some(manifest.digest()), Some(manifest.clone()));
+        Ok(Self { digest, entry: digest, name: None, manifest, config, layers })
     }
+}
+
+/// Media types of layers that are tars, compressed or not, and of configurations of images (OCI image spec, media-types.md;
+/// distribution, manifest-v2-2.md).
+const LAYERS: [&str; 6] = [
+    "application/vnd.oci.image.layer.v1.tar",
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.oci.image.layer.v1.tar+zstd",
+    "application/vnd.docker.image.rootfs.diff.tar",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd",
+];
+const CONFIGS: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+
+/// Refuses what is no image with layers that are all there.
+fn check_types(manifest: &ImageManifest) -> Result<(), OpenError> {
+    let config = manifest.config().media_type().to_string();
+    if !CONFIGS.contains(&config.as_str()) {
+        return Err(OpenError::Artifact { media_type: config });
+    }
+    for layer in manifest.layers() {
+        let (media_type, digest) = (layer.media_type().to_string(), layer.digest().to_string());
+        if media_type.contains("nondistributable") || media_type.contains("rootfs.foreign") {
+            return Err(OpenError::Foreign { digest, media_type });
+        }
+        if media_type.ends_with("+encrypted") {
+            return Err(OpenError::Encrypted { digest, media_type });
+        }
+        if !LAYERS.contains(&media_type.as_str()) {
+            return Err(OpenError::LayerType { digest, media_type });
+        }
+    }
+    Ok(())
 }
 
 /// Uncompresses a layer into a file, checks it, and applies it to the tree.
@@ -137,14 +215,14 @@ fn unpack(
     temporary: &Path,
 ) -> Result<(OpenedLayer, NamedTempFile), OpenError> {
     let unreadable = |source| OpenError::Layer { diff_id, source };
-    let file = NamedTempFile::new_in(temporary).map_err(failed("write to", temporary))?;
+    let file = NamedTempFile::new_in(temporary).map_err(unwritable(temporary))?;
     let mut stored = Digesting::new(layer.content.reader().map_err(unreadable)?);
     let mut uncompressed = Digesting::new(file.as_file());
     let mut decoder = decompress(&mut stored, limits).map_err(unreadable)?;
-    io::copy(&mut decoder, &mut uncompressed).map_err(unreadable)?;
+    copy(&mut decoder, &mut uncompressed, unreadable, temporary)?;
     drop(decoder);
     let (_, found, uncompressed_size) = uncompressed.finish();
-    io::copy(&mut stored, &mut io::sink()).map_err(unreadable)?;
+    copy(&mut stored, &mut io::sink(), unreadable, temporary)?;
     let (_, digest, size) = stored.finish();
     if let Some(descriptor) = &layer.descriptor {
         let expected = oci::descriptor_digest(descriptor).map_err(|source| OpenError::Document { source })?;
@@ -155,7 +233,13 @@ fn unpack(
     let archive = Origin::Import(Arc::from(format!("layer {diff_id}")));
     let blob: Arc<Path> = Arc::from(file.path());
     let mut applier = LayerApplier::new(tree, Duplicates::LastWins, archive.clone());
-    read_tar_file(&blob, &archive, limits, |item| applier.put(item)).map_err(|source| OpenError::Archive { source })?;
+    let mut growth = Growth::new(applier.tree(), limits, &archive);
+    let put = |item: Item| {
+        let length = item.path.as_bytes().len();
+        applier.put(item)?;
+        growth.check(applier.tree(), length)
+    };
+    read_layer_file(&blob, &archive, limits, put).map_err(|source| OpenError::Archive { source })?;
     let media_type = layer.descriptor.as_ref().map(|descriptor| descriptor.media_type().to_string());
     Ok((OpenedLayer { digest, diff_id, size, uncompressed_size, media_type }, file))
 }
@@ -168,15 +252,38 @@ fn uncompressed(
 ) -> Result<(Arc<Path>, Option<NamedTempFile>), OpenError> {
     let mut file = File::open(path).map_err(failed("open", path))?;
     let mut start = Vec::new();
-    file.by_ref().take(6).read_to_end(&mut start).map_err(failed("read", path))?;
+    Read::by_ref(&mut file).take(6).read_to_end(&mut start).map_err(failed("read", path))?;
     if !crate::archive::is_compressed(&start) {
         return Ok((Arc::from(path), None));
     }
-    let mut plain = NamedTempFile::new_in(temporary).map_err(failed("write to", temporary))?;
+    let mut plain = NamedTempFile::new_in(temporary).map_err(unwritable(temporary))?;
     let whole = io::Cursor::new(start).chain(file);
     let mut decoder = decompress(whole, limits).map_err(failed("decompress", path))?;
-    io::copy(&mut decoder, &mut plain).map_err(failed("decompress", path))?;
+    copy(&mut decoder, &mut plain, |source| failed("decompress", path)(source), temporary)?;
     Ok((Arc::from(plain.path()), Some(plain)))
+}
+
+/// Copies everything. Reading fails because of what is read, writing because of this machine.
+fn copy(
+    from: &mut impl Read,
+    to: &mut impl Write,
+    unreadable: impl Fn(io::Error) -> OpenError,
+    temporary: &Path,
+) -> Result<(), OpenError> {
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => to.write_all(&buffer[..count]).map_err(unwritable(temporary))?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+}
+
+fn unwritable(temporary: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = temporary.to_owned();
+    move |source| OpenError::Temporary { path, source }
 }
 
 #[cfg(test)]

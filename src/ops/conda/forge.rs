@@ -1,21 +1,18 @@
 //! From `[[conda]]` to pins, and from pins to layers.
 
-use std::num::NonZeroUsize;
-
 use super::Added;
-use crate::archive::{Compression, Effort};
 use crate::conda::layers::{Spread, plan};
-use crate::conda::{Access, CondaError, Environment, Resolve, activation, check, fetch, glibc_version, scripts};
+use crate::conda::{
+    Access, Activation, CondaError, Environment, Resolve, activation, check, fetch, glibc_version, scripts,
+};
 use crate::context::Context;
 use crate::error::Error;
 use crate::image::{self, ImageConfig, Layer};
 use crate::lock::{CondaPin, Lock, Pin};
-use crate::ops::config;
-use crate::ops::layer::LayerOptions;
-use crate::ops::lock::LockOptions;
-use crate::ops::source;
+use crate::ops::forge::Packing;
+use crate::ops::source::{self, LockOptions};
 use crate::platform::Platform;
-use crate::recipe::{CondaRequest, Init, Recipe};
+use crate::recipe::{CondaRequest, Recipe};
 use crate::report::{Phase, Unit};
 use crate::tree::{Tree, TreePath};
 
@@ -25,6 +22,7 @@ pub(in crate::ops) fn resolve(
     lock: &Lock,
     platform: Platform,
     options: &LockOptions,
+    _keeping: Option<(&Lock, &[String])>,
     context: &Context,
 ) -> Result<Vec<Pin>, Error> {
     if recipe.conda.is_empty() {
@@ -55,7 +53,7 @@ fn base_glibc(
         let library = pin.packages.iter().find(|package| package.name == "libc6");
         return Ok(library.and_then(|package| package.version.split('-').next()).map(upstream));
     }
-    let rootfs = source::fetch(recipe, lock, platform, options, context)?;
+    let rootfs = source::fetch(recipe, lock, platform, options, &[], context)?;
     Ok(glibc_version(&rootfs.tree))
 }
 
@@ -82,70 +80,40 @@ pub(in crate::ops) fn pin(
     Ok(Pin::Conda(crate::conda::resolve(&what, context)?))
 }
 
-/// The layers of one environment on a finished image.
-pub(in crate::ops) fn on_top(
-    request: &CondaRequest,
-    lock: &Lock,
-    platform: Platform,
-    base: &Tree,
-    config: &mut ImageConfig,
-    options: &LayerOptions,
-    context: &Context,
-) -> Result<Added, Error> {
-    let pin = lock.conda(platform, request.prefix.as_str()).ok_or(Error::EmptyLock)?;
-    let format = Format { compression: Compression::Gzip, effort: Effort::Normal, threads: options.threads };
-    // An init stays before all: `/usr/bin/tini --`.
-    let is_init = |word: &String| ["tini", "dumb-init"].contains(&word.rsplit('/').next().unwrap_or(word));
-    let after_init = match config.entrypoint.as_slice() {
-        [init, dashes, ..] if is_init(init) && dashes == "--" => 2,
-        [init, ..] if is_init(init) => 1,
-        _ => 0,
-    };
-    add(request, pin, base, config, after_init, &options.lock, &format, context)
-}
-
-/// Installs the locked environments of a recipe, packs their layers, and says in `config` how they are found.
+/// Installs the locked environments of a recipe, packs their layers, and says in `config` how they are found. Their files
+/// join those of `base`.
 #[expect(clippy::too_many_arguments, reason = "what a build has: none of it belongs together elsewhere")]
 pub(in crate::ops) fn layers(
     recipe: &Recipe,
     lock: &Lock,
     platform: Platform,
-    base: &Tree,
+    base: &mut Tree,
     config: &mut ImageConfig,
     options: &LockOptions,
-    threads: NonZeroUsize,
+    packing: Packing,
     context: &Context,
 ) -> Result<Added, Error> {
-    let mut added = Added::default();
-    let format = Format { compression: config::compression(recipe), effort: config::effort(recipe), threads };
+    let mut all = Added::default();
     // The first environment's programs come first.
     for request in recipe.conda.iter().rev() {
         let pin = lock.conda(platform, request.prefix.as_str()).ok_or(Error::EmptyLock)?;
-        let after_init = if recipe.harden.init == Init::Tini { 2 } else { 0 };
-        let one = add(request, pin, base, config, after_init, options, &format, context)?;
-        added.layers.splice(0..0, one.layers);
-        added.epoch = added.epoch.max(one.epoch);
+        let added = add(request, pin, base, config, options, packing, context)?;
+        all.layers.splice(0..0, added.layers);
+        all.files.extend(added.files);
+        all.epoch = all.epoch.max(added.epoch);
     }
-    Ok(added)
+    all.put(base)?;
+    Ok(all)
 }
 
-/// How layers are written.
-pub(in crate::ops) struct Format {
-    pub(in crate::ops) compression: Compression,
-    pub(in crate::ops) effort: Effort,
-    pub(in crate::ops) threads: NonZeroUsize,
-}
-
-/// One environment on `base`. `after_init` is where in the entrypoint the environment's own goes.
-#[expect(clippy::too_many_arguments, reason = "what a build has: none of it belongs together elsewhere")]
+/// Packs the layers of one environment on `base`, and says in `config` how it is found.
 pub(in crate::ops) fn add(
     request: &CondaRequest,
     pin: &CondaPin,
     base: &Tree,
     config: &mut ImageConfig,
-    after_init: usize,
     options: &LockOptions,
-    format: &Format,
+    packing: Packing,
     context: &Context,
 ) -> Result<Added, Error> {
     let access = Access::new(options.channels.clone());
@@ -155,14 +123,21 @@ pub(in crate::ops) fn add(
     let frozen = scripts::run(&mut environment, base, request, context)?;
     let activation = activation(&mut environment, base, request.activate)?;
     let mut warnings = std::mem::take(&mut environment.warnings);
-    warnings.extend(activation.warnings);
+    warnings.extend(activation.warnings.clone());
     warnings.extend(check::check(&environment, base, glibc.as_deref())?);
     for warning in warnings {
         context.reporter.warn(&warning);
     }
-    let path = config.env.iter().position(|(name, _)| name == "PATH");
-    let usual = || image::DEFAULT_PATH.to_owned();
-    let before = path.map_or_else(usual, |index| config.env.remove(index).1);
+    announce(activation, frozen, config);
+    let layers = pack(&environment, request, packing, context)?;
+    let files = environment.files().cloned().collect();
+    Ok(Added { layers, files, epoch: environment.epoch })
+}
+
+/// Says in `config` how programs of an environment are found. What the recipe itself says of a variable stays.
+fn announce(activation: Activation, frozen: Vec<(String, String)>, config: &mut ImageConfig) {
+    let before = config.path();
+    config.env.retain(|(name, _)| name != "PATH");
     let mut own = vec![("PATH".to_owned(), format!("{}:{before}", activation.path))];
     for (name, value) in activation.variables.into_iter().chain(frozen) {
         if name == "PATH" {
@@ -175,9 +150,23 @@ pub(in crate::ops) fn add(
     }
     config.env.splice(0..0, own);
     if let Some(entrypoint) = activation.entrypoint {
-        config.entrypoint.insert(after_init.min(config.entrypoint.len()), entrypoint);
+        let mut whole = config.whole_entrypoint();
+        whole.insert(after_init(&whole), entrypoint);
+        config.entrypoint = whole;
     }
-    Ok(Added { layers: pack(&environment, request, format, context)?, epoch: environment.epoch })
+}
+
+/// Where in an entrypoint another program goes: an init stays before all, `/usr/bin/tini -g --`.
+fn after_init(entrypoint: &[String]) -> usize {
+    let is_init =
+        |word: &String| ["tini", "tini-static", "dumb-init"].contains(&word.rsplit('/').next().unwrap_or(word));
+    match entrypoint {
+        [init, options @ ..] if is_init(init) => {
+            let dashes = options.iter().position(|word| word == "--").map(|at| at + 2);
+            dashes.unwrap_or_else(|| 1 + options.iter().take_while(|word| word.starts_with('-')).count())
+        }
+        _ => 0,
+    }
 }
 
 /// The base is one that the environment was locked for, and has room for it.
@@ -211,7 +200,7 @@ fn check_base(pin: &CondaPin, request: &CondaRequest, base: &Tree, glibc: Option
 fn pack(
     environment: &Environment,
     request: &CondaRequest,
-    format: &Format,
+    packing: Packing,
     context: &Context,
 ) -> Result<Vec<Layer>, Error> {
     let spread = Spread { strategy: request.layers, max_layers: request.max_layers, max_size: request.max_layer_size };
@@ -220,7 +209,7 @@ fn pack(
     reporter.begin(Phase::Pack, Some(environment.packages.iter().map(|package| package.size).sum()), Unit::Bytes);
     let mut layers = Vec::new();
     for layer in &planned {
-        let Format { compression, effort, threads } = *format;
+        let Packing { compression, effort, threads } = packing;
         let created_by = format!("rootsmith: {}", layer.title);
         let advance = |bytes| reporter.advance(Phase::Pack, bytes);
         layers.push(image::pack(&layer.tree, compression, effort, threads, &context.store, &created_by, advance)?);

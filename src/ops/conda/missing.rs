@@ -4,9 +4,9 @@ use super::Added;
 use crate::context::Context;
 use crate::error::Error;
 use crate::image::ImageConfig;
-use crate::lock::{Lock, Pin};
-use crate::ops::layer::LayerOptions;
-use crate::ops::lock::LockOptions;
+use crate::lock::{CondaPin, Lock, Pin};
+use crate::ops::forge::Packing;
+use crate::ops::source::LockOptions;
 use crate::platform::Platform;
 use crate::recipe::{CondaRequest, Recipe};
 use crate::tree::Tree;
@@ -17,6 +17,7 @@ pub(in crate::ops) fn resolve(
     _lock: &Lock,
     _platform: Platform,
     _options: &LockOptions,
+    _keeping: Option<(&Lock, &[String])>,
     _context: &Context,
 ) -> Result<Vec<Pin>, Error> {
     nothing(recipe).map(|()| Vec::new())
@@ -28,10 +29,10 @@ pub(in crate::ops) fn layers(
     recipe: &Recipe,
     _lock: &Lock,
     _platform: Platform,
-    _base: &Tree,
+    _base: &mut Tree,
     _config: &mut ImageConfig,
     _options: &LockOptions,
-    _threads: std::num::NonZeroUsize,
+    _packing: Packing,
     _context: &Context,
 ) -> Result<Added, Error> {
     nothing(recipe).map(|()| Added::default())
@@ -49,13 +50,13 @@ pub(in crate::ops) fn pin(
 }
 
 /// Says what is missing.
-pub(in crate::ops) fn on_top(
+pub(in crate::ops) fn add(
     _request: &CondaRequest,
-    _lock: &Lock,
-    _platform: Platform,
+    _pin: &CondaPin,
     _base: &Tree,
     _config: &mut ImageConfig,
-    _options: &LayerOptions,
+    _options: &LockOptions,
+    _packing: Packing,
     _context: &Context,
 ) -> Result<Added, Error> {
     Err(Error::NoConda)

@@ -75,7 +75,15 @@ pub enum State {
 pub fn doctor(options: &DoctorOptions) -> Diagnosis {
     let machine = Machine::read(options);
     let doors = doors::doors(&machine);
-    let sources = vec![outputs::debian(&doors)];
+    let sources = vec![
+        outputs::debian(&doors),
+        outputs::dnf(&doors, options),
+        outputs::apk(&doors),
+        outputs::scratch(),
+        outputs::oci(),
+        outputs::host(&machine),
+        Check::ok("archive, import", "no other program is needed"),
+    ];
     Diagnosis {
         schema: "rootsmith/doctor/1",
         machine: about(&machine, options),

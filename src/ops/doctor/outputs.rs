@@ -7,6 +7,15 @@ use nix::unistd::AccessFlags;
 
 use crate::ops::doctor::machine::{Machine, find_program};
 use crate::ops::doctor::{Check, DoctorOptions, State};
+use crate::source::dnf::solver;
+
+/// The apk source: only scripts need the sandbox, and they do not run unless the recipe asks for it.
+pub(super) fn apk(doors: &[Check]) -> Check {
+    let name = "alpine, wolfi";
+    let can_run = doors.iter().any(|door| door.state == State::Ok);
+    let scripts = if can_run { "the sandbox can run scripts too" } else { "not with `scripts = \"sandbox\"`" };
+    Check::ok(name, format!("for every platform, no other program is needed; {scripts}"))
+}
 
 /// The Debian source: its packages' scripts need the sandbox.
 pub(super) fn debian(doors: &[Check]) -> Check {
@@ -22,6 +31,41 @@ pub(super) fn debian(doors: &[Check]) -> Check {
     }
 }
 
+/// The source of images that were made before.
+pub(super) fn oci() -> Check {
+    Check::ok("oci", "layouts and archives need no other program; docker-daemon needs the engine, see below")
+}
+
+/// The scratch source: nothing runs, and everything is built in.
+pub(super) fn scratch() -> Check {
+    Check::ok("scratch", "no other program and no network are needed")
+}
+
+/// Capturing this machine: only root may read all of it.
+pub(super) fn host(machine: &Machine) -> Check {
+    match machine.uid {
+        0 => Check::ok("host", "everything on this machine can be captured"),
+        _ => Check::ok("host", "folders that you may read; only root may read a whole machine").limited(),
+    }
+}
+
+/// The dnf source: a solver and an installer of the host, and the sandbox for scripts.
+pub(super) fn dnf(doors: &[Check], options: &DoctorOptions) -> Check {
+    let name = "fedora, rhel, ...";
+    let solver = solver::PROGRAMS.iter().find_map(|program| find_program(&options.path, program));
+    let (Some(solver), Some(rpm)) = (solver, find_program(&options.path, "rpm")) else {
+        let ways_out = vec!["sudo apt-get install dnf rpm".to_owned(), "sudo dnf install dnf rpm".to_owned()];
+        return Check::missing(name, "dnf (or dnf5, or microdnf) and rpm are not both in PATH", ways_out);
+    };
+    let by = format!("by {} and {}", solver.display(), rpm.display());
+    let Check { state, ways_out, .. } = debian(doors);
+    match state {
+        State::Ok => Check::ok(name, by),
+        State::Limited => Check::ok(name, format!("perhaps, {by}")).limited(),
+        State::Missing => Check::missing(name, "packages have scripts, and there is no way into the sandbox", ways_out),
+    }
+}
+
 /// Every kind of output.
 pub(super) fn outputs(machine: &Machine, options: &DoctorOptions) -> Vec<Check> {
     let mut checks = vec![
@@ -33,9 +77,22 @@ pub(super) fn outputs(machine: &Machine, options: &DoctorOptions) -> Vec<Check> 
         0 => Check::ok("rootfs-dir", "with owners and devices"),
         _ => Check::ok("rootfs-dir", "without root, owners and devices cannot be made").limited(),
     });
+    checks.push(Check::ok("cpio", "without extended attributes, which the format cannot hold"));
+    checks.push(squashfs(options));
     checks.push(docker(machine, options));
     checks.push(containers_storage(options));
     checks
+}
+
+fn squashfs(options: &DoctorOptions) -> Check {
+    let name = "squashfs";
+    match find_program(&options.path, "tar2sqfs") {
+        Some(program) => Check::ok(name, format!("by {}", program.display())),
+        None => {
+            let ways_out = vec!["sudo apt-get install squashfs-tools-ng".to_owned()];
+            Check::missing(name, "tar2sqfs is not in PATH", ways_out)
+        }
+    }
 }
 
 fn docker(machine: &Machine, options: &DoctorOptions) -> Check {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::LockOptions;
 use crate::context::Context;
 use crate::error::Error;
-use crate::lock::{Lock, Pin};
+use crate::lock::{DebianPin, Lock};
 use crate::platform::Platform;
 use crate::recipe::{DebianRequest, Init, PathRules, Recipe};
 use crate::source::Rootfs;
@@ -44,12 +44,12 @@ pub(super) fn resolve(
     options: &LockOptions,
     keeping: Option<(&Lock, &[String])>,
     context: &Context,
-) -> Result<Pin, Error> {
+) -> Result<DebianPin, Error> {
     let mirrors = archives::mirrors(request, &options.mirrors);
     let keeping = keeping.and_then(|(old, names)| Some((old.debian(platform)?, names)));
     let extra = extra(recipe);
     let what = Resolve { request, extra: &extra, platform, mirrors: &mirrors, now: options.now, keeping };
-    Ok(Pin::Debian(debian::resolve(&what, context)?))
+    Ok(debian::resolve(&what, context)?)
 }
 
 /// Installs the locked packages.
@@ -71,7 +71,7 @@ pub(super) fn fetch(
 /// Packages that other tables of the recipe need.
 fn extra(recipe: &Recipe) -> Vec<&'static str> {
     match recipe.harden.init {
-        Init::Tini => vec!["tini"],
-        Init::None => Vec::new(),
+        Init::Tini if recipe.harden.local_init.is_none() => vec!["tini"],
+        Init::Tini | Init::None => Vec::new(),
     }
 }

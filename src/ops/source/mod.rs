@@ -1,18 +1,31 @@
 //! From a recipe's source to a lock, and from the lock to a root filesystem: which family does what.
 
+mod apk;
+mod archive;
 mod debian;
+mod dnf;
+mod host;
+mod oci;
+mod scratch;
+
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+pub(super) use scratch::skeleton;
 
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::http::ChannelLogins;
-use crate::lock::Lock;
-use crate::ops::conda;
+use crate::lock::{FORMAT, Lock, Pin};
 use crate::platform::Platform;
 use crate::recipe::{Recipe, SourceRequest};
-use crate::source::Rootfs;
 use crate::source::debian::archives::MirrorSettings;
+use crate::source::oci::Inherited;
+use crate::source::{Rootfs, remembered};
 
 /// How a lock is treated.
 #[derive(Clone, Debug)]
@@ -23,21 +36,38 @@ pub struct LockOptions {
     pub mirrors: MirrorSettings,
     /// Where logins for conda channels are.
     pub channels: ChannelLogins,
+    /// The socket of the Docker engine, for recipes that start from its images.
+    pub docker_socket: PathBuf,
+    /// Folders of this machine's programs.
+    pub programs: Vec<PathBuf>,
     /// The time of day: what has expired is judged by it, and nothing else.
     pub now: Epoch,
 }
 
-/// The digest of all that decides which inputs are chosen. Where they are fetched from does not.
-pub(super) fn asked(recipe: &Recipe) -> Digest {
+/// All that decides which inputs of the root filesystem are chosen. Where they are fetched from does not.
+pub(super) fn asked(recipe: &Recipe) -> Value {
     let platforms: Vec<String> = recipe.platforms.iter().map(ToString::to_string).collect();
     let mut what = match &recipe.source {
         SourceRequest::Debian(request) => debian::asked(request, recipe),
+        SourceRequest::Oci(request) => oci::asked(request, recipe),
+        SourceRequest::Archive(request) => archive::asked(request, recipe),
+        SourceRequest::Scratch(request) => scratch::asked(request, recipe),
+        SourceRequest::Host(request) => host::asked(request),
+        SourceRequest::Dnf(request) => dnf::asked(request, recipe),
+        SourceRequest::Apk(request) => apk::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
-    if !recipe.conda.is_empty() {
-        what["conda"] = recipe.conda.iter().map(conda::asked).collect::<Vec<_>>().into();
+    what
+}
+
+/// Whether a recipe's root filesystem has anything to lock. What is built into this program is not in the lock.
+pub(super) fn has_inputs(recipe: &Recipe) -> bool {
+    match &recipe.source {
+        SourceRequest::Scratch(request) => request.tini.is_some(),
+        // What is captured is what is built.
+        SourceRequest::Host(_) => false,
+        _ => true,
     }
-    Digest::of(&crate::oci::canonical_json(&what))
 }
 
 /// Resolves a recipe for each of its platforms; of an earlier lock, all but what is named, and what that needs, is kept.
@@ -46,31 +76,110 @@ pub(super) fn resolve(
     options: &LockOptions,
     keeping: Option<(&Lock, &[String])>,
     context: &Context,
-) -> Result<Lock, Error> {
+) -> Result<Vec<Pin>, Error> {
     let mut pins = Vec::new();
     for platform in recipe.platforms.iter().copied() {
         match &recipe.source {
             SourceRequest::Debian(request) => {
-                pins.push(debian::resolve(request, recipe, platform, options, keeping, context)?);
+                pins.push(Pin::Debian(debian::resolve(request, recipe, platform, options, keeping, context)?));
+            }
+            SourceRequest::Scratch(request) => {
+                pins.extend(scratch::resolve(request, recipe, platform, options, keeping, context)?);
+            }
+            SourceRequest::Oci(request) => {
+                pins.push(oci::resolve(request, recipe, platform, options, context)?);
+            }
+            SourceRequest::Archive(request) => pins.push(archive::resolve(request, recipe, platform, context)?),
+            // What is captured is what is built.
+            SourceRequest::Host(_) => {}
+            SourceRequest::Dnf(request) => {
+                pins.push(dnf::resolve(request, recipe, platform, options, keeping, context)?);
+            }
+            SourceRequest::Apk(request) => {
+                pins.push(apk::resolve(request, recipe, platform, options, keeping, context)?);
             }
         }
     }
-    let lock = Lock::new(asked(recipe), pins.clone());
-    for platform in recipe.platforms.iter().copied() {
-        pins.extend(conda::resolve(recipe, &lock, platform, options, context)?);
-    }
-    Ok(Lock::new(asked(recipe), pins))
+    Ok(pins)
 }
 
-/// Fetches what the lock holds for `platform`.
+/// Makes the root filesystem of what the lock holds for `platform`; one that takes long to make is remembered. What is
+/// captured from this machine never has `outputs` in it.
 pub(super) fn fetch(
     recipe: &Recipe,
     lock: &Lock,
     platform: Platform,
     options: &LockOptions,
+    outputs: &[PathBuf],
+    context: &Context,
+) -> Result<Rootfs, Error> {
+    if !is_remembered(&recipe.source) {
+        return fetch_anew(recipe, lock, platform, options, outputs, context);
+    }
+    let asked = Digest::of(&crate::oci::canonical_json(&asked(recipe)));
+    let what = serde_json::json!({
+        "rootfs": lock.without_conda(asked).to_text(),
+        "platform": platform.to_string(),
+        "prune": format!("{:?}", recipe.prune),
+        "epoch": context.epoch.map(Epoch::seconds),
+        "engine": engine(),
+    });
+    let key = Digest::of(&crate::oci::canonical_json(&what));
+    if let Some(rootfs) = remembered::recall(&key, &context.store) {
+        context.reporter.note(&format!("{}, as made before", rootfs.summary));
+        return Ok(rootfs);
+    }
+    let rootfs = fetch_anew(recipe, lock, platform, options, outputs, context)?;
+    remembered::remember(&key, &rootfs, &context.store);
+    Ok(rootfs)
+}
+
+/// Whether the lock and the recipe's local files say all that a root filesystem depends on.
+pub(super) fn is_locked_whole(source: &SourceRequest) -> bool {
+    source.name() != "host"
+}
+
+/// Whether making a root filesystem takes so long that it is worth remembering, and depends on the lock alone.
+fn is_remembered(source: &SourceRequest) -> bool {
+    ["debian", "dnf", "apk"].contains(&source.name())
+}
+
+/// The program that makes things: what another one made is not recalled. Its version says which, and the file's size and
+/// date tell builds of one version apart.
+pub(super) fn engine() -> String {
+    let file = std::env::current_exe().and_then(std::fs::metadata);
+    let build = file.map(|file| format!("{} {}.{}", file.len(), file.mtime(), file.mtime_nsec())).unwrap_or_default();
+    format!("{} format {FORMAT} {build}", env!("CARGO_PKG_VERSION"))
+}
+
+fn fetch_anew(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    options: &LockOptions,
+    outputs: &[PathBuf],
     context: &Context,
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
         SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Apk(request) => apk::fetch(request, lock, platform, options, context),
+        SourceRequest::Dnf(request) => dnf::fetch(request, lock, platform, options, context),
+        SourceRequest::Oci(request) => oci::fetch(request, lock, platform, options, context),
+        SourceRequest::Archive(request) => archive::fetch(request, lock, platform, context),
+        SourceRequest::Scratch(request) => scratch::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Host(request) => host::fetch(request, outputs, options.now, context),
+    }
+}
+
+/// What the image takes over from one that it starts from; nothing where it does not. What is locked was fetched before.
+pub(super) fn inherited(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    context: &Context,
+) -> Result<Inherited, Error> {
+    match &recipe.source {
+        SourceRequest::Oci(request) => oci::inherited(request, lock, platform, context),
+        _ => Ok(Inherited::default()),
     }
 }

@@ -64,6 +64,8 @@ const LOG: &str = "a log of the build";
 const IDENTITY: &str = "the identity of one machine";
 const HOST: &str = "a trace of the machine that built the image; engines put their own there";
 const LISTS: &str = "apt's downloads, made anew by `apt-get update`";
+const FETCHED: &str = "dnf's downloads, made anew by `dnf makecache`";
+const HISTORY: &str = "what dnf did, with times and command lines";
 const CACHE: &str = "a cache with times or random names in it, made anew by its program";
 
 /// Every rule; for a path, the first that fits counts.
@@ -108,6 +110,10 @@ pub(super) const RULES: &[Rule] = &[
     rule("var/lib/apt/lists/**", Action::RemoveFiles, LISTS),
     rule("var/cache/apt/*.bin", Action::Remove, LISTS),
     rule("var/cache/apt/archives/**", Action::RemoveFiles, LISTS),
+    // What dnf fetched and noted.
+    rule("var/cache/{dnf,libdnf5,yum,microdnf,tdnf}/**", Action::RemoveFiles, FETCHED),
+    rule("var/lib/dnf/history.sqlite*", Action::Remove, HISTORY),
+    rule("usr/lib/sysimage/libdnf5/transaction_history.sqlite*", Action::Remove, HISTORY),
     // Caches.
     rule("var/cache/ldconfig/aux-cache", Action::Remove, CACHE),
     rule("var/cache/man/**", Action::RemoveFiles, CACHE),

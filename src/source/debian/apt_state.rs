@@ -10,7 +10,7 @@ const EXTENDED_STATES: &str = "var/lib/apt/extended_states";
 /// Writes both into `tree`. A system without apt gets no sources.
 pub(super) fn write(pin: &DebianPin, tree: &mut Tree, epoch: Epoch) -> Result<(), TreeError> {
     let mut put = |path: String, text: String| {
-        let inode = Inode::file(0o644, Content::bytes(text.into_bytes()), Origin::Pass("debian")).at(epoch);
+        let inode = Inode::file(0o644, Content::bytes(text.into_bytes()), Origin::Source("debian".into())).at(epoch);
         let path = TreePath::new(path).expect("names of distributions are plain words");
         tree.insert_with_parents(path, inode).map(drop)
     };

@@ -1,6 +1,6 @@
 //! Debian and Ubuntu: their suites, and the keys that sign them.
 
-use crate::source::debian::openpgp::Keyring;
+use crate::openpgp::Keyring;
 
 /// A distribution whose keys are built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

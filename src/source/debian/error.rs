@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use super::deb822::Deb822Error;
 use super::index::IndexError;
-use super::openpgp::{KeyringError, SignatureError};
 use super::package_file::PackageFileError;
 use super::relation::RelationError;
 use super::release::ReleaseError;
 use super::solve::SolveError;
 use crate::archive::ArchiveError;
 use crate::http::HttpError;
+use crate::openpgp::{KeyringError, SignatureError};
 use crate::sandbox::SandboxError;
 use crate::store::StoreError;
 use crate::tree::{self, TreeError, TreePath};

@@ -46,7 +46,7 @@ pub fn fetch(pin: &DebianPin, mirrors: &Mirrors, drops: Drops<'_>, context: &Con
 }
 
 /// Downloads the packages that the store lacks, and unpacks each as soon as it is there.
-fn download(
+pub(super) fn download(
     pin: &DebianPin,
     mirrors: &Mirrors,
     drops: Drops<'_>,

@@ -208,7 +208,7 @@ fn write_database(
     let mut written = BTreeSet::new();
     for (name, (mode, bytes)) in files {
         let path = in_database(&name);
-        let inode = Inode::file(mode, Content::bytes(bytes), Origin::Pass("debian")).at(epoch);
+        let inode = Inode::file(mode, Content::bytes(bytes), Origin::Source("debian".into())).at(epoch);
         let misplaced = |source| InstallError::Misplaced { package: "dpkg".to_owned(), source };
         layout.tree.insert_with_parents(path.clone(), inode).map_err(misplaced)?;
         written.insert(path);
@@ -229,7 +229,7 @@ fn in_database(name: &str) -> TreePath {
 /// ships (the same as mmdebstrap's).
 fn skeleton(around: &Surroundings<'_>) -> Result<Tree, InstallError> {
     let mut tree = Tree::new();
-    let origin = || Origin::Pass("debian");
+    let origin = || Origin::Source("debian".into());
     let mut put = |path: &str, inode: Inode| {
         let misplaced = |source| InstallError::Misplaced { package: "the skeleton".to_owned(), source };
         tree.insert_with_parents(TreePath::new(path).expect("paths of the skeleton are paths"), inode)

@@ -1,7 +1,7 @@
 //! Debian and Ubuntu, natively.
 //!
 //! What an archive says, and what it means: control files ([`deb822`]), versions ([`version`]), relations
-//! ([`relation`]), signatures ([`openpgp`]) and who makes them ([`distribution`]), the `Release` of a suite ([`release`]),
+//! ([`relation`]), signatures ([`openpgp`](crate::openpgp)) and who makes them ([`distribution`]), the `Release` of a suite ([`release`]),
 //! package indexes ([`index`]), the choice of packages ([`solve`()](solve::solve)) and `.deb` files ([`package_file`]).
 //!
 //! [`resolve()`] turns a request into a pin, out of the suites of its [`archives`]; [`fetch()`] makes a root filesystem of
@@ -11,7 +11,6 @@
 pub mod deb822;
 pub mod distribution;
 pub mod index;
-pub mod openpgp;
 pub mod package_file;
 pub mod relation;
 pub mod release;
@@ -22,6 +21,7 @@ mod apt_state;
 pub mod archives;
 mod database;
 mod error;
+mod extract;
 mod fetch;
 mod install;
 mod keep;
@@ -34,5 +34,6 @@ mod suite;
 mod unpack;
 
 pub use error::{FetchError, InstallError, ResolveError};
+pub use extract::{Extracted, extract};
 pub use fetch::{Drops, Mirrors, fetch};
 pub use resolve::{Resolve, resolve};

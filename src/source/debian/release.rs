@@ -1,7 +1,7 @@
 //! What a `Release` file says about a suite: its names, dates, and the size and digest of every index.
 //!
 //! The format: <https://wiki.debian.org/DebianRepository/Format#A.22Release.22_files>. Parse only text that
-//! [`crate::source::debian::openpgp`] has verified, or that the recipe trusts unsigned.
+//! [`crate::openpgp`] has verified, or that the recipe trusts unsigned.
 
 use std::collections::BTreeMap;
 

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use super::ResolveError;
 use super::distribution::Distribution;
 use super::index::{self, Packages};
-use super::openpgp::{self, Keyring, Verified};
 use super::release::Release;
 use crate::archive::{self, Limits};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::http::{Job, address_in};
+use crate::openpgp::{self, Keyring, Verified};
 use crate::recipe::Trust;
 use crate::report::Phase;
 

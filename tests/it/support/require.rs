@@ -17,10 +17,10 @@ pub enum Need {
     Tester,
     /// What it takes to go through every door of the sandbox: root, the user `tester`, and `setpriv`.
     Doors,
-    /// Conda channels in the tests' data: `ROOTSMITH_TEST_DATA`, else `../shared/data`.
-    CondaData,
     /// A machine whose programs are those of x86-64.
     Amd64,
+    /// Real packages and the like, at this path in the folder of test data.
+    Data(&'static str),
 }
 
 /// Whether all needs are met. The reason why not goes to standard error.
@@ -59,8 +59,8 @@ impl Need {
                 has("/etc/passwd") && has("/etc/subuid") && has("/etc/subgid")
             }
             Self::Doors => [Self::Root, Self::Tester, Self::Program("setpriv")].iter().all(Self::is_met),
-            Self::CondaData => conda_data().is_some(),
             Self::Amd64 => cfg!(target_arch = "x86_64"),
+            Self::Data(path) => data().join(path).exists(),
         }
     }
 }
@@ -75,8 +75,8 @@ impl fmt::Display for Need {
             Self::Doors => {
                 f.write_str("root with CAP_SYS_ADMIN, the user `tester` with subordinate ids, and `setpriv`")
             }
-            Self::CondaData => f.write_str("the folder `conda` of the data in ROOTSMITH_TEST_DATA"),
             Self::Amd64 => f.write_str("an x86-64 machine"),
+            Self::Data(path) => write!(f, "`{path}` in the folder that ROOTSMITH_TEST_DATA names"),
         }
     }
 }
@@ -86,11 +86,10 @@ pub fn mirror() -> Option<String> {
     std::env::var("ROOTSMITH_TEST_MIRROR").ok().filter(|address| !address.is_empty())
 }
 
-/// The folder of conda channels.
-pub fn conda_data() -> Option<PathBuf> {
-    let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let data = std::env::var_os("ROOTSMITH_TEST_DATA").map_or_else(usual, PathBuf::from);
-    Some(data.join("conda")).filter(|folder| folder.is_dir())
+/// The folder of test data: `ROOTSMITH_TEST_DATA`, or `shared/data` beside the repository.
+pub fn data() -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    std::env::var_os("ROOTSMITH_TEST_DATA").map_or_else(beside, PathBuf::from)
 }
 
 /// The file of a program.

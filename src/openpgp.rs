@@ -1,4 +1,4 @@
-//! Who signed a `Release`, and whether to believe it.
+//! Who signed a text or a package, and whether to believe it.
 //!
 //! A signature counts if a key of the keyring made it over exactly these bytes, with a hash that is still safe; the key
 //! must not be weak, expired or revoked, and must be bound to be used for signing. One such signature is enough. Bytes
@@ -149,13 +149,25 @@ pub fn verify_detached(
     keyring: &Keyring,
     now: Epoch,
 ) -> Result<Verified, SignatureError> {
-    let none = || SignatureError::NoSignature { what: what.to_owned() };
-    let (signatures, _) = DetachedSignature::from_reader_many(signatures).map_err(|_| none())?;
-    let signatures: Vec<_> = signatures.map_while(Result::ok).map(|detached| detached.signature).collect();
-    let signers = verify(what, bytes, signatures.iter(), keyring, now)?;
+    let signers = signers(what, bytes, signatures, keyring, now)?;
     let text = std::str::from_utf8(bytes)
         .map_err(|error| SignatureError::NotClearsigned { what: what.to_owned(), source: error.into() })?;
     Ok(Verified { text: text.to_owned(), signers })
+}
+
+/// The fingerprints of the keys whose signatures (armoured or binary) over exactly `bytes` are good. `now` and `what` are
+/// as in [`verify_clearsigned`].
+pub fn signers(
+    what: &str,
+    bytes: &[u8],
+    signatures: &[u8],
+    keyring: &Keyring,
+    now: Epoch,
+) -> Result<Vec<String>, SignatureError> {
+    let none = || SignatureError::NoSignature { what: what.to_owned() };
+    let (signatures, _) = DetachedSignature::from_reader_many(signatures).map_err(|_| none())?;
+    let signatures: Vec<_> = signatures.map_while(Result::ok).map(|detached| detached.signature).collect();
+    verify(what, bytes, signatures.iter(), keyring, now)
 }
 
 fn verify<'s>(

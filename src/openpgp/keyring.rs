@@ -10,13 +10,13 @@ use pgp::types::{KeyDetails, PublicParams, Tag};
 use thiserror::Error;
 
 use crate::epoch::Epoch;
-use crate::source::debian::openpgp::Rejection;
+use crate::openpgp::Rejection;
 
 /// Smallest RSA modulus that is trusted, in bits.
 const RSA_BITS: u16 = 2048;
 
 /// Some OpenPGP certificates.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Keyring {
     certificates: Vec<SignedPublicKey>,
 }
@@ -69,6 +69,16 @@ impl Keyring {
     /// The fingerprints of the certificates, in hexadecimal.
     pub fn fingerprints(&self) -> Vec<String> {
         self.certificates.iter().map(|certificate| format!("{:X}", certificate.fingerprint())).collect()
+    }
+
+    /// Adds the certificates of another keyring.
+    pub fn extend(&mut self, other: Self) {
+        self.certificates.extend(other.certificates);
+    }
+
+    /// Keeps the certificates of these fingerprints, in upper-case hexadecimal, and no others.
+    pub fn retain(&mut self, fingerprints: &[String]) {
+        self.certificates.retain(|certificate| fingerprints.contains(&format!("{:X}", certificate.fingerprint())));
     }
 
     /// The key that a signature names.

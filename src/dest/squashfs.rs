@@ -1,0 +1,63 @@
+//! `squashfs:FILE`: the root filesystem as a SquashFS image, by tar2sqfs of squashfs-tools-ng.
+//!
+//! tar2sqfs, because it reads a tar, so that owners, devices, attributes and hard links need no privileges, and because
+//! its output does not depend on threads or the machine: on its version and on its compressor's alone.
+
+use std::ffi::OsString;
+use std::io::{BufWriter, Write};
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use super::DestError;
+use super::beside::Beside;
+use super::error::failed;
+use crate::archive::{ArchiveError, Compression, SpecialFiles, write_tar};
+use crate::epoch::Epoch;
+use crate::tree::Tree;
+
+/// Runs a program with arguments, a variable of its environment, and a file as its input, to its end. The error says
+/// what went wrong, with what the program said.
+pub type RunOnFile<'a> = &'a dyn Fn(&str, &[OsString], (&str, &str), &Path) -> Result<(), String>;
+
+/// How a SquashFS image is made.
+pub struct Squashfs<'a> {
+    /// How its blocks are compressed; without compression gzip is used, as tar2sqfs always compresses.
+    pub compression: Compression,
+    /// When it says that it was made.
+    pub epoch: Epoch,
+    /// Threads that compress.
+    pub threads: NonZeroUsize,
+    /// Where the tar is for the time being.
+    pub temporary: &'a Path,
+    /// What runs tar2sqfs.
+    pub run: RunOnFile<'a>,
+}
+
+impl Squashfs<'_> {
+    /// Writes `tree` to the image `path`, with devices and named pipes.
+    pub fn write(&self, tree: &Tree, path: &Path) -> Result<(), DestError> {
+        let tar = tempfile::NamedTempFile::new_in(self.temporary).map_err(failed("write to", self.temporary))?;
+        let output = BufWriter::with_capacity(1 << 17, tar);
+        let output = write_tar(tree, SpecialFiles::Keep, output).map_err(|error| match error {
+            ArchiveError::Write { source } => failed("write to", self.temporary)(source),
+            source => DestError::Tar { path: path.to_owned(), source },
+        })?;
+        let mut tar = output.into_inner().map_err(|error| failed("write to", self.temporary)(error.into_error()))?;
+        tar.flush().map_err(failed("write to", self.temporary))?;
+
+        let beside = Beside::new(path)?;
+        let compressor = match self.compression {
+            Compression::Zstd => "zstd",
+            Compression::Gzip | Compression::None => "gzip",
+        };
+        let threads = self.threads.to_string();
+        let words = ["--quiet", "--force", "--no-skip", "--compressor", compressor, "--num-jobs", &threads];
+        let arguments: Vec<OsString> =
+            words.into_iter().map(OsString::from).chain([beside.path().as_os_str().to_owned()]).collect();
+        // A SquashFS has 32 bits for the time.
+        let seconds = self.epoch.seconds().min(i64::from(u32::MAX)).to_string();
+        let run = (self.run)("tar2sqfs", &arguments, ("SOURCE_DATE_EPOCH", &seconds), tar.path());
+        run.map_err(|message| DestError::Squashfs { path: path.to_owned(), message })?;
+        beside.keep()
+    }
+}

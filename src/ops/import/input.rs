@@ -1,0 +1,141 @@
+//! Where an archive is, and that it stays as it is while it is read.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::archive::Limits;
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::report::{Phase, Unit};
+use crate::source::archive::{ArchiveSourceError, digest_of};
+use crate::store::Blob;
+
+/// Where an archive is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImportInput {
+    /// A file, or the folder of an OCI layout.
+    Path(PathBuf),
+    /// The standard input.
+    Stream,
+    /// An address of http, https or file.
+    Url(String),
+}
+
+impl ImportInput {
+    /// What it is called in messages; an address without what may be secret in it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Path(path) => path.display().to_string(),
+            Self::Stream => "-".to_owned(),
+            Self::Url(url) => crate::http::without_secrets(url),
+        }
+    }
+}
+
+/// The archive as a file that can be read in any order.
+pub(super) enum Found {
+    /// The user's own: it is read in place.
+    Own { path: PathBuf, then: Option<Metadata> },
+    /// A copy in the store.
+    Stored(Blob),
+}
+
+impl Found {
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Own { path, .. } => path,
+            Self::Stored(blob) => &blob.path,
+        }
+    }
+
+    /// Says no where somebody has written to the user's own file since it was found: contents of an uncompressed archive
+    /// are read from it until the image is done.
+    pub(super) fn check_unchanged(&self) -> Result<(), Error> {
+        let Self::Own { path, then: Some(then) } = self else { return Ok(()) };
+        let facts =
+            |of: &Metadata| (of.dev(), of.ino(), of.size(), of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec());
+        match fs::metadata(path) {
+            Ok(now) if facts(&now) == facts(then) => Ok(()),
+            _ => Err(ArchiveSourceError::Changed(path.clone()).into()),
+        }
+    }
+}
+
+/// Finds the archive, and compares its digest where one is asked for. What is no plain file, a stream or something
+/// elsewhere, is copied into the store first.
+pub(super) fn find(
+    input: &ImportInput,
+    sha256: Option<Digest>,
+    stream: &mut dyn Read,
+    context: &Context,
+) -> Result<Found, Error> {
+    let name = input.name();
+    let unreadable = |source| ArchiveSourceError::read(&name, source);
+    let found = match input {
+        ImportInput::Path(path) => {
+            let then = fs::metadata(path).map_err(unreadable)?;
+            if then.is_dir() {
+                return match sha256 {
+                    None => Ok(Found::Own { path: path.clone(), then: None }),
+                    Some(_) => Err(unreadable(io::ErrorKind::IsADirectory.into()).into()),
+                };
+            }
+            if then.is_file() {
+                let found = Found::Own { path: path.clone(), then: Some(then) };
+                if let Some(expected) = sha256 {
+                    let (digest, _) = digest_of(path).map_err(unreadable)?;
+                    compare(&name, expected, digest, false)?;
+                }
+                return Ok(found);
+            }
+            // A pipe, such as a shell makes of `<(...)`.
+            spool(&mut File::open(path).map_err(unreadable)?, &name, context)?
+        }
+        ImportInput::Stream => spool(stream, &name, context)?,
+        ImportInput::Url(url) => download(url, sha256, context)?,
+    };
+    if let Some(expected) = sha256 {
+        compare(&name, expected, found.digest, matches!(input, ImportInput::Url(_)))?;
+    }
+    Ok(Found::Stored(found))
+}
+
+fn compare(name: &str, expected: Digest, found: Digest, remote: bool) -> Result<(), ArchiveSourceError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(ArchiveSourceError::Mismatch { name: name.to_owned(), expected, found, locked: false, remote })
+}
+
+fn download(url: &str, sha256: Option<Digest>, context: &Context) -> Result<Blob, Error> {
+    if let Some(digest) = sha256
+        && let Some(blob) = context.store.verified(&digest)?
+    {
+        return Ok(blob);
+    }
+    context.reporter.begin(Phase::Download, None, Unit::Bytes);
+    let on_bytes = |bytes| context.reporter.advance(Phase::Download, bytes);
+    let blob = context.http.download_unknown(url, Limits::default().bytes, &context.store, &on_bytes)?;
+    context.reporter.end(Phase::Download, &format!("{:.1} MB", blob.size as f64 / 1e6));
+    Ok(blob)
+}
+
+/// Copies a stream into the store.
+fn spool(stream: &mut (impl Read + ?Sized), name: &str, context: &Context) -> Result<Blob, Error> {
+    let mut writer = context.store.begin()?;
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(writer.commit()?),
+            Ok(count) => {
+                let written = writer.write_all(&buffer[..count]);
+                written.map_err(|source| context.store.cannot("write a blob", source))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(ArchiveSourceError::read(name, error).into()),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Laying the files of packages into a tree, as apk puts them on a disk (apk-tools' `src/database.c`,
+//! `apk_db_install_file`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::ApkError;
+use super::relation::relations;
+use super::unpack::{Entry, Sum, Unpacked};
+use crate::archive::What;
+use crate::tree::{Inode, Tree, TreePath};
+
+/// A tree that packages are laid into, and what each of them has there.
+pub(super) struct Layout {
+    /// What has been laid so far.
+    pub(super) tree: Tree,
+    /// What each package has, in the order in which they were laid.
+    pub(super) owned: Vec<Owned>,
+    /// The packages that files are from, and the files' sums.
+    owners: BTreeMap<TreePath, (usize, Sum)>,
+    /// Directories whose modes are those that a package gave them.
+    settled: BTreeSet<TreePath>,
+}
+
+/// What a package has on the system, as apk's database has it.
+pub(super) struct Owned {
+    name: String,
+    version: String,
+    origin: String,
+    replaces: String,
+    priority: u64,
+    /// Its directories by path, without a slash before or after.
+    pub(super) directories: BTreeMap<Vec<u8>, Directory>,
+}
+
+/// A directory of a package.
+#[derive(Default)]
+pub(super) struct Directory {
+    /// Owner, group and mode, where the package has it as a directory of its own.
+    pub(super) meta: Option<(u32, u32, u32)>,
+    /// Its files by name: owner, group, mode and sum.
+    pub(super) files: BTreeMap<Vec<u8>, (u32, u32, u32, Sum)>,
+}
+
+/// The users and groups of the image by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Accounts {
+    users: BTreeMap<String, u32>,
+    groups: BTreeMap<String, u32>,
+}
+
+impl Accounts {
+    /// Reads the texts of /etc/passwd and /etc/group.
+    pub(super) fn parse(passwd: &str, group: &str) -> Self {
+        let read = |text: &str| {
+            let account = |line: &str| {
+                let mut fields = line.split(':');
+                Some((fields.next()?.to_owned(), fields.nth(1)?.parse().ok()?))
+            };
+            text.lines().filter_map(account).collect()
+        };
+        Self { users: read(passwd), groups: read(group) }
+    }
+}
+
+impl Layout {
+    /// Starts with `tree`, which belongs to no package.
+    pub(super) fn new(tree: Tree) -> Self {
+        Self { tree, owned: Vec::new(), owners: BTreeMap::new(), settled: BTreeSet::new() }
+    }
+
+    /// Lays the files of `package`; gives the paths at which something new is. Owners that the image knows by name get its
+    /// numbers, the others those of the package.
+    pub(super) fn lay(&mut self, package: &mut Unpacked, accounts: &Accounts) -> Result<BTreeSet<TreePath>, ApkError> {
+        let info = &package.package.info;
+        self.owned.push(Owned {
+            name: package.name().to_owned(),
+            version: package.version().to_owned(),
+            origin: info.value("origin").to_owned(),
+            replaces: info.list("replaces"),
+            priority: info.value("replaces_priority").parse().unwrap_or(0),
+            directories: BTreeMap::new(),
+        });
+        let mut paths = BTreeSet::new();
+        let mut in_data = false;
+        for entry in std::mem::take(&mut package.entries) {
+            // Hidden files of the root before all others belong to the control section.
+            in_data |= !entry.item.path.as_bytes().starts_with(b".");
+            if in_data && !entry.item.path.is_root() {
+                paths.extend(self.put(entry, accounts)?);
+            }
+        }
+        Ok(paths)
+    }
+
+    /// The directories of all packages.
+    pub(super) fn directories(&self) -> BTreeSet<&[u8]> {
+        self.owned.iter().flat_map(|owned| owned.directories.keys()).map(Vec::as_slice).collect()
+    }
+
+    fn put(&mut self, mut entry: Entry, accounts: &Accounts) -> Result<Option<TreePath>, ApkError> {
+        if let What::Inode(inode) = &mut entry.item.what {
+            let meta = &mut inode.meta;
+            meta.uid = accounts.users.get(&entry.owner.0).copied().unwrap_or(meta.uid);
+            meta.gid = accounts.groups.get(&entry.owner.1).copied().unwrap_or(meta.gid);
+        }
+        let listed = entry.item.path.clone();
+        let place = self.place(&listed)?;
+        match entry.item.what {
+            What::Inode(inode) if inode.is_directory() => self.put_directory(&listed, place, inode),
+            What::Inode(inode) => {
+                let sum = entry.sum.expect("files and links have sums");
+                self.put_file(&listed, place, sum, |layout, place| {
+                    let meta = inode.meta.clone();
+                    layout.tree.insert_with_parents(place, inode).map(|_| (meta.uid, meta.gid, meta.mode))
+                })
+            }
+            What::HardLink(target) => {
+                let target = self.place(&target)?;
+                let sum = self.owners.get(&target).map_or([0; 20], |(_, sum)| *sum);
+                self.put_file(&listed, place, sum, |layout, place| {
+                    layout.tree.link(place.clone(), &target)?;
+                    let meta = layout.tree.get(&place).map(|inode| &inode.meta);
+                    Ok(meta.map_or((0, 0, 0o644), |meta| (meta.uid, meta.gid, meta.mode)))
+                })
+            }
+        }
+    }
+
+    fn put_directory(
+        &mut self,
+        listed: &TreePath,
+        place: TreePath,
+        inode: Inode,
+    ) -> Result<Option<TreePath>, ApkError> {
+        let meta = (inode.meta.uid, inode.meta.gid, inode.meta.mode);
+        let is_link = self.tree.get(&place).is_some_and(|there| there.symlink_target().is_some());
+        if is_link && self.leads_to_directory(&place)? {
+            return Ok(None);
+        }
+        let directory = self.owned.last_mut().expect("a package is being laid");
+        directory.directories.entry(listed.as_bytes().to_vec()).or_default().meta = Some(meta);
+        if self.tree.is_directory(&place) && self.settled.contains(&place) {
+            return Ok(None);
+        }
+        self.settled.insert(place.clone());
+        self.insert(|layout| layout.tree.insert_with_parents(place.clone(), inode).map(drop))?;
+        Ok(Some(place))
+    }
+
+    /// Puts a file or link where no other package has one, or where it may.
+    fn put_file(
+        &mut self,
+        listed: &TreePath,
+        place: TreePath,
+        sum: Sum,
+        put: impl FnOnce(&mut Self, TreePath) -> Result<(u32, u32, u32), crate::tree::TreeError>,
+    ) -> Result<Option<TreePath>, ApkError> {
+        let this = self.owned.len() - 1;
+        if let Some((other, there)) = self.owners.get(&place).copied().filter(|(other, _)| *other != this) {
+            if there == sum || !self.takes_over(this, other, &place)? {
+                return Ok(None);
+            }
+            self.disown(other, &place);
+        }
+        let mut meta = (0, 0, 0);
+        self.insert(|layout| put(layout, place.clone()).map(|found| meta = found))?;
+        self.owners.insert(place.clone(), (this, sum));
+        let folder = listed.parent().unwrap_or_else(TreePath::root);
+        let directories = &mut self.owned[this].directories;
+        let folder = directories.entry(folder.as_bytes().to_vec()).or_default();
+        folder.files.insert(listed.name().to_vec(), (meta.0, meta.1, meta.2, sum));
+        Ok(Some(place))
+    }
+
+    /// Whether the package `this` may put its file in the place of one of `other`; an error where neither gives way.
+    fn takes_over(&self, this: usize, other: usize, place: &TreePath) -> Result<bool, ApkError> {
+        let (new, old) = (&self.owned[this], &self.owned[other]);
+        let same_origin = !new.origin.is_empty() && new.origin == old.origin;
+        match (new.replaces(old), old.replaces(new)) {
+            (Some(new), Some(old)) => Ok(new > old),
+            (None, Some(_)) => Ok(false),
+            (Some(_), None) => Ok(true),
+            (None, None) if same_origin => Ok(true),
+            (None, None) => {
+                Err(ApkError::FileConflict { path: place.clone(), first: old.name.clone(), second: new.name.clone() })
+            }
+        }
+    }
+
+    /// Takes a file from what a package has.
+    fn disown(&mut self, package: usize, place: &TreePath) {
+        for (folder, directory) in &mut self.owned[package].directories {
+            let folder = TreePath::new(folder).unwrap_or_else(|_| TreePath::root());
+            let names: Vec<Vec<u8>> = directory.files.keys().cloned().collect();
+            for name in names {
+                let at = folder.join(&name).ok();
+                let at = at.and_then(|path| self.tree.resolve_parents(&path).ok());
+                if at.as_ref() == Some(place) {
+                    directory.files.remove(&name);
+                }
+            }
+        }
+    }
+
+    fn insert(&mut self, put: impl FnOnce(&mut Self) -> Result<(), crate::tree::TreeError>) -> Result<(), ApkError> {
+        let package = self.owned.last().map(|owned| owned.name.clone()).unwrap_or_default();
+        put(self).map_err(|source| ApkError::Misplaced { package, source })
+    }
+
+    /// Where a path is, once links among its parents are followed: `/lib` may lead to `/usr/lib`.
+    fn place(&self, path: &TreePath) -> Result<TreePath, ApkError> {
+        if path.parent().is_none_or(|parent| self.tree.is_directory(&parent)) {
+            return Ok(path.clone());
+        }
+        self.tree.resolve_parents(path).map_err(|source| self.unresolved(source))
+    }
+
+    fn leads_to_directory(&self, path: &TreePath) -> Result<bool, ApkError> {
+        let target = self.tree.resolve(path).map_err(|source| self.unresolved(source))?;
+        Ok(self.tree.is_directory(&target))
+    }
+
+    fn unresolved(&self, source: crate::tree::ResolveError) -> ApkError {
+        let package = self.owned.last().map(|owned| owned.name.clone()).unwrap_or_default();
+        ApkError::Unresolved { package, source }
+    }
+}
+
+impl Owned {
+    /// With which priority files of `other` are replaced, if they are.
+    fn replaces(&self, other: &Self) -> Option<u64> {
+        let mut replaced = relations(&self.replaces).flatten();
+        replaced
+            .any(|relation| relation.name == other.name && relation.fits(Some(&other.version)))
+            .then_some(self.priority)
+    }
+}

@@ -1,0 +1,60 @@
+//! Which packages an image gets: what apk would choose on an empty system, proved to fit together.
+//!
+//! `universe` takes in the indexes and sees which packages may be taken at all; resolvo, a complete solver, chooses among
+//! them in apk's order of preference (`provider`), or gives the reason why nothing fits (`explain`). What installs itself
+//! beside others (`install_if`) is added until nothing more comes (`follow`). At last it is seen that nothing was chosen
+//! for a virtual name that several packages have and none is preferred for: apk leaves that choice to a person (`reach`).
+
+mod error;
+mod explain;
+mod follow;
+mod provider;
+mod reach;
+mod universe;
+
+pub use error::SolveError;
+
+use super::index::{Index, Record};
+use super::relation::Relation;
+use universe::{PackageId, Universe};
+
+/// The packages of one repository.
+#[derive(Clone, Copy, Debug)]
+pub struct Repository<'a> {
+    /// What the lock calls it, for messages.
+    pub id: &'a str,
+    /// The tag that packages have to be asked for with to come from it.
+    pub tag: Option<&'a str>,
+    /// What it has.
+    pub index: &'a Index,
+}
+
+/// A package of a solution.
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen<'a> {
+    /// Its record.
+    pub record: Record<'a>,
+    /// The place of its repository in the list given to [`solve`].
+    pub repository: usize,
+}
+
+/// Chooses packages for a world, from repositories in order of preference; sorted by name. The same indexes and world
+/// always give the same answer.
+pub fn solve<'a>(world: &[Relation<'a>], repositories: &[Repository<'a>]) -> Result<Vec<Chosen<'a>>, SolveError> {
+    let universe = Universe::new(world, repositories)?;
+    let mut extra: Vec<PackageId> = Vec::new();
+    loop {
+        let chosen = provider::prove(&universe, &extra)?;
+        let more = follow::more(&universe, &chosen, &extra);
+        if more.is_empty() {
+            let needed = reach::needed(&universe, &chosen)?;
+            let mut solution: Vec<_> = needed.into_iter().map(|id| universe.chosen(id)).collect();
+            solution.sort_by_key(|chosen| chosen.record.name());
+            return Ok(solution);
+        }
+        extra.extend(more);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! Which of the chosen packages are needed, and whether a person would have had to choose one of them.
+
+use std::collections::BTreeSet;
+
+use super::error::SolveError;
+use super::follow;
+use super::universe::{PackageId, Universe};
+use crate::source::apk::relation::Relation;
+
+/// Those of `chosen` that the world needs. Fails where one was chosen only for a virtual name that several packages have
+/// and none is preferred for.
+pub(super) fn needed(universe: &Universe<'_>, chosen: &[PackageId]) -> Result<Vec<PackageId>, SolveError> {
+    let mut needed: BTreeSet<PackageId> = BTreeSet::new();
+    let mut open: Vec<Relation<'_>> = universe.world.clone();
+    loop {
+        while let Some(relation) = open.pop() {
+            for id in chosen.iter().filter(|id| universe.meets(**id, &relation)) {
+                let choosable = !relation.conflict && is_choice_of_apk(universe, *id, &relation);
+                if choosable && needed.insert(*id) {
+                    open.extend(universe.relations(*id).unwrap_or_default());
+                }
+            }
+        }
+        let before = needed.len();
+        let so_far: Vec<PackageId> = needed.iter().copied().collect();
+        for id in chosen.iter().filter(|id| !so_far.contains(id) && follow::is_met(universe, **id, &so_far)) {
+            needed.insert(*id);
+            open.extend(universe.relations(*id).unwrap_or_default());
+        }
+        if needed.len() == before {
+            break;
+        }
+    }
+    let world = universe.world.iter().map(|relation| (None, *relation));
+    let relations = needed.iter().flat_map(|id| {
+        universe.relations(*id).unwrap_or_default().into_iter().map(move |relation| (Some(*id), relation))
+    });
+    for (by, relation) in world.chain(relations).filter(|(_, relation)| !relation.conflict) {
+        if !needed.iter().any(|id| universe.meets(*id, &relation)) {
+            let fitting = universe.fitting(&relation).into_iter();
+            let providers: BTreeSet<_> = fitting.map(|id| universe.record(id).name()).collect();
+            return Err(SolveError::Virtual {
+                name: relation.to_string(),
+                by: by.map(|id| format!(", which {} needs", universe.described(id))).unwrap_or_default(),
+                providers: providers.into_iter().collect::<Vec<_>>().join(", "),
+            });
+        }
+    }
+    Ok(needed.into_iter().collect())
+}
+
+/// Whether apk takes a package for a relation by itself: by its own name, by a name with a version, where it has a priority,
+/// or where there is no other.
+fn is_choice_of_apk(universe: &Universe<'_>, id: PackageId, relation: &Relation<'_>) -> bool {
+    let record = universe.record(id);
+    let names_it =
+        |name: &str, version: Option<&str>| name == relation.name && relation.fits(version) && version.is_some();
+    universe.names_of(id).any(|name| names_it(name.name, name.version))
+        || record.provider_priority() > 0
+        || universe.fitting(relation).iter().all(|other| universe.name_of(*other) == universe.name_of(id))
+}

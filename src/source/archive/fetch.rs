@@ -1,0 +1,71 @@
+//! From a pin to a root filesystem.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use super::{ArchiveSourceError, open};
+use crate::archive::Limits;
+use crate::context::Context;
+use crate::http::Job;
+use crate::image::{Choice, Input};
+use crate::lock::ArchivePin;
+use crate::report::{Phase, Unit};
+use crate::source::Rootfs;
+use crate::store::{Blob, StoreError};
+
+/// The root filesystem of the locked archive: of the store, else of the file `path`, else of the locked address.
+///
+/// Of an image archive these are the files of all its layers. What the image says about running it is not looked at.
+pub fn fetch(pin: &ArchivePin, path: Option<&Path>, context: &Context) -> Result<Rootfs, ArchiveSourceError> {
+    let blob = match (context.store.verified(&pin.sha256)?, path) {
+        (Some(blob), _) => blob,
+        (None, Some(path)) => copy(pin, path, context)?,
+        (None, None) => download(pin, context)?,
+    };
+    let input = Input { path: &blob.path, name: pin.name(), strip: pin.strip_components };
+    let choice = Choice { tag: pin.tag.clone(), platform: Some(pin.platform) };
+    let foreign = open(&input, &choice, &Limits::default(), context)?;
+    if foreign.config.is_some() {
+        context.reporter.note("the files of the image are taken, and not its configuration: [image] says how it runs");
+    }
+    foreign.check_platform(pin.name(), pin.platform)?;
+    Ok(foreign.rootfs)
+}
+
+/// Copies the file into the store, so that what is checked is what is read.
+fn copy(pin: &ArchivePin, path: &Path, context: &Context) -> Result<Blob, ArchiveSourceError> {
+    let unreadable = |source| ArchiveSourceError::read(pin.name(), source);
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut writer = context.store.begin()?;
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer).map_err(unreadable)? {
+            0 => break,
+            count => {
+                let written = writer.write_all(&buffer[..count]);
+                written.map_err(|source| context.store.cannot("write a blob", source))?;
+            }
+        }
+    }
+    writer.commit_expected(&pin.sha256).map_err(|error| match error {
+        StoreError::Mismatch { expected, found } => {
+            ArchiveSourceError::Mismatch { name: pin.name().to_owned(), expected, found, locked: true, remote: false }
+        }
+        other => other.into(),
+    })
+}
+
+fn download(pin: &ArchivePin, context: &Context) -> Result<Blob, ArchiveSourceError> {
+    let job = Job {
+        what: pin.name().to_owned(),
+        candidates: pin.url.iter().cloned().collect(),
+        digest: pin.sha256,
+        size: pin.size,
+    };
+    context.reporter.begin(Phase::Download, Some(pin.size), Unit::Bytes);
+    let on_bytes = |bytes| context.reporter.advance(Phase::Download, bytes);
+    let blob = context.http.download(&job, &context.store, &on_bytes)?;
+    context.reporter.end(Phase::Download, &format!("{:.1} MB", blob.size as f64 / 1e6));
+    Ok(blob)
+}

@@ -1,0 +1,123 @@
+//! Reading an archive into a root filesystem.
+
+use std::fs::File;
+use std::io::Read;
+
+use oci_spec::image::ImageConfiguration;
+
+use super::{ArchiveSourceError, platform};
+use crate::archive::{ArchiveError, Limits};
+use crate::context::Context;
+use crate::epoch::Epoch;
+use crate::image::{self, Choice, Input, OpenError};
+use crate::oci::Raw;
+use crate::platform::Platform;
+use crate::report::{Phase, Unit};
+use crate::source::Rootfs;
+use crate::tree::{Tree, TreePath};
+
+/// What was in an archive that somebody else made.
+pub struct Foreign {
+    /// Its files.
+    pub rootfs: Rootfs,
+    /// The platform that its programs are for, and the one that says so; nothing where it has none.
+    pub platform: Option<(Platform, TreePath)>,
+    /// What it says about running it, where it is an image.
+    pub config: Option<Raw<ImageConfiguration>>,
+}
+
+/// Later times are no dates of files: they are what is left of damaged clocks and of numbers of another meaning. 2^32 seconds
+/// end in the year 2106, and file systems and archives with 32 bits cannot say more.
+const LATEST: i64 = u32::MAX as i64;
+
+/// Reads the archive or layout `input`. The epoch is the time that was asked for, else that of the newest entry; times
+/// after the year 2106 do not count.
+///
+/// Uncompressed contents are kept in the store's temporary folder for as long as this program runs.
+pub fn open(
+    input: &Input<'_>,
+    choice: &Choice,
+    limits: &Limits,
+    context: &Context,
+) -> Result<Foreign, ArchiveSourceError> {
+    let failed = |source| ArchiveSourceError::Open { name: input.name.to_owned(), source };
+    context.reporter.begin(Phase::Unpack, None, Unit::Items);
+    let opened = image::open_input(input, choice, limits, &context.store.temporary())
+        .map_err(|source| no_tar(input, &source).unwrap_or_else(|| failed(source)))?;
+    let (tree, image) = opened.keep().map_err(failed)?;
+    if tree.is_empty() && image.is_none() {
+        return Err(ArchiveSourceError::Empty { name: input.name.to_owned() });
+    }
+    context.reporter.end(Phase::Unpack, &format!("{} entries", tree.len()));
+    let platform = platform(&tree).map_err(|source| ArchiveSourceError::read(input.name, source))?;
+    let epoch = context.epoch.unwrap_or_else(|| newest(&tree));
+    let summary = match &image {
+        Some(image) if image.layers.len() == 1 => format!("1 layer of {}", input.name),
+        Some(image) => format!("{} layers of {}", image.layers.len(), input.name),
+        None => format!("{} entries of {}", tree.len(), input.name),
+    };
+    let rootfs = Rootfs { tree, epoch, summary };
+    Ok(Foreign { rootfs, platform, config: image.map(|image| image.config) })
+}
+
+/// Says what the file is instead, where its first bytes tell that it is no tar at all.
+fn no_tar(input: &Input<'_>, error: &OpenError) -> Option<ArchiveSourceError> {
+    let OpenError::Archive {
+        source: ArchiveError::Checksum { offset: 0, .. } | ArchiveError::Truncated { offset: 0, .. },
+    } = error
+    else {
+        return None;
+    };
+    let mut start = Vec::new();
+    File::open(input.path).ok()?.take(8).read_to_end(&mut start).ok()?;
+    let known = KNOWN.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what);
+    let what = known.unwrap_or(if start.is_empty() { "empty" } else { "no tar archive, or a damaged one" });
+    Some(ArchiveSourceError::NoTar { name: input.name.to_owned(), what })
+}
+
+/// First bytes of what people take for a root filesystem archive.
+const KNOWN: [(&[u8], &str); 12] = [
+    (b"PK\x03\x04", "a zip archive"),
+    (b"hsqs", "a squashfs file system"),
+    (b"07070", "a cpio archive"),
+    (b"!<arch>", "an ar archive, such as a .deb"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\x04\x22\x4d\x18", "compressed by lz4, which is not known here"),
+    (b"\x1f\x9d", "compressed by compress, which is not known here"),
+    (b"LZIP", "compressed by lzip, which is not known here"),
+    (b"\x5d\0\0", "compressed by lzma, which is not known here"),
+    (b"\xed\xab\xee\xdb", "an rpm package"),
+    (b"\x7fELF", "a program"),
+];
+
+fn newest(tree: &Tree) -> Epoch {
+    let times = tree.entries().map(|entry| entry.inode.meta.mtime);
+    Epoch::from_seconds(times.filter(|time| *time <= LATEST).max().unwrap_or(0))
+}
+
+impl Foreign {
+    /// Says no where programs, or the image itself, are for another platform than `asked`: such an image would not run.
+    pub fn check_platform(&self, name: &str, asked: Platform) -> Result<(), ArchiveSourceError> {
+        let name = || name.to_owned();
+        if let Some(config) = &self.config
+            && self.image_platform() != Some(asked)
+        {
+            let found = format!("{}/{}", config.document().os(), config.document().architecture());
+            return Err(ArchiveSourceError::OtherImage { name: name(), asked, found });
+        }
+        match &self.platform {
+            Some((found, path)) if *found != asked => {
+                let help = format!("`platforms = [\"{found}\"]` in the recipe, or `--platform {found}`");
+                Err(ArchiveSourceError::OtherPlatform { name: name(), asked, found: *found, path: path.clone(), help })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The platform that the image's configuration names, where it is one that is known here.
+    pub fn image_platform(&self) -> Option<Platform> {
+        let document = self.config.as_ref()?.document();
+        format!("{}/{}", document.os(), document.architecture()).parse().ok()
+    }
+}
