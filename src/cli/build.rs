@@ -122,6 +122,7 @@ pub(super) fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result
             chosen: chosen.collect(),
             host: archives::on_host(host.iter().map(|mirror| (mirror.url.as_str(), mirror.suites.as_slice()))),
         },
+        channels: network::channel_logins(&session.environment),
         programs: session.environment.path.clone(),
         now: now(),
     })

@@ -22,7 +22,7 @@ pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answ
 }
 
 /// The file or folder, and the tag in it.
-fn place(text: &str) -> Result<(PathBuf, Option<String>), Error> {
+pub(super) fn place(text: &str) -> Result<(PathBuf, Option<String>), Error> {
     let transport = TRANSPORTS.into_iter().find(|transport| text.starts_with(transport));
     let Some(transport) = transport else {
         if let Some((transport, _)) = text.split_once(':').filter(|(_, rest)| rest.starts_with("//")) {

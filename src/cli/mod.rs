@@ -10,6 +10,7 @@ mod explain;
 mod import;
 mod init;
 mod inspect;
+mod layer;
 pub mod network;
 mod progress;
 mod show;
@@ -131,6 +132,7 @@ fn run(command: Command, session: &Session) -> Result<Answer, Error> {
         Command::Build(arguments) => build::build(&arguments, session),
         Command::Capture(arguments) => capture::capture(&arguments, session),
         Command::Lock(arguments) => build::lock(&arguments, session),
+        Command::Layer(arguments) => layer::layer(&arguments, session),
         Command::Import(arguments) => import::import(&arguments, session),
         Command::Inspect(arguments) => inspect::inspect(&arguments, session),
         Command::Init(arguments) => init::init(&arguments, session),

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_RANGE, DATE, HeaderMap, LOCATION, RANGE, RETRY_AFTER};
+use reqwest::redirect::Policy;
 use reqwest::{Certificate, ClientBuilder, Response, StatusCode, Url};
 use tokio::runtime::Runtime;
 
@@ -14,7 +15,7 @@ use crate::http::stop::Stop;
 use crate::http::{HttpError, HttpOptions, without_secrets};
 
 /// No more redirects are followed: what is longer is a loop.
-const MOST_REDIRECTS: usize = 10;
+pub(super) const MOST_REDIRECTS: usize = 10;
 
 /// The client; it lives as long as one of its users.
 pub(super) struct Client {
@@ -36,7 +37,7 @@ impl Client {
             .build()
             .map_err(|source| HttpError::Prepare { source: source.into() })?;
         Ok(Self {
-            web: web_client(options)?,
+            web: web_client(options, 0)?,
             runtime: Some(runtime),
             credentials: options.credentials.clone(),
             patience: options.patience,
@@ -138,7 +139,7 @@ impl Drop for Client {
     }
 }
 
-fn web_client(options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
+pub(super) fn web_client(options: &HttpOptions, redirects: usize) -> Result<reqwest::Client, HttpError> {
     let mut extra = Vec::new();
     for path in &options.certificates {
         let wrong = |source| HttpError::Certificates { path: path.clone(), source };
@@ -154,7 +155,10 @@ fn web_client(options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
         let proxies = proxies.clone();
         reqwest::Client::builder()
             .user_agent(concat!("rootsmith/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
+            .redirect(match redirects {
+                0 => Policy::none(),
+                most => Policy::limited(most),
+            })
             .retry(reqwest::retry::never())
             .no_proxy()
             .proxy(reqwest::Proxy::custom(move |url| proxies.proxy_for(url)))

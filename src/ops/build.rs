@@ -9,8 +9,10 @@ use crate::dest::Target;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::image::{Artifact, Image, Index};
+use crate::image::{Artifact, Image, Index, Layer};
+use crate::lock::Lock;
 use crate::oci::Reference;
+use crate::ops::conda;
 use crate::ops::config;
 use crate::ops::forge::{self, Applied, Packing};
 use crate::ops::lock::{self, LockOptions};
@@ -97,7 +99,7 @@ pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Conte
         let recipe = recipe.on(platform);
         let rootfs = source::fetch(&recipe, &lock, platform, &options.lock, &outputs, context)?;
         let inherited = source::inherited(&recipe, &lock, platform, context)?;
-        forged.push(forge(&recipe, platform, rootfs, &inherited, options, context)?);
+        forged.push(forge(&recipe, platform, rootfs, &inherited, &lock, options, context)?);
     }
     let built = deliver(recipe, forged, options, context)?;
     if let Some(key) = key {
@@ -189,6 +191,7 @@ pub(super) fn forge(
     platform: Platform,
     mut rootfs: Rootfs,
     inherited: &Inherited,
+    lock: &Lock,
     options: &BuildOptions,
     context: &Context,
 ) -> Result<Forged, Error> {
@@ -208,8 +211,12 @@ pub(super) fn forge(
         Some(kept) => above::pack(kept, &rootfs.tree, packing, context)?,
         None => Some(forge::pack(&rootfs.tree, packing, config::CREATED_BY, context)?),
     };
-    let settings = config::image(recipe, &rootfs.tree, inherited)?;
-    let layers = layer.into_iter().collect();
+    let mut settings = config::image(recipe, &rootfs.tree, inherited)?;
+    let mut layers: Vec<Layer> = layer.into_iter().collect();
+    let added =
+        conda::layers(recipe, lock, platform, &mut rootfs.tree, &mut settings, &options.lock, packing, context)?;
+    layers.extend(added.layers);
+    rootfs.epoch = context.epoch.unwrap_or_else(|| rootfs.epoch.max(added.epoch));
     let image = Image::assemble_on(&inherited.base, platform, rootfs.epoch, &settings, layers)?;
     Ok(Forged { image, rootfs, passes })
 }

@@ -18,6 +18,8 @@ mod capture;
 mod cli;
 mod clients;
 mod commands;
+#[cfg(feature = "conda")]
+mod conda;
 mod custom;
 mod dnf;
 mod golden;

@@ -4,6 +4,7 @@ mod build;
 mod capture;
 mod image;
 mod import;
+mod layer;
 mod store;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub use build::{BuildArgs, LockArgs, Secret};
 pub use capture::CaptureArgs;
 pub use image::{InitArgs, InspectArgs};
 pub use import::{ImportArgs, LayerCompression};
+pub use layer::LayerArgs;
 pub use store::{GcArgs, StoreArgs, StoreCommand};
 
 /// Forge reproducible container base images from recipes.
@@ -41,6 +43,7 @@ Exit codes:
 Environment:
   ROOTSMITH_STORE                    where the store is (see --store)
   ROOTSMITH_LOG                      what is logged: warn, info, debug, trace, or a filter
+  RATTLER_AUTH_FILE, NETRC           logins for conda channels
   SOURCE_DATE_EPOCH                  the image's timestamp, in seconds since 1970
   http_proxy, https_proxy, no_proxy  as for curl; apt's own proxies come first
   NO_COLOR                           no colours"
@@ -114,6 +117,8 @@ pub enum Command {
     Capture(Box<CaptureArgs>),
     /// Resolve a recipe to exact inputs, in a lock beside it
     Lock(Box<LockArgs>),
+    /// Put a conda environment on a finished image, as further layers
+    Layer(Box<LayerArgs>),
     /// Make an image of a root filesystem archive, without a recipe
     Import(Box<ImportArgs>),
     /// Show what is in an image: configuration, layers, packages, largest paths

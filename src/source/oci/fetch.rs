@@ -74,7 +74,7 @@ fn gather(pin: &OciPin, place: &Place, store: &Store) -> Result<(), OciImageErro
     if is_complete {
         return Ok(());
     }
-    let found = place.find(pin.platform, store)?;
+    let found = place.find(Some(pin.platform), store)?;
     if found.identity() != pin.identity() || found.stored.layers.len() != pin.layers.len() {
         return Err(OciImageError::changed(pin, found.identity()));
     }

@@ -22,9 +22,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// Finds the image for `platform`. What an engine has is written into the store's temporary folder, and is gone with
+    /// Finds the image for `platform`; without one, the only one there is, or that for this machine. What an engine has is written into the store's temporary folder, and is gone with
     /// the result.
-    pub fn find(&self, platform: Platform, store: &Store) -> Result<Found, OciImageError> {
+    pub fn find(&self, platform: Option<Platform>, store: &Store) -> Result<Found, OciImageError> {
         let image = self.location.to_string();
         let open = |source| OciImageError::Open { image: image.clone(), source };
         let (path, tags, file) = match &self.location {
@@ -37,7 +37,7 @@ impl Place {
             ImageLocation::Registry { .. } => unreachable!("a recipe that names a registry is refused when it is read"),
         };
         let locate = |tag: Option<String>| {
-            let choice = Choice { tag, platform: Some(platform) };
+            let choice = Choice { tag, platform };
             image::locate(&path, &choice, &Limits::default(), &store.temporary())
         };
         let mut found = locate(tags.first().cloned());
@@ -49,10 +49,14 @@ impl Place {
         let stored = found.map_err(open)?;
         let config = stored.config.document();
         let there = format!("{}/{}", config.os(), config.architecture());
-        if there.parse() != Ok(platform) {
-            return Err(OciImageError::Platform { image, wanted: platform, there });
+        let found = there.parse::<Platform>().ok();
+        match found.filter(|found| platform.is_none_or(|wanted| wanted == *found)) {
+            Some(platform) => Ok(Found { stored, platform, _file: file }),
+            None => Err(match platform {
+                Some(wanted) => OciImageError::Platform { image, wanted, there },
+                None => OciImageError::UnknownPlatform { image, there },
+            }),
         }
-        Ok(Found { stored, _file: file })
     }
 
     fn save(&self, name: &str, image: &str, store: &Store) -> Result<tempfile::NamedTempFile, OciImageError> {
@@ -70,6 +74,8 @@ impl Place {
 pub struct Found {
     /// The image.
     pub stored: Stored,
+    /// What it is for.
+    pub platform: Platform,
     /// What the engine gave.
     _file: Option<tempfile::NamedTempFile>,
 }

@@ -2,6 +2,8 @@
 
 pub mod apk;
 pub mod archive;
+#[cfg(feature = "conda")]
+pub mod base;
 pub mod deb;
 pub mod door;
 #[path = "../../../src/elf/tests/writer.rs"]

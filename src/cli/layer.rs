@@ -1,0 +1,63 @@
+//! `rootsmith layer`.
+
+use std::path::Path;
+
+use super::args::LayerArgs;
+use super::{Answer, Session, build, inspect};
+use crate::archive::{Compression, Effort};
+use crate::dest::Target;
+use crate::error::Error;
+use crate::oci::Reference;
+use crate::ops::forge::Packing;
+use crate::ops::layer::{self, LayerOptions};
+use crate::recipe::{CondaRequest, ImageLocation};
+
+/// Puts an environment on an image, and answers with the digest.
+pub(super) fn layer(arguments: &LayerArgs, session: &Session) -> Result<Answer, Error> {
+    let environment = session.environment.folder.join(&arguments.conda);
+    let text = std::fs::read_to_string(&environment).map_err(|error| Error::Usage {
+        message: format!("cannot read the environment `{}`: {error}", arguments.conda.display()),
+        help: "`--conda` names an environment.yml, a pixi.lock, a conda-lock.yml or an explicit list".to_owned(),
+    })?;
+    let mut request = CondaRequest::new(environment, text);
+    if let Some(prefix) = &arguments.prefix {
+        request.prefix = prefix.clone();
+    }
+    if let Some(name) = &arguments.environment_name {
+        request.environment_name.clone_from(name);
+    }
+    let some = |channels: &Vec<String>| (!channels.is_empty()).then(|| channels.clone());
+    request.channels = some(&arguments.channels);
+    request.allowed_channels = some(&arguments.allowed_channels);
+    let names = arguments.tags.iter().map(|name| name.parse::<Reference>()).collect::<Result<Vec<_>, _>>()?;
+    let usual = || "environment:latest".parse::<Reference>();
+    let options = LayerOptions {
+        image: image(&arguments.image, &session.environment.folder)?,
+        platform: arguments.platform,
+        request,
+        lock: build::lock_options(&arguments.network, session)?,
+        names: if names.is_empty() { vec![usual()?] } else { names },
+        targets: arguments.outputs.iter().map(|text| text.parse::<Target>()).collect::<Result<_, _>>()?,
+        packing: Packing {
+            compression: Compression::Gzip,
+            effort: Effort::Normal,
+            threads: build::threads(arguments.threads),
+        },
+        docker_socket: build::docker_socket(session)?,
+    };
+    let artifact = layer::layer(&options, &session.context(&arguments.network)?)?;
+    Ok(Answer::new(format!("{}\n", artifact.digest())))
+}
+
+/// Where an image is: by its transport, or a path, of which the file or folder itself says what it is.
+fn image(text: &str, folder: &Path) -> Result<ImageLocation, Error> {
+    if let Ok(ImageLocation::DockerDaemon { name }) = text.parse() {
+        return Ok(ImageLocation::DockerDaemon { name });
+    }
+    let (path, name) = inspect::place(text)?;
+    let path = folder.join(path);
+    Ok(match path.is_dir() {
+        true => ImageLocation::Layout { folder: path, tag: name },
+        false => ImageLocation::Archive { file: path, name, docker: text.starts_with("docker-archive:") },
+    })
+}

@@ -1,0 +1,233 @@
+//! From `[[conda]]` to pins, and from pins to layers.
+
+use super::Added;
+use crate::conda::layers::{Spread, plan};
+use crate::conda::{
+    Access, Activation, CondaError, Environment, Resolve, activation, check, fetch, glibc_version, scripts,
+};
+use crate::context::Context;
+use crate::error::Error;
+use crate::image::{self, ImageConfig, Layer};
+use crate::lock::{CondaPin, Lock, Pin};
+use crate::ops::forge::Packing;
+use crate::ops::source::{self, LockOptions};
+use crate::platform::Platform;
+use crate::recipe::{CondaRequest, Recipe};
+use crate::report::{Phase, Unit};
+use crate::tree::{Tree, TreePath};
+
+/// Pins the environments of a recipe for `platform`; `lock` has the pins of its source.
+pub(in crate::ops) fn resolve(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    options: &LockOptions,
+    _keeping: Option<(&Lock, &[String])>,
+    context: &Context,
+) -> Result<Vec<Pin>, Error> {
+    if recipe.conda.is_empty() {
+        return Ok(Vec::new());
+    }
+    let declared =
+        |request: &CondaRequest| request.virtual_packages.keys().any(|name| name.trim_start_matches('_') == "glibc");
+    let glibc =
+        if recipe.conda.iter().all(declared) { None } else { base_glibc(recipe, lock, platform, options, context)? };
+    let access = Access::new(options.channels.clone());
+    let mut pins = Vec::new();
+    for request in &recipe.conda {
+        let what = Resolve { request, platform, glibc: glibc.as_deref(), access: &access };
+        pins.push(Pin::Conda(crate::conda::resolve(&what, context)?));
+    }
+    Ok(pins)
+}
+
+/// The glibc of the base: what the lock says of it where that is enough, else what is in its tree.
+fn base_glibc(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    options: &LockOptions,
+    context: &Context,
+) -> Result<Option<String>, Error> {
+    if let Some(pin) = lock.debian(platform) {
+        let library = pin.packages.iter().find(|package| package.name == "libc6");
+        return Ok(library.and_then(|package| package.version.split('-').next()).map(upstream));
+    }
+    let rootfs = source::fetch(recipe, lock, platform, options, &[], context)?;
+    Ok(glibc_version(&rootfs.tree))
+}
+
+/// `2.41` of `1:2.41+dfsg`.
+fn upstream(version: &str) -> String {
+    let version = version.split_once(':').map_or(version, |(_, version)| version);
+    version
+        .split(|character: char| !character.is_ascii_digit() && character != '.')
+        .next()
+        .unwrap_or(version)
+        .to_owned()
+}
+
+/// Pins one environment for a base of which only the tree is known.
+pub(in crate::ops) fn pin(
+    request: &CondaRequest,
+    platform: Platform,
+    base: &Tree,
+    options: &LockOptions,
+    context: &Context,
+) -> Result<Pin, Error> {
+    let (glibc, access) = (glibc_version(base), Access::new(options.channels.clone()));
+    let what = Resolve { request, platform, glibc: glibc.as_deref(), access: &access };
+    Ok(Pin::Conda(crate::conda::resolve(&what, context)?))
+}
+
+/// Installs the locked environments of a recipe, packs their layers, and says in `config` how they are found. Their files
+/// join those of `base`.
+#[expect(clippy::too_many_arguments, reason = "what a build has: none of it belongs together elsewhere")]
+pub(in crate::ops) fn layers(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    base: &mut Tree,
+    config: &mut ImageConfig,
+    options: &LockOptions,
+    packing: Packing,
+    context: &Context,
+) -> Result<Added, Error> {
+    let mut all = Added::default();
+    // The first environment's programs come first.
+    for request in recipe.conda.iter().rev() {
+        let pin = lock.conda(platform, request.prefix.as_str()).ok_or(Error::EmptyLock)?;
+        let added = add(request, pin, base, config, options, packing, context)?;
+        all.layers.splice(0..0, added.layers);
+        all.files.extend(added.files);
+        all.epoch = all.epoch.max(added.epoch);
+    }
+    all.put(base)?;
+    Ok(all)
+}
+
+/// Packs the layers of one environment on `base`, and says in `config` how it is found.
+pub(in crate::ops) fn add(
+    request: &CondaRequest,
+    pin: &CondaPin,
+    base: &Tree,
+    config: &mut ImageConfig,
+    options: &LockOptions,
+    packing: Packing,
+    context: &Context,
+) -> Result<Added, Error> {
+    let access = Access::new(options.channels.clone());
+    let glibc = glibc_version(base);
+    check_base(pin, request, base, glibc.as_deref())?;
+    let mut environment = fetch(pin, request, &access, context)?;
+    let frozen = scripts::run(&mut environment, base, request, context)?;
+    let activation = activation(&mut environment, base, request.activate)?;
+    let mut warnings = std::mem::take(&mut environment.warnings);
+    warnings.extend(activation.warnings.clone());
+    warnings.extend(check::check(&environment, base, glibc.as_deref())?);
+    for warning in warnings {
+        context.reporter.warn(&warning);
+    }
+    announce(activation, frozen, config);
+    let layers = pack(&environment, request, packing, context)?;
+    let files = environment.files().cloned().collect();
+    Ok(Added { layers, files, epoch: environment.epoch })
+}
+
+/// Says in `config` how programs of an environment are found. What the recipe itself says of a variable stays.
+fn announce(activation: Activation, frozen: Vec<(String, String)>, config: &mut ImageConfig) {
+    let before = config.path();
+    config.env.retain(|(name, _)| name != "PATH");
+    let mut own = vec![("PATH".to_owned(), format!("{}:{before}", activation.path))];
+    for (name, value) in activation.variables.into_iter().chain(frozen) {
+        if name == "PATH" {
+            // What the scripts put before the environment's own folder.
+            let extra = value.split(':').take_while(|part| *part != activation.path).collect::<Vec<_>>();
+            own[0].1 = extra.into_iter().chain([own[0].1.as_str()]).collect::<Vec<_>>().join(":");
+        } else if !config.env.iter().any(|(known, _)| *known == name) {
+            own.push((name, value));
+        }
+    }
+    config.env.splice(0..0, own);
+    if let Some(entrypoint) = activation.entrypoint {
+        let mut whole = config.whole_entrypoint();
+        whole.insert(after_init(&whole), entrypoint);
+        config.entrypoint = whole;
+    }
+}
+
+/// Where in an entrypoint another program goes: an init stays before all, `/usr/bin/tini -g --`.
+fn after_init(entrypoint: &[String]) -> usize {
+    let is_init =
+        |word: &String| ["tini", "tini-static", "dumb-init"].contains(&word.rsplit('/').next().unwrap_or(word));
+    match entrypoint {
+        [init, options @ ..] if is_init(init) => {
+            let dashes = options.iter().position(|word| word == "--").map(|at| at + 2);
+            dashes.unwrap_or_else(|| 1 + options.iter().take_while(|word| word.starts_with('-')).count())
+        }
+        _ => 0,
+    }
+}
+
+/// The base is one that the environment was locked for, and has room for it.
+fn check_base(pin: &CondaPin, request: &CondaRequest, base: &Tree, glibc: Option<&str>) -> Result<(), CondaError> {
+    let locked = pin.virtual_packages.iter().find_map(|text| text.strip_prefix("__glibc=")?.split('=').next());
+    let declared = request.virtual_packages.keys().any(|name| name.trim_start_matches('_') == "glibc");
+    let numbers = |text: &str| text.split('.').map(|part| part.parse::<u32>().unwrap_or(0)).collect::<Vec<_>>();
+    if let Some(locked) = locked.filter(|_| !declared)
+        && glibc.is_none_or(|found| numbers(found) < numbers(locked))
+    {
+        return Err(CondaError::Glibc { locked: locked.to_owned(), found: glibc.map(str::to_owned) });
+    }
+    let mut path = TreePath::new(&pin.prefix)?;
+    loop {
+        let what = match base.get(&path) {
+            Some(inode) if inode.is_directory() => None,
+            Some(inode) if inode.symlink_target().is_some() => Some("a symbolic link"),
+            Some(_) => Some("a file"),
+            None => None,
+        };
+        if let Some(what) = what {
+            return Err(CondaError::Place { prefix: pin.prefix.clone(), what, path });
+        }
+        match path.parent() {
+            Some(parent) => path = parent,
+            None => return Ok(()),
+        }
+    }
+}
+
+fn pack(
+    environment: &Environment,
+    request: &CondaRequest,
+    packing: Packing,
+    context: &Context,
+) -> Result<Vec<Layer>, Error> {
+    let spread = Spread { strategy: request.layers, max_layers: request.max_layers, max_size: request.max_layer_size };
+    let planned = plan(environment, &spread)?;
+    let reporter = &*context.reporter;
+    reporter.begin(Phase::Pack, Some(environment.packages.iter().map(|package| package.size).sum()), Unit::Bytes);
+    let mut layers = Vec::new();
+    for layer in &planned {
+        let Packing { compression, effort, threads } = packing;
+        let created_by = format!("rootsmith: {}", layer.title);
+        let advance = |bytes| reporter.advance(Phase::Pack, bytes);
+        layers.push(image::pack(&layer.tree, compression, effort, threads, &context.store, &created_by, advance)?);
+    }
+    let sizes = |size: fn(&Layer) -> u64| layers.iter().map(size).sum::<u64>() as f64 / 1e6;
+    let (before, after) = (sizes(|layer| layer.uncompressed_size), sizes(|layer| layer.size));
+    reporter.end(Phase::Pack, &format!("{} conda layers, {before:.1} MB to {after:.1} MB", layers.len()));
+    Ok(layers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_a_package_are_versions_of_the_library() {
+        for (version, library) in [("2.41", "2.41"), ("2.35", "2.35"), ("1:2.31+dfsg1", "2.31"), ("2.41.9", "2.41.9")] {
+            assert_eq!(upstream(version), library);
+        }
+    }
+}
