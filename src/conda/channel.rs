@@ -6,7 +6,7 @@ use std::str::FromStr;
 use rattler_conda_types::{Channel, ChannelConfig, NamedChannelOrUrl, Subdir};
 use url::Url;
 
-use super::CondaError;
+use super::{CondaError, network};
 use crate::platform::{Architecture, Platform};
 use crate::recipe::CondaRequest;
 
@@ -30,7 +30,12 @@ impl Source {
         let config = ChannelConfig::default_with_root_dir(folder);
         let parsed = NamedChannelOrUrl::from_str(name).map_err(|error| wrong(error.to_string()))?;
         let channel = parsed.into_channel(&config).map_err(|error| wrong(error.to_string()))?;
-        let scheme = channel.base_url.url().scheme();
+        let address = channel.base_url.url();
+        if has_login(address) {
+            let reason = "logins and tokens belong into rattler's auth file (RATTLER_AUTH_FILE) or netrc, not here";
+            return Err(CondaError::Channel { channel: network::plain(address), reason: reason.to_owned() });
+        }
+        let scheme = address.scheme();
         if !matches!(scheme, "http" | "https" | "file" | "oci") {
             return Err(wrong(format!("`{scheme}` is none of https, http, file and oci")));
         }
@@ -53,6 +58,12 @@ impl Source {
     pub(super) fn shown(&self) -> String {
         shown(self.base())
     }
+}
+
+/// Whether an address has a name, a password or a conda token in it, which would get into locks and images.
+pub(super) fn has_login(address: &Url) -> bool {
+    let token = address.path_segments().is_some_and(|mut segments| segments.next() == Some("t"));
+    address.password().is_some() || !address.username().is_empty() || (address.scheme() != "file" && token)
 }
 
 /// An address that does not tell of this machine's disk: of `file:///srv/channel/` only `file:///channel/` is left.
@@ -122,6 +133,10 @@ mod tests {
         assert_eq!((source.name.as_str(), source.shown().as_str()), ("./real", "file:///real/"));
         let web = Source::parse("https://channels.example/team/", Path::new("/")).unwrap();
         assert_eq!(web.shown(), "https://channels.example/team/");
+        for secret in ["https://me:secret@a.example/c", "https://a.example/t/secret/c"] {
+            let error = Source::parse(secret, Path::new("/")).unwrap_err().to_string();
+            assert!(error.contains("netrc") && !error.contains("secret"), "{error}");
+        }
         for wrong in ["defaults", "s3://bucket/channel", "ftp://a.example/c"] {
             assert!(matches!(Source::parse(wrong, Path::new("/")), Err(CondaError::Channel { .. })), "{wrong}");
         }

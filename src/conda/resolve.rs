@@ -1,6 +1,8 @@
 //! From what an environment file asks for to a pin: every package by digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rattler_conda_types::Subdir;
 
 use super::channel::{Allowed, Source, subdir};
 use super::environment::{self, ExactPackage, Packages, Wanted};
@@ -27,6 +29,8 @@ pub struct Resolve<'a> {
     pub glibc: Option<&'a str>,
     /// How channels are reached.
     pub access: &'a Access,
+    /// An earlier pin, and the packages that may be others now: the rest stays as far as it can.
+    pub keeping: Option<(&'a CondaPin, &'a [String])>,
 }
 
 /// Resolves a request. Packages whose list has no SHA-256 are downloaded to find it out, and checked against what the
@@ -43,7 +47,7 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<CondaPin, CondaE
     };
     reporter.begin(Phase::Download, None, Unit::Items);
     let lock = |package: ExactPackage| {
-        let locked = locked(&package, request, &sources, &allowed, &network, context);
+        let locked = locked(&package, request, subdir(platform), &sources, &allowed, &network, context);
         reporter.advance(Phase::Download, 1);
         locked
     };
@@ -60,6 +64,12 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<CondaPin, CondaE
         packages,
         wheels,
     })
+}
+
+/// The paths in channels of the packages that stay.
+fn kept(pin: &CondaPin, renewed: &[String]) -> BTreeSet<String> {
+    let stays = |package: &&LockedConda| !renewed.contains(&package.name);
+    pin.packages.iter().filter(stays).map(|package| package.path.clone()).collect()
 }
 
 /// Access with the mirrors of the request.
@@ -106,6 +116,7 @@ fn solved(
         channels: &sources,
         subdir: subdir(what.platform),
         virtual_packages: &virtual_packages,
+        kept: what.keeping.map(|(pin, names)| kept(pin, names)).unwrap_or_default(),
     };
     let reporter = &*context.reporter;
     reporter.begin(Phase::Resolve, None, Unit::Items);
@@ -119,6 +130,7 @@ fn solved(
 fn locked(
     package: &ExactPackage,
     request: &CondaRequest,
+    subdir: Subdir,
     sources: &[Source],
     allowed: &Allowed,
     network: &Network,
@@ -129,6 +141,11 @@ fn locked(
         reason: "packages are in a folder for their platform (`linux-64`, `noarch`) below the channel".to_owned(),
     };
     let (address, path) = package.place().ok_or_else(outside)?;
+    let folder = path.split('/').next().and_then(|folder| folder.parse::<Subdir>().ok());
+    if let Some(other) = folder.filter(|folder| ![subdir, Subdir::NoArch].contains(folder)) {
+        let there = other.to_string();
+        return Err(CondaError::Platform { path: request.environment.clone(), platform: subdir.to_string(), there });
+    }
     let known = sources.iter().find(|source| source.base().as_str().trim_end_matches('/') == address);
     let source = match known {
         Some(source) => source.clone(),
@@ -142,17 +159,15 @@ fn locked(
             (blob.digest, blob.size)
         }
     };
-    let channel = source.name.clone();
-    let LockedConda { name, version, build, .. } = LockedConda {
+    Ok(LockedConda {
         name: package.name.clone(),
         version: package.version.clone(),
         build: package.build.clone(),
-        channel: String::new(),
-        path: String::new(),
+        channel: source.name,
+        path,
         size,
         sha256,
-    };
-    Ok(LockedConda { name, version, build, channel, path, size, sha256 })
+    })
 }
 
 /// Downloads a package whose digest or size is not known, and compares what is.

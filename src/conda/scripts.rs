@@ -1,7 +1,7 @@
 //! What of an environment has to run: scripts of its packages, its Python to compile modules. All of it runs in the
 //! sandbox, on the base with the environment in it, without a network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::activate::{scripts, shell};
 use super::{CondaError, Environment};
@@ -88,7 +88,7 @@ pub fn run(
     };
     let changed = session.collect(&context.store)?;
     if !post_link.is_empty() || python.is_some() {
-        take(environment, &stage, &changed)?;
+        take(environment, &stage, &changed, time)?;
     }
     context.reporter.end(Phase::Configure, &format!("{} scripts", post_link.len() + activating.len()));
     Ok(variables)
@@ -127,15 +127,29 @@ fn compile(
     environment: &mut Environment,
 ) -> Result<(), CondaError> {
     let program = format!("{prefix}/bin/{python}");
-    let folder = format!("{prefix}/lib/{python}");
-    let options = ["-E", "-s", "-m", "compileall", "-q", "-j1", "--invalidation-mode", "unchecked-hash"];
-    let command = [program.as_str()].into_iter().chain(options).chain([folder.as_str()]).map(str::to_owned).collect();
-    let ended = session.run_to_end(&step(command, prefix, &[], time))?;
+    let options = ["-s", "-m", "compileall", "-q", "-j1", "--invalidation-mode", "unchecked-hash"];
+    let folders = module_folders(environment);
+    let words = [program.as_str()].into_iter().chain(options).map(str::to_owned);
+    let command = words.chain(folders).collect();
+    // Before 3.11, the order of a set in compiled code follows from the seed of hashes.
+    let ended = session.run_to_end(&step(command, prefix, &[("PYTHONHASHSEED", &"0".to_owned())], time))?;
     if ended.code != 0 {
         let last = ended.output.last().cloned().unwrap_or_else(|| format!("exit code {}", ended.code));
         environment.warnings.push(format!("not every Python module could be compiled: {last}"));
     }
     Ok(())
+}
+
+/// The folders of the image with modules: `PREFIX/lib/python3.14`, `PREFIX/lib/python3.14t`.
+fn module_folders(environment: &Environment) -> BTreeSet<String> {
+    let folder = |path: &TreePath| {
+        let below = path.as_bytes().strip_prefix(environment.prefix.as_bytes())?.strip_prefix(b"/lib/python")?;
+        let version = below.split(|byte| *byte == b'/').next().filter(|version| version.len() < below.len())?;
+        let (prefix, version) =
+            (String::from_utf8_lossy(environment.prefix.as_bytes()), String::from_utf8_lossy(version));
+        Some(format!("/{prefix}/lib/python{version}"))
+    };
+    environment.files().filter(|(path, _)| path.name().ends_with(b".py")).filter_map(|(path, _)| folder(path)).collect()
 }
 
 /// The variables that are otherwise than they were given to the shell.
@@ -154,7 +168,7 @@ fn set_by(bytes: &[u8], given: &Step) -> Vec<(String, String)> {
 
 /// Takes what programs wrote below the prefix: compiled modules into the package of their source, all else into the last
 /// layer. What they wrote elsewhere is not part of an environment.
-fn take(environment: &mut Environment, before: &Tree, after: &Tree) -> Result<(), CondaError> {
+fn take(environment: &mut Environment, before: &Tree, after: &Tree, time: i64) -> Result<(), CondaError> {
     let mut owners: BTreeMap<TreePath, (usize, i64)> = BTreeMap::new();
     for (index, package) in environment.packages.iter().enumerate() {
         owners.extend(package.files.iter().map(|(path, inode)| (path.clone(), (index, inode.meta.mtime))));
@@ -173,8 +187,9 @@ fn take(environment: &mut Environment, before: &Tree, after: &Tree) -> Result<()
             continue;
         }
         let mut inode = entry.inode.clone();
-        inode.meta.uid = 0;
-        inode.meta.gid = 0;
+        // As everywhere in an environment: root's, and no later than its packages.
+        (inode.meta.uid, inode.meta.gid) = (0, 0);
+        inode.meta.mtime = if inode.is_directory() { 0 } else { inode.meta.mtime.clamp(0, time) };
         let owner = owners
             .get(entry.path)
             .copied()

@@ -1,5 +1,6 @@
 //! Choosing packages: rattler's gateway lists them, its solver chooses.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rattler_conda_types::{GenericVirtualPackage, MatchSpec, RepoDataRecord, Subdir};
@@ -9,7 +10,7 @@ use rattler_solve::{
     ChannelPriority as SolverPriority, ExcludeNewer, SolveError, SolverImpl, SolverTask, TimestampPolicy, resolvo,
 };
 
-use super::channel::Source;
+use super::channel::{Source, split};
 use super::error::Trouble;
 use super::network::{Network, innermost};
 use super::{CondaError, network};
@@ -24,6 +25,8 @@ pub(super) struct Problem<'a> {
     pub(super) channels: &'a [Source],
     pub(super) subdir: Subdir,
     pub(super) virtual_packages: &'a [GenericVirtualPackage],
+    /// Paths in channels of packages that are taken before others.
+    pub(super) kept: BTreeSet<String>,
 }
 
 /// The kernel that images are taken to run on: that of Debian 11, older than any that is still looked after.
@@ -38,7 +41,10 @@ impl Problem<'_> {
             // Packages of the years before dates were noted have none.
             Some(ExcludeNewer::from_datetime(cutoff).with_timestamp_policy(TimestampPolicy::AllowMissing))
         });
+        let is_kept = |record: &&RepoDataRecord| split(&record.url).is_some_and(|(_, path)| self.kept.contains(&path));
+        let locked_packages = repodata.iter().flat_map(RepoData::iter).filter(is_kept).collect();
         let task = SolverTask {
+            locked_packages,
             specs: self.specs.to_vec(),
             virtual_packages: self.virtual_packages.to_vec(),
             channel_priority: match self.request.channel_priority {

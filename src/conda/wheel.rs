@@ -12,6 +12,7 @@ use sha2::Digest as _;
 use url::Url;
 use zip::ZipArchive;
 
+use super::channel::has_login;
 use super::prune::Pruned;
 use super::python::Python;
 use super::{CondaError, archive};
@@ -94,14 +95,21 @@ impl WantedWheel {
         let [name, version, .., _, _, _] = parts.as_slice() else {
             return Err(refuse("the name of a wheel has five parts: NAME-VERSION-PYTHON-ABI-PLATFORM.whl"));
         };
-        Ok(Self {
-            name: name.to_ascii_lowercase().replace('_', "-"),
-            version: (*version).to_owned(),
-            written: location.to_owned(),
-            address: address_of(location, folder)?,
-            sha256,
-        })
+        let address = address_of(location, folder)?;
+        if has_login(&address) {
+            let reason = "its address has a login in it, which belongs into rattler's auth file or netrc".to_owned();
+            return Err(CondaError::Pip { requirement: super::network::plain(&address), reason });
+        }
+        // A local version's plus sign is escaped in addresses.
+        let version = version.replace("%2B", "+").replace("%2b", "+");
+        Ok(Self { name: normalized(name), version, written: location.to_owned(), address, sha256 })
     }
+}
+
+/// A distribution's name as indexes compare it (<https://packaging.python.org/en/latest/specifications/name-normalization/>).
+fn normalized(name: &str) -> String {
+    let words: Vec<&str> = name.split(['-', '_', '.']).filter(|word| !word.is_empty()).collect();
+    words.join("-").to_ascii_lowercase()
 }
 
 /// The address of a wheel that is named by one, or by a path from `folder` on.
@@ -143,12 +151,18 @@ impl Wheel {
             let size = entry.size();
             let mut content = self.content(&mut entry, size, store)?;
             let name = String::from_utf8_lossy(path.as_bytes()).into_owned();
-            if let Some((folder, "RECORD")) = name.split_once(".dist-info/") {
-                information = Some(format!("{folder}.dist-info"));
-                continue;
-            }
-            if name.ends_with(".dist-info/entry_points.txt") {
-                points = text(&content).map_err(|error| wrong(error.to_string()))?;
+            // A wheel may carry others along, with folders of that kind further down.
+            match name.split_once(".dist-info/").filter(|(distribution, _)| !distribution.contains('/')) {
+                Some((distribution, "RECORD")) => {
+                    information = Some(format!("{distribution}.dist-info"));
+                    continue;
+                }
+                // Signatures of a list that is written anew.
+                Some((_, "RECORD.jws" | "RECORD.p7s")) => continue,
+                Some((_, "entry_points.txt")) => {
+                    points = text(&content).map_err(|error| wrong(error.to_string()))?;
+                }
+                _ => {}
             }
             let (place, is_script) = place(&name, target.python, &self.name);
             if is_script {
@@ -370,6 +384,13 @@ mod tests {
         assert_eq!((wheel.name.as_str(), wheel.version.as_str()), ("my-tool", "1.0"));
         let local = parse(&format!("./x-1-py3-none-any.whl --hash=sha256:{HEX}")).unwrap();
         assert_eq!(local.address.as_str(), "file:///srv/x-1-py3-none-any.whl");
+        let login = format!("x @ https://me:secret@a.example/x-1-py3-none-any.whl#sha256={HEX}");
+        let error = parse(&login).unwrap_err();
+        assert!(error.contains("netrc") && !error.contains("secret"), "{error}");
+        let local =
+            parse(&format!("https://a.example/Torch.x__Y-2.4.0%2Bcu121-cp312-cp312-linux_x86_64.whl#sha256={HEX}"));
+        let local = local.unwrap();
+        assert_eq!((local.name.as_str(), local.version.as_str()), ("torch-x-y", "2.4.0+cu121"));
         for (line, reason) in [
             ("requests==2.31", "an index"),
             ("x @ https://a.example/x-1.tar.gz", "from source"),

@@ -144,6 +144,19 @@ impl Lock {
         self.conda.iter().find(|pin| pin.platform == platform && pin.prefix == prefix)
     }
 
+    /// Whether the package `name` is in a conda environment and nowhere else.
+    pub fn is_only_conda(&self, name: &str) -> bool {
+        let environments = self.conda.iter().flat_map(|pin| {
+            let wheels = pin.wheels.iter().map(|wheel| &wheel.name);
+            pin.packages.iter().map(|package| &package.name).chain(wheels)
+        });
+        let debian = self.debian.iter().flat_map(|pin| &pin.packages).map(|package| &package.name);
+        let dnf = self.dnf.iter().flat_map(|pin| &pin.packages).map(|package| &package.name);
+        let apk = self.apk.iter().flat_map(|pin| &pin.packages).map(|package| &package.name);
+        let is_it = |known: &String| known == name;
+        environments.into_iter().any(is_it) && !debian.chain(dnf).chain(apk).any(is_it)
+    }
+
     /// What the lock holds of the root filesystem alone, as a lock of the request with this digest.
     pub fn without_conda(&self, request: Digest) -> Self {
         Self { request, conda: Vec::new(), ..self.clone() }

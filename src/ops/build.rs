@@ -213,8 +213,9 @@ pub(super) fn forge(
     };
     let mut settings = config::image(recipe, &rootfs.tree, inherited)?;
     let mut layers: Vec<Layer> = layer.into_iter().collect();
-    let added =
-        conda::layers(recipe, lock, platform, &mut rootfs.tree, &mut settings, &options.lock, packing, context)?;
+    let added = conda::layers(recipe, lock, platform, &rootfs.tree, &options.lock, packing, context)?;
+    added.announce(&mut settings);
+    added.put(&mut rootfs.tree)?;
     layers.extend(added.layers);
     rootfs.epoch = context.epoch.unwrap_or_else(|| rootfs.epoch.max(added.epoch));
     let image = Image::assemble_on(&inherited.base, platform, rootfs.epoch, &settings, layers)?;

@@ -54,7 +54,8 @@ pub fn layer(options: &LayerOptions, context: &Context) -> Result<Artifact, Erro
     let lock = current(options, pin.platform, &rootfs.tree, context)?;
     let request = &options.request;
     let locked = lock.conda(pin.platform, request.prefix.as_str()).ok_or(Error::EmptyLock)?;
-    let added = conda::add(request, locked, &rootfs.tree, &mut settings, &options.lock, options.packing, context)?;
+    let added = conda::add(request, locked, &rootfs.tree, &options.lock, options.packing, context)?;
+    added.announce(&mut settings);
     added.put(&mut rootfs.tree)?;
     let epoch = context.epoch.unwrap_or_else(|| rootfs.epoch.max(added.epoch));
     let image = Image::assemble_on(&inherited.base, pin.platform, epoch, &settings, added.layers)?;

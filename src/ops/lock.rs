@@ -113,7 +113,13 @@ fn resolve(
     context: &Context,
 ) -> Result<Lock, Error> {
     let request = asked(recipe);
-    let mut lock = Lock::new(request, source::resolve(recipe, options, keeping, context)?);
+    // The root filesystem knows nothing of packages of environments.
+    let names = |(old, names): (&Lock, &[String])| -> Vec<String> {
+        names.iter().filter(|name| !old.is_only_conda(name)).cloned().collect()
+    };
+    let names = keeping.map(names).unwrap_or_default();
+    let of_source = keeping.map(|(old, _)| (old, names.as_slice()));
+    let mut lock = Lock::new(request, source::resolve(recipe, options, of_source, context)?);
     for platform in recipe.platforms.iter().copied() {
         lock.add(conda::resolve(&recipe.on(platform), &lock, platform, options, keeping, context)?);
     }

@@ -384,13 +384,12 @@ impl FromStr for CondaPrefix {
         const WHAT: &str = "the folder of an environment";
         let path = found.parse::<ImagePath>().map_err(|misfit| Misfit { what: WHAT, ..misfit })?;
         let path = path.as_str();
-        // A script's first line has at most 127 bytes, and ends at the first space: PREFIX/bin/python3.14 must fit.
-        if path.contains(|character: char| character.is_whitespace() || character.is_control()) || !path.is_ascii() {
-            return Err(Misfit::new(
-                found,
-                WHAT,
-                "a path of ASCII letters without spaces, since scripts start with it",
-            ));
+        // A script's first line has at most 127 bytes, and ends at the first space: PREFIX/bin/python3.14 must fit. What
+        // a shell reads otherwise than it is written would need quotes in scripts of all packages.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte);
+        if !path.bytes().all(plain) {
+            let expected = "a path of ASCII letters, digits and `._+-`, without spaces, since scripts start with it";
+            return Err(Misfit::new(found, WHAT, expected));
         }
         if path.len() > 80 || path == "/" {
             return Err(Misfit::new(found, WHAT, "a path of at most 80 letters, other than `/`"));
@@ -455,7 +454,16 @@ mod tests {
         for good in [DEFAULT_PREFIX, "/opt/env", "/usr/local"] {
             assert_eq!(good.parse::<CondaPrefix>().unwrap().as_str(), good);
         }
-        for bad in ["/opt/my env", "opt/env", "/", "/opt/\u{e4}", &format!("/{}", "x".repeat(80))] {
+        for bad in [
+            "/opt/my env",
+            "/opt/a;b",
+            "/opt/$x",
+            "/opt/a'b",
+            "opt/env",
+            "/",
+            "/opt/\u{e4}",
+            &format!("/{}", "x".repeat(80)),
+        ] {
             assert!(bad.parse::<CondaPrefix>().is_err(), "{bad}");
         }
     }

@@ -2,12 +2,10 @@
 
 use super::Added;
 use crate::conda::layers::{Spread, plan};
-use crate::conda::{
-    Access, Activation, CondaError, Environment, Resolve, activation, check, fetch, glibc_version, scripts,
-};
+use crate::conda::{Access, CondaError, Environment, Resolve, activation, check, fetch, glibc_version, scripts};
 use crate::context::Context;
 use crate::error::Error;
-use crate::image::{self, ImageConfig, Layer};
+use crate::image::{self, Layer};
 use crate::lock::{CondaPin, Lock, Pin};
 use crate::ops::forge::Packing;
 use crate::ops::source::{self, LockOptions};
@@ -22,7 +20,7 @@ pub(in crate::ops) fn resolve(
     lock: &Lock,
     platform: Platform,
     options: &LockOptions,
-    _keeping: Option<(&Lock, &[String])>,
+    keeping: Option<(&Lock, &[String])>,
     context: &Context,
 ) -> Result<Vec<Pin>, Error> {
     if recipe.conda.is_empty() {
@@ -35,7 +33,8 @@ pub(in crate::ops) fn resolve(
     let access = Access::new(options.channels.clone());
     let mut pins = Vec::new();
     for request in &recipe.conda {
-        let what = Resolve { request, platform, glibc: glibc.as_deref(), access: &access };
+        let old = keeping.and_then(|(lock, names)| Some((lock.conda(platform, request.prefix.as_str())?, names)));
+        let what = Resolve { request, platform, glibc: glibc.as_deref(), access: &access, keeping: old };
         pins.push(Pin::Conda(crate::conda::resolve(&what, context)?));
     }
     Ok(pins)
@@ -76,42 +75,33 @@ pub(in crate::ops) fn pin(
     context: &Context,
 ) -> Result<Pin, Error> {
     let (glibc, access) = (glibc_version(base), Access::new(options.channels.clone()));
-    let what = Resolve { request, platform, glibc: glibc.as_deref(), access: &access };
+    let what = Resolve { request, platform, glibc: glibc.as_deref(), access: &access, keeping: None };
     Ok(Pin::Conda(crate::conda::resolve(&what, context)?))
 }
 
-/// Installs the locked environments of a recipe, packs their layers, and says in `config` how they are found. Their files
-/// join those of `base`.
-#[expect(clippy::too_many_arguments, reason = "what a build has: none of it belongs together elsewhere")]
+/// Installs the locked environments of a recipe and packs their layers.
 pub(in crate::ops) fn layers(
     recipe: &Recipe,
     lock: &Lock,
     platform: Platform,
-    base: &mut Tree,
-    config: &mut ImageConfig,
+    base: &Tree,
     options: &LockOptions,
     packing: Packing,
     context: &Context,
 ) -> Result<Added, Error> {
     let mut all = Added::default();
-    // The first environment's programs come first.
-    for request in recipe.conda.iter().rev() {
+    for request in &recipe.conda {
         let pin = lock.conda(platform, request.prefix.as_str()).ok_or(Error::EmptyLock)?;
-        let added = add(request, pin, base, config, options, packing, context)?;
-        all.layers.splice(0..0, added.layers);
-        all.files.extend(added.files);
-        all.epoch = all.epoch.max(added.epoch);
+        all.append(add(request, pin, base, options, packing, context)?);
     }
-    all.put(base)?;
     Ok(all)
 }
 
-/// Packs the layers of one environment on `base`, and says in `config` how it is found.
+/// Installs one environment for `base` and packs its layers.
 pub(in crate::ops) fn add(
     request: &CondaRequest,
     pin: &CondaPin,
     base: &Tree,
-    config: &mut ImageConfig,
     options: &LockOptions,
     packing: Packing,
     context: &Context,
@@ -123,50 +113,28 @@ pub(in crate::ops) fn add(
     let frozen = scripts::run(&mut environment, base, request, context)?;
     let activation = activation(&mut environment, base, request.activate)?;
     let mut warnings = std::mem::take(&mut environment.warnings);
-    warnings.extend(activation.warnings.clone());
+    warnings.extend(activation.warnings);
     warnings.extend(check::check(&environment, base, glibc.as_deref())?);
     for warning in warnings {
         context.reporter.warn(&warning);
     }
-    announce(activation, frozen, config);
     let layers = pack(&environment, request, packing, context)?;
     let files = environment.files().cloned().collect();
-    Ok(Added { layers, files, epoch: environment.epoch })
-}
-
-/// Says in `config` how programs of an environment are found. What the recipe itself says of a variable stays.
-fn announce(activation: Activation, frozen: Vec<(String, String)>, config: &mut ImageConfig) {
-    let before = config.path();
-    config.env.retain(|(name, _)| name != "PATH");
-    let mut own = vec![("PATH".to_owned(), format!("{}:{before}", activation.path))];
-    for (name, value) in activation.variables.into_iter().chain(frozen) {
-        if name == "PATH" {
-            // What the scripts put before the environment's own folder.
-            let extra = value.split(':').take_while(|part| *part != activation.path).collect::<Vec<_>>();
-            own[0].1 = extra.into_iter().chain([own[0].1.as_str()]).collect::<Vec<_>>().join(":");
-        } else if !config.env.iter().any(|(known, _)| *known == name) {
-            own.push((name, value));
+    let mut added = Added { layers, files, epoch: environment.epoch, ..Added::default() };
+    for (name, value) in frozen {
+        // What the scripts put before the environment's own folder.
+        match name.as_str() {
+            "PATH" => {
+                added.path.extend(value.split(':').take_while(|part| *part != activation.path).map(str::to_owned))
+            }
+            _ => added.variables.push((name, value)),
         }
     }
-    config.env.splice(0..0, own);
-    if let Some(entrypoint) = activation.entrypoint {
-        let mut whole = config.whole_entrypoint();
-        whole.insert(after_init(&whole), entrypoint);
-        config.entrypoint = whole;
-    }
-}
-
-/// Where in an entrypoint another program goes: an init stays before all, `/usr/bin/tini -g --`.
-fn after_init(entrypoint: &[String]) -> usize {
-    let is_init =
-        |word: &String| ["tini", "tini-static", "dumb-init"].contains(&word.rsplit('/').next().unwrap_or(word));
-    match entrypoint {
-        [init, options @ ..] if is_init(init) => {
-            let dashes = options.iter().position(|word| word == "--").map(|at| at + 2);
-            dashes.unwrap_or_else(|| 1 + options.iter().take_while(|word| word.starts_with('-')).count())
-        }
-        _ => 0,
-    }
+    let own = activation.variables.into_iter().filter(|(name, _)| added.variables.iter().all(|(set, _)| set != name));
+    added.variables.splice(0..0, own.collect::<Vec<_>>());
+    added.path.push(activation.path);
+    added.entrypoint.extend(activation.entrypoint);
+    Ok(added)
 }
 
 /// The base is one that the environment was locked for, and has room for it.

@@ -3,7 +3,6 @@
 use super::Added;
 use crate::context::Context;
 use crate::error::Error;
-use crate::image::ImageConfig;
 use crate::lock::{CondaPin, Lock, Pin};
 use crate::ops::forge::Packing;
 use crate::ops::source::LockOptions;
@@ -24,13 +23,11 @@ pub(in crate::ops) fn resolve(
 }
 
 /// Nothing for a recipe without environments; says what is missing for one with them.
-#[expect(clippy::too_many_arguments, reason = "the same as with conda")]
 pub(in crate::ops) fn layers(
     recipe: &Recipe,
     _lock: &Lock,
     _platform: Platform,
-    _base: &mut Tree,
-    _config: &mut ImageConfig,
+    _base: &Tree,
     _options: &LockOptions,
     _packing: Packing,
     _context: &Context,
@@ -54,7 +51,6 @@ pub(in crate::ops) fn add(
     _request: &CondaRequest,
     _pin: &CondaPin,
     _base: &Tree,
-    _config: &mut ImageConfig,
     _options: &LockOptions,
     _packing: Packing,
     _context: &Context,
