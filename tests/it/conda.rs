@@ -10,29 +10,28 @@ use serde_json::Value;
 
 use crate::support::base;
 use crate::support::door::DOORS;
-use crate::support::engine::Engine;
 use crate::support::require::{Need, data, require};
-use crate::support::workspace::{Finished, Workspace, binary, finish, mirrors};
+use crate::support::workspace::{Finished, Workspace, binary, finish};
 
 /// A text that has what is looked for in a glibc.
-const GLIBC: &str = "\x7fELF GNU C Library (test) stable release version 2.36.\n";
+pub const GLIBC: &str = "\x7fELF GNU C Library (test) stable release version 2.36.\n";
 const OLD_GLIBC: &str = "\x7fELF GNU C Library (test) stable release version 2.17.\n";
-const LIBC: &str = "lib/x86_64-linux-gnu/libc.so.6";
+pub const LIBC: &str = "lib/x86_64-linux-gnu/libc.so.6";
 
-const REAL: [&str; 5] = ["curl", "openssl", "sqlite", "xz", "zlib"];
+pub const REAL: [&str; 5] = ["curl", "openssl", "sqlite", "xz", "zlib"];
 
 /// A workspace with an image to put environments on.
-fn workspace(files: &[(&str, &str)]) -> Workspace {
+pub fn workspace(files: &[(&str, &str)]) -> Workspace {
     let workspace = Workspace::new();
     base::write(&workspace.path("base"), files);
     workspace
 }
 
-fn channel(name: &str) -> String {
+pub fn channel(name: &str) -> String {
     format!("file://{}", fs::canonicalize(data().join("conda").join(name)).unwrap().display())
 }
 
-fn environment(channels: &[&str], dependencies: &[&str]) -> String {
+pub fn environment(channels: &[&str], dependencies: &[&str]) -> String {
     let list = |items: Vec<String>| items.iter().map(|item| format!("  - {item}\n")).collect::<String>();
     let channels = list(channels.iter().map(|name| channel(name)).collect());
     let dependencies = list(dependencies.iter().map(|name| format!("\"{name}\"")).collect());
@@ -40,12 +39,12 @@ fn environment(channels: &[&str], dependencies: &[&str]) -> String {
 }
 
 /// Puts the environment of the file `environment.yml` on the image.
-fn layer(workspace: &Workspace, more: &[&str]) -> Finished {
+pub fn layer(workspace: &Workspace, more: &[&str]) -> Finished {
     let before = ["layer", "base", "--conda", "environment.yml", "-o", "oci:out", "--progress", "lines"];
     workspace.rootsmith(before.iter().chain(more))
 }
 
-fn with(files: &[(&str, &str)], channels: &[&str], dependencies: &[&str]) -> (Workspace, Finished) {
+pub fn with(files: &[(&str, &str)], channels: &[&str], dependencies: &[&str]) -> (Workspace, Finished) {
     let workspace = workspace(files);
     workspace.write("environment.yml", &environment(channels, dependencies));
     let finished = layer(&workspace, &[]);
@@ -53,15 +52,15 @@ fn with(files: &[(&str, &str)], channels: &[&str], dependencies: &[&str]) -> (Wo
 }
 
 /// An image of a layout.
-struct Image {
-    config: Value,
+pub struct Image {
+    pub config: Value,
     /// Digest and title of each layer, base first.
-    layers: Vec<(String, String)>,
+    pub layers: Vec<(String, String)>,
     folder: PathBuf,
 }
 
 impl Image {
-    fn open(folder: PathBuf) -> Self {
+    pub fn open(folder: PathBuf) -> Self {
         let read = |path: PathBuf| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
         let blob = |digest: &Value| folder.join("blobs/sha256").join(&digest.as_str().unwrap()[7..]);
         let index = read(folder.join("index.json"));
@@ -74,7 +73,7 @@ impl Image {
     }
 
     /// The files of all layers but the base's: path, then mode, link target and content.
-    fn files(&self) -> BTreeMap<String, (u32, String, Vec<u8>)> {
+    pub fn files(&self) -> BTreeMap<String, (u32, String, Vec<u8>)> {
         let mut files = BTreeMap::new();
         for (digest, _) in &self.layers[1..] {
             let bytes = fs::read(self.folder.join("blobs/sha256").join(&digest[7..])).unwrap();
@@ -93,13 +92,13 @@ impl Image {
         files
     }
 
-    fn layer(&self, title: &str) -> &str {
+    pub fn layer(&self, title: &str) -> &str {
         let found = self.layers.iter().find(|(_, text)| text.contains(title));
         &found.unwrap_or_else(|| panic!("no layer `{title}` in {:?}", self.layers)).0
     }
 }
 
-fn text(files: &BTreeMap<String, (u32, String, Vec<u8>)>, path: &str) -> String {
+pub fn text(files: &BTreeMap<String, (u32, String, Vec<u8>)>, path: &str) -> String {
     let file = files.get(path).unwrap_or_else(|| panic!("`{path}` is not in {:?}", files.keys().collect::<Vec<_>>()));
     String::from_utf8_lossy(&file.2).into_owned()
 }
@@ -332,164 +331,4 @@ fn recipes_say_what_is_wrong_with_an_environment() {
     let secret = "environment = \"environment.yml\"\nchannels = [\"https://me:secret@a.example/c\"]";
     let finished = recipe(secret);
     finished.failed_with(2).says("without a login");
-}
-
-#[test]
-fn programs_of_an_environment_run_in_docker() {
-    require!(Need::Root, Need::Data("conda"), Need::Mirror, Need::Program("dockerd"), Need::Amd64);
-    let workspace = Workspace::new();
-    workspace.write("environment.yml", &environment(&["real"], &REAL));
-    workspace.write(
-        "demo.toml",
-        "name = \"demo\"\nplatforms = [\"linux/amd64\"]\n[from.debian]\nsuite = \"trixie\"\n\
-         [prune]\npresets = [\"docs\", \"man\", \"locales\"]\n\
-         [harden]\nuser = { name = \"app\", uid = 10001 }\ninit = \"tini\"\n\
-         [[conda]]\nenvironment = \"environment.yml\"\nprune = [\"static-libs\", \"headers\", \"docs\"]\n\
-         [[conda]]\nenvironment = \"small.yml\"\nprefix = \"/opt/small\"\npost-link = \"run\"\nactivate = \"frozen\"\n",
-    );
-    let scripts = ["post_link_run_in_env_package", "small-executable"];
-    workspace.write("small.yml", &environment(&["small"], &scripts).replace("demo", "small"));
-    let engine = Engine::start();
-    let mut command = workspace.command([binary()]);
-    command.args(["build", "demo.toml", "-o", "docker-daemon:demo:latest", "-o", "oci:out", "--progress", "lines"]);
-    command.args(mirrors()).env("DOCKER_HOST", format!("unix://{}", engine.socket().display()));
-    finish(&mut command).succeeded().says("TEST_VAR is set correctly");
-    let lock = fs::read_to_string(workspace.path("demo.lock")).unwrap();
-    assert!(lock.contains("[[conda]]") && lock.contains("__glibc=2."), "{lock}");
-    let files = Image::open(workspace.path("out")).files();
-    assert!(!files.contains_key("opt/small/.messages.txt"));
-    workspace.write("small.yml", &environment(&["small"], &["failing_post_link"]));
-    let mut failing = workspace.command([binary()]);
-    finish(failing.args(["build", "demo.toml", "--progress", "lines"]).args(mirrors()))
-        .failed_with(2)
-        .says("failing_post_link-post-link.sh")
-        .says("exit code 1");
-    assert!(!files.keys().any(|path| path.ends_with(".a") || path.contains("/include/")));
-    let inside = |command: &[&str]| {
-        let finished = engine.in_container("demo:latest", &["--read-only"], command);
-        finished.succeeded();
-        finished.stdout
-    };
-    assert_eq!(inside(&["id", "-u"]).trim(), "10001");
-    assert!(inside(&["curl", "--version"]).contains("libcurl/7.49.0 OpenSSL/1.0.2l"));
-    assert!(inside(&["sqlite3", ":memory:", "select 6 * 7;"]).contains("42"));
-    assert!(inside(&["sh", "-c", "echo same | xz | xz -d"]).contains("same"));
-    assert_eq!(inside(&["sh", "-c", "echo $TEST_VAR $CONDA_DEFAULT_ENV"]).trim(), "1 demo");
-    assert!(inside(&["openssl", "version", "-d"]).contains("/opt/conda/envs/default/ssl"));
-}
-
-#[test]
-fn a_real_python_runs_a_wheel() {
-    require!(
-        Need::Root,
-        Need::Mirror,
-        Need::Program("dockerd"),
-        Need::Program("python3.11"),
-        Need::Program("newuidmap"),
-        Need::Amd64,
-    );
-    let workspace = Workspace::new();
-    let digest = write_wheel(&workspace.path("tool-1.0-py3-none-any.whl"));
-    write_python(&workspace.path("channel/linux-64"));
-    fs::create_dir_all(workspace.path("channel/noarch")).unwrap();
-    workspace.write("channel/noarch/repodata.json", "{\"info\":{\"subdir\":\"noarch\"},\"packages\":{}}");
-    workspace.write(
-        "environment.yml",
-        &format!(
-            "name: py\nchannels: [./channel]\ndependencies:\n  - python 3.11.*\n  - pip:\n    \
-             - tool @ ./tool-1.0-py3-none-any.whl#sha256={digest}\n"
-        ),
-    );
-    workspace.write(
-        "py.toml",
-        "name = \"py\"\nplatforms = [\"linux/amd64\"]\n[from.debian]\nsuite = \"trixie\"\npackages = [\"libexpat1\"]\n\
-         [harden]\nuser = { name = \"app\", uid = 10001 }\n\
-         [[conda]]\nenvironment = \"environment.yml\"\npyc = \"unchecked-hash\"\nprune = [\"tests\"]\n",
-    );
-    let engine = Engine::start();
-    let build = |store: &str| {
-        let mut command = workspace.command([binary()]);
-        command.args(["build", "py.toml", "-o", "docker-daemon:py:latest", "-o", "oci:out", "--progress", "lines"]);
-        command.args(mirrors()).env("DOCKER_HOST", format!("unix://{}", engine.socket().display()));
-        finish(command.env("ROOTSMITH_STORE", workspace.path(store))).digest()
-    };
-    assert_eq!(build("store"), build("another"), "compiled modules are the same bytes again");
-    let files = Image::open(workspace.path("out")).files();
-    let site = "opt/conda/envs/default/lib/python3.11/dist-packages";
-    let record = text(&files, &format!("{site}/tool-1.0.dist-info/RECORD"));
-    assert!(record.contains("tool.py,sha256=") && record.contains("../../../bin/tool,sha256="), "{record}");
-    let compiled = &files[&format!("{site}/__pycache__/tool.cpython-311.pyc")];
-    assert_eq!(compiled.2[4..8], [1, 0, 0, 0], "it holds a hash that nobody compares, and no time");
-    let run = |command: &[&str]| {
-        let finished = engine.in_container("py:latest", &["--read-only"], command);
-        finished.succeeded();
-        finished.stdout
-    };
-    assert_eq!(run(&["tool"]).trim(), "a tool of /opt/conda/envs/default for 10001");
-    assert_eq!(run(&["python3", "-c", "import json; print(json.dumps([6 * 7]))"]).trim(), "[42]");
-}
-
-/// Writes a wheel of one module and one command; gives its digest.
-fn write_wheel(path: &std::path::Path) -> String {
-    use std::io::Write;
-    let mut zip = zip::ZipWriter::new(fs::File::create(path).unwrap());
-    let module = "import os, sys\n\n\ndef main():\n    print(f\"a tool of {sys.prefix} for {os.getuid()}\")\n";
-    for (name, text) in [
-        ("tool.py", module),
-        ("tool-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tool\nVersion: 1.0\n"),
-        ("tool-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
-        ("tool-1.0.dist-info/entry_points.txt", "[console_scripts]\ntool = tool:main\n"),
-        ("tool-1.0.dist-info/RECORD", ""),
-    ] {
-        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
-        zip.write_all(text.as_bytes()).unwrap();
-    }
-    zip.finish().unwrap();
-    rootsmith::digest::Digest::of(&fs::read(path).unwrap()).hex()
-}
-
-/// Writes a channel with the Python of this machine as its only package.
-fn write_python(folder: &std::path::Path) {
-    fs::create_dir_all(folder).unwrap();
-    let index = serde_json::json!({
-        "name": "python", "version": "3.11.2", "build": "0", "build_number": 0, "depends": [], "arch": "x86_64",
-        "platform": "linux", "subdir": "linux-64", "timestamp": 1_700_000_000_000_u64,
-        "python_site_packages_path": "lib/python3.11/dist-packages",
-    });
-    let mut files: Vec<(String, Vec<u8>, u32)> =
-        vec![("bin/python3.11".to_owned(), fs::read("/usr/bin/python3.11").unwrap(), 0o755)];
-    for entry in walkdir::WalkDir::new("/usr/lib/python3.11").sort_by_file_name() {
-        let entry = entry.unwrap();
-        let path = entry.path().strip_prefix("/usr").unwrap().display().to_string();
-        let left_out = ["__pycache__", "/test/", "/config-", "/idlelib/", "/lib2to3/", "/ensurepip/"];
-        if entry.file_type().is_file() && !left_out.iter().any(|part| path.contains(part)) {
-            files.push((path, fs::read(entry.path()).unwrap(), 0o644));
-        }
-    }
-    let list: String = files.iter().map(|(path, ..)| format!("{path}\n")).collect();
-    let list = format!("bin/python3\n{list}");
-    files.push(("info/files".to_owned(), list.into_bytes(), 0o644));
-    files.push(("info/index.json".to_owned(), index.to_string().into_bytes(), 0o644));
-    let mut tar = tar::Builder::new(bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast()));
-    let header = |mode: u32, size: usize| {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(mode);
-        header.set_size(size as u64);
-        header.set_mtime(1_700_000_000);
-        header
-    };
-    for (path, bytes, mode) in &files {
-        tar.append_data(&mut header(*mode, bytes.len()), path, bytes.as_slice()).unwrap();
-    }
-    let mut link = header(0o777, 0);
-    link.set_entry_type(tar::EntryType::Symlink);
-    tar.append_link(&mut link, "bin/python3", "python3.11").unwrap();
-    let bytes = tar.into_inner().unwrap().finish().unwrap();
-    let mut record = index;
-    record["size"] = bytes.len().into();
-    record["sha256"] = rootsmith::digest::Digest::of(&bytes).hex().into();
-    let name = "python-3.11.2-0.tar.bz2";
-    fs::write(folder.join(name), bytes).unwrap();
-    let repodata = serde_json::json!({ "info": { "subdir": "linux-64" }, "packages": { name: record } });
-    fs::write(folder.join("repodata.json"), repodata.to_string()).unwrap();
 }

@@ -20,6 +20,12 @@ mod clients;
 mod commands;
 #[cfg(feature = "conda")]
 mod conda;
+#[cfg(feature = "conda")]
+mod conda_channels;
+#[cfg(feature = "conda")]
+mod conda_images;
+#[cfg(feature = "conda")]
+mod conda_inputs;
 mod custom;
 mod dnf;
 mod golden;

@@ -4,6 +4,8 @@ pub mod apk;
 pub mod archive;
 #[cfg(feature = "conda")]
 pub mod base;
+#[cfg(feature = "conda")]
+pub mod conda;
 pub mod deb;
 pub mod door;
 #[path = "../../../src/elf/tests/writer.rs"]
@@ -16,4 +18,6 @@ pub mod raw_tar;
 pub mod require;
 pub mod rpm;
 pub mod toy;
+#[cfg(feature = "conda")]
+pub mod web;
 pub mod workspace;
