@@ -62,6 +62,12 @@ pub enum Error {
         /// Which content cannot be read, and why not.
         source: std::io::Error,
     },
+    /// Files cannot be compared, or looked at.
+    #[error("cannot read the files")]
+    Contents {
+        /// Which content cannot be read, and why not.
+        source: std::io::Error,
+    },
     /// An image that a recipe starts from.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -266,7 +272,7 @@ impl Error {
             Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
             Self::Pass(PassError::Content { .. }) => Blame::Machine,
             Self::Program(ProgramError::Unreadable { source: ElfError::Io(_), .. }) => Blame::Machine,
-            Self::Pass(PassError::Compare { .. }) | Self::Compare { .. } => Blame::Machine,
+            Self::Pass(PassError::Compare { .. }) | Self::Compare { .. } | Self::Contents { .. } => Blame::Machine,
             _ => Blame::Input,
         }
     }
@@ -397,7 +403,7 @@ fn of_apk(error: &ApkError) -> Blame {
         ApkError::Content { .. } => Blame::Machine,
         ApkError::Solve(_) | ApkError::FileConflict { .. } | ApkError::NotChosen { .. } => Blame::Input,
         ApkError::KeyFile { .. } | ApkError::NoKeyInFile { .. } | ApkError::UnknownKey { .. } => Blame::Input,
-        ApkError::NoRepository { .. } | ApkError::Unsigned { .. } => Blame::Input,
+        ApkError::NoRepository { .. } | ApkError::Unsigned { .. } | ApkError::World(_) => Blame::Input,
         _ => Blame::Upstream,
     }
 }

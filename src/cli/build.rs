@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
-use super::args::{BuildArgs, LockArgs, NetworkArgs};
+use super::args::{BuildArgs, LockArgs, NetworkArgs, Secret};
 use super::{Answer, Session, network};
 use crate::context::Context;
 use crate::dest::Target;
@@ -32,7 +32,7 @@ pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, 
         targets,
         threads: threads(arguments.threads),
         docker_socket: docker_socket(session)?,
-        secrets: secrets(arguments)?,
+        secrets: secrets(&arguments.secrets)?,
     };
     let context = session.context(&arguments.network)?;
     if arguments.fresh {
@@ -45,6 +45,27 @@ pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, 
         binary::build(&programs.collect::<Vec<_>>(), &options, &context)?
     };
     Ok(answer(&built, arguments.json, &context))
+}
+
+/// The options of a build that is written nowhere: for what is compared or looked into.
+pub(super) fn plain_options(
+    recipe: PathBuf,
+    variant: Option<String>,
+    network: &NetworkArgs,
+    given: &[Secret],
+    session: &Session,
+) -> Result<BuildOptions, Error> {
+    Ok(BuildOptions {
+        recipe,
+        variant,
+        platforms: Vec::new(),
+        lock: lock_options(network, session)?,
+        tags: Vec::new(),
+        targets: Vec::new(),
+        threads: threads(None),
+        docker_socket: docker_socket(session)?,
+        secrets: secrets(given)?,
+    })
 }
 
 /// Shows the summary of a finished image; gives its digest, or more as JSON.
@@ -146,15 +167,15 @@ pub(super) fn docker_socket(session: &Session) -> Result<std::path::PathBuf, Err
     }
 }
 
-fn secrets(arguments: &BuildArgs) -> Result<BTreeMap<String, Vec<u8>>, Error> {
-    let read = |secret: &super::args::Secret| match std::fs::read(&secret.source) {
+fn secrets(given: &[Secret]) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let read = |secret: &Secret| match std::fs::read(&secret.source) {
         Ok(bytes) => Ok((secret.id.clone(), bytes)),
         Err(error) => Err(Error::Usage {
             message: format!("cannot read the secret `{}`: {}: {error}", secret.id, secret.source.display()),
             help: "`--secret id=NAME,src=FILE` names a file that you may read".to_owned(),
         }),
     };
-    arguments.secrets.iter().map(read).collect()
+    given.iter().map(read).collect()
 }
 
 /// What a person wants to know of a finished image.

@@ -17,6 +17,12 @@ pub fn explain(code: Option<&str>) -> Result<String, Error> {
     if let Some((code, about, text)) = TEXTS.iter().find(|(known, ..)| *known == code) {
         return Ok(format!("{code}: {about}\n\n{text}\n"));
     }
+    if code.starts_with('/') {
+        return Err(Error::Usage {
+            message: format!("`{code}` is a path, and nothing says of which image"),
+            help: format!("`rootsmith explain {code} --image oci:DIR`, or `--image RECIPE.toml`"),
+        });
+    }
     let nearest = TEXTS.iter().map(|(known, ..)| (strsim::jaro_winkler(known, code), known));
     let nearest = nearest.filter(|(alike, _)| *alike > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
     Err(Error::Usage {

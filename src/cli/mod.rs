@@ -5,6 +5,7 @@
 pub mod args;
 mod build;
 mod capture;
+mod compare;
 pub mod environment;
 mod explain;
 mod import;
@@ -135,6 +136,8 @@ fn run(command: Command, session: &Session) -> Result<Answer, Error> {
         Command::Layer(arguments) => layer::layer(&arguments, session),
         Command::Import(arguments) => import::import(&arguments, session),
         Command::Inspect(arguments) => inspect::inspect(&arguments, session),
+        Command::Diff(arguments) => compare::diff(&arguments, session),
+        Command::Verify(arguments) => compare::verify(&arguments, session),
         Command::Init(arguments) => init::init(&arguments, session),
         Command::Schema(_) => Ok(Answer::new(crate::recipe::schema())),
         Command::Store(arguments) => store::run(&arguments.command, session),
@@ -147,7 +150,10 @@ fn run(command: Command, session: &Session) -> Result<Answer, Error> {
             clap_complete::generate(arguments.shell, &mut Cli::command(), "rootsmith", &mut script);
             Ok(Answer::new(String::from_utf8_lossy(&script)))
         }
-        Command::Explain(arguments) => explain::explain(arguments.code.as_deref()).map(Answer::new),
+        Command::Explain(arguments) => match (&arguments.what, &arguments.image) {
+            (Some(path), Some(image)) => compare::explain(path, image, &arguments, session),
+            (code, _) => explain::explain(code.as_deref()).map(Answer::new),
+        },
     }
 }
 

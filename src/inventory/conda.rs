@@ -57,7 +57,7 @@ pub fn packages(tree: &Tree) -> Result<Vec<Package>, InventoryError> {
 }
 
 /// `.../conda-meta/NAME-VERSION-BUILD.json`: none of the three is empty, and only the name may have dashes.
-fn is_record(path: &TreePath) -> bool {
+pub(super) fn is_record(path: &TreePath) -> bool {
     let mut components = path.components().rev();
     let record = components.next().and_then(|name| name.strip_suffix(b".json"));
     let dashes = |name: &[u8]| name.iter().filter(|byte| **byte == b'-').count();

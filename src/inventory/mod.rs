@@ -8,11 +8,13 @@ mod binaries;
 mod conda;
 mod dpkg;
 mod os_release;
+mod owners;
 pub mod rpm;
 
 use std::io;
 
 pub use os_release::{OsRelease, os_release};
+pub use owners::{Diverted, Owner, owners};
 
 use crate::package::Package;
 use crate::tree::{ResolveError, Tree, TreePath};

@@ -1,80 +1,36 @@
 //! Building an image from a recipe.
 
+mod options;
+mod remembered;
+
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
+
+pub use options::{BuildOptions, Built};
 
 use crate::context::Context;
 use crate::dest::Target;
 use crate::digest::Digest;
-use crate::epoch::Epoch;
 use crate::error::Error;
+<<<<<<< HEAD
 use crate::image::{Artifact, Image, Index, Layer};
 use crate::lock::Lock;
 use crate::oci::Reference;
 use crate::ops::conda;
+=======
+use crate::image::{Artifact, Image, Index};
+use crate::lock::Lock;
+>>>>>>> main
 use crate::ops::config;
 use crate::ops::forge::{self, Applied, Packing};
-use crate::ops::lock::{self, LockOptions};
+use crate::ops::lock;
 use crate::ops::publish::{self, Finished};
-use crate::ops::{above, programs, remembered, run, source};
+use crate::ops::{above, programs, run, source};
 use crate::pass;
 use crate::platform::Platform;
 use crate::recipe::{self, Recipe};
 use crate::source::Rootfs;
 use crate::source::oci::Inherited;
-
-/// What to build, and where it goes.
-#[derive(Clone, Debug)]
-pub struct BuildOptions {
-    /// The recipe.
-    pub recipe: PathBuf,
-    /// Its variant, where one is wanted.
-    pub variant: Option<String>,
-    /// Those of its platforms that are built; all of them where none is named.
-    pub platforms: Vec<Platform>,
-    /// How the lock is treated.
-    pub lock: LockOptions,
-    /// Names and tags that replace those of the recipe.
-    pub tags: Vec<String>,
-    /// Where the image goes; nowhere is allowed, and then only its digest is found out.
-    pub targets: Vec<Target>,
-    /// Threads that compress.
-    pub threads: NonZeroUsize,
-    /// The socket of the Docker engine, for `docker-daemon:`.
-    pub docker_socket: PathBuf,
-    /// Secrets by id, for `[[run]]`.
-    pub secrets: BTreeMap<String, Vec<u8>>,
-}
-
-/// What was built.
-#[derive(Clone, Debug)]
-pub struct Built {
-    /// The image.
-    pub artifact: Artifact,
-    /// Its names.
-    pub names: Vec<Reference>,
-    /// The one timestamp in it.
-    pub epoch: Epoch,
-    /// What the source made: `81 packages of debian trixie`.
-    pub source: String,
-    /// What each pass did, in order.
-    pub passes: Vec<Applied>,
-}
-
-impl BuildOptions {
-    /// The files and folders of this machine that the build writes.
-    pub(super) fn places(&self) -> impl Iterator<Item = PathBuf> {
-        self.targets.iter().filter_map(Target::place).map(PathBuf::from)
-    }
-}
-
-impl Built {
-    /// The image's digest.
-    pub fn digest(&self) -> Digest {
-        self.artifact.digest()
-    }
-}
 
 /// Builds the image of a recipe and writes it to all targets.
 pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> {
@@ -93,19 +49,37 @@ pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Conte
     if let Some(built) = recall(key.as_ref(), recipe, options, context)? {
         return Ok(built);
     }
-    let outputs: Vec<PathBuf> = options.places().collect();
     let mut forged = Vec::new();
     for platform in platforms {
+<<<<<<< HEAD
         let recipe = recipe.on(platform);
         let rootfs = source::fetch(&recipe, &lock, platform, &options.lock, &outputs, context)?;
         let inherited = source::inherited(&recipe, &lock, platform, context)?;
         forged.push(forge(&recipe, platform, rootfs, &inherited, &lock, options, context)?);
+=======
+        forged.push(for_platform(recipe, &lock, platform, options, context)?);
+>>>>>>> main
     }
     let built = deliver(recipe, forged, options, context)?;
     if let Some(key) = key {
         remembered::remember(&key, &built, &context.store);
     }
     Ok(built)
+}
+
+/// Makes the image for one platform of what the lock holds.
+pub(super) fn for_platform(
+    recipe: &Recipe,
+    lock: &Lock,
+    platform: Platform,
+    options: &BuildOptions,
+    context: &Context,
+) -> Result<Forged, Error> {
+    let recipe = recipe.on(platform);
+    let outputs: Vec<PathBuf> = options.places().collect();
+    let rootfs = source::fetch(&recipe, lock, platform, &options.lock, &outputs, context)?;
+    let inherited = source::inherited(&recipe, lock, platform, context)?;
+    forge(&recipe, platform, rootfs, &inherited, options, context)
 }
 
 /// Writes the images of all platforms to all targets.
@@ -180,8 +154,8 @@ fn platforms(recipe: &Recipe, asked: &[Platform]) -> Result<Vec<Platform>, Error
 
 /// The image of one platform, and what it was packed from.
 pub(super) struct Forged {
-    image: Image,
-    rootfs: Rootfs,
+    pub(super) image: Image,
+    pub(super) rootfs: Rootfs,
     passes: Vec<Applied>,
 }
 

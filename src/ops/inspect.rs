@@ -143,7 +143,8 @@ fn inspection(opened: &Opened) -> Result<Inspection, InventoryError> {
     })
 }
 
-fn config(document: &ImageConfiguration) -> Config {
+/// What an image's configuration says, for a person.
+pub(super) fn config(document: &ImageConfiguration) -> Config {
     let config = document.config().clone().unwrap_or_default();
     let variant = document.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
     Config {

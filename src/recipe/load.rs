@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -169,11 +169,13 @@ fn read_chain(path: &Path, text: io::Result<String>, notebook: &mut Notebook) ->
 fn read_text(path: &Path) -> io::Result<String> {
     // A recipe is written by hand; what is larger is another file by mistake.
     const MOST: u64 = 4 << 20;
-    let metadata = fs::metadata(path)?;
-    if metadata.len() > MOST {
+    let mut bytes = Vec::new();
+    // Not all that can be read has a size: devices and pipes go on as long as they like.
+    fs::File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a recipe has at most 4 MiB"));
     }
-    fs::read_to_string(path)
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 /// The file that a layer extends, with its text and the place that names it.

@@ -6,12 +6,16 @@
 //! vDSO that the kernel maps into each process; at every exec the tracer takes the vDSO's address out of the new
 //! process's auxiliary vector, so that the C library falls back to calls.
 //!
+//! A program that asks for the time again and again is waiting for it to pass, as MariaDB does when it measures its timers:
+//! from its thousandth question on, every further one finds it a millisecond later. That too depends on nothing but the
+//! program.
+//!
 //! A traced program and all that it starts dies with the tracer (`PTRACE_O_EXITKILL`), also where there is no PID
 //! namespace.
 
 #![allow(unsafe_code)] // fork, and the bytes of `struct utsname`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CString, c_void};
 use std::io::{self, IoSliceMut};
 use std::os::fd::OwnedFd;
@@ -31,6 +35,9 @@ const WORD: u64 = 8;
 /// Bytes of the smallest page.
 const PAGE: u64 = 4096;
 
+/// How often a thread may ask for the time before it counts as waiting for it to pass.
+const PATIENCE: u64 = 1000;
+
 /// Types of entries in the auxiliary vector (linux/auxvec.h).
 const AT_NULL: u64 = 0;
 const AT_IGNORE: u64 = 1;
@@ -45,7 +52,7 @@ pub(super) fn run(step: &Step) -> io::Result<i32> {
         ForkResult::Child => program.execute(wait, go),
         ForkResult::Parent { child } => {
             drop(wait);
-            Tracer { time: step.time, alive: BTreeSet::new() }.trace(child, go)
+            Tracer { time: step.time, alive: BTreeSet::new(), questions: BTreeMap::new() }.trace(child, go)
         }
     }
 }
@@ -113,6 +120,8 @@ impl Program {
 struct Tracer {
     time: i64,
     alive: BTreeSet<Pid>,
+    /// How often each thread has asked for the time.
+    questions: BTreeMap<Pid, u64>,
 }
 
 impl Tracer {
@@ -144,6 +153,7 @@ impl Tracer {
             };
             if let Some((pid, ended_with)) = ended {
                 self.alive.remove(&pid);
+                self.questions.remove(&pid);
                 if pid == child {
                     code = Some(ended_with);
                     self.alive.iter().for_each(|pid| end(*pid));
@@ -169,23 +179,39 @@ impl Tracer {
     }
 
     /// Answers the call at which `pid` stopped.
-    fn answer(&self, pid: Pid) -> nix::Result<()> {
+    fn answer(&mut self, pid: Pid) -> nix::Result<()> {
         let mut call = Call::of(pid)?;
         let [first, second, third, ..] = call.arguments();
         let result = match call.number() {
-            libc::SYS_clock_gettime => put_words(pid, second, &[self.time.cast_unsigned(), 0]).map(|()| 0),
+            libc::SYS_clock_gettime => {
+                let (seconds, milliseconds) = self.time_of_day(pid);
+                put_words(pid, second, &[seconds, milliseconds * 1_000_000]).map(|()| 0)
+            }
             libc::SYS_gettimeofday if first == 0 => Ok(0),
-            libc::SYS_gettimeofday => put_words(pid, first, &[self.time.cast_unsigned(), 0]).map(|()| 0),
+            libc::SYS_gettimeofday => {
+                let (seconds, milliseconds) = self.time_of_day(pid);
+                put_words(pid, first, &[seconds, milliseconds * 1000]).map(|()| 0)
+            }
             libc::SYS_uname => put_bytes(pid, first, &host_name()?).map(|()| 0),
             libc::SYS_sched_getaffinity if second < WORD => Err(Errno::EINVAL),
             libc::SYS_sched_getaffinity => put_words(pid, third, &[1]).map(|()| WORD.cast_signed()),
             #[cfg(target_arch = "x86_64")]
-            libc::SYS_time if first == 0 => Ok(self.time),
-            #[cfg(target_arch = "x86_64")]
-            libc::SYS_time => put_words(pid, first, &[self.time.cast_unsigned()]).map(|()| self.time),
+            libc::SYS_time => {
+                let (seconds, _) = self.time_of_day(pid);
+                let put = if first == 0 { Ok(()) } else { put_words(pid, first, &[seconds]) };
+                put.map(|()| seconds.cast_signed())
+            }
             _ => return Ok(()),
         };
         call.give(pid, result.unwrap_or_else(|error| -(error as i64)))
+    }
+
+    /// Seconds since 1970 and milliseconds of the next, as the thread is told them.
+    fn time_of_day(&mut self, pid: Pid) -> (u64, u64) {
+        let asked = self.questions.entry(pid).or_default();
+        *asked += 1;
+        let passed = asked.saturating_sub(PATIENCE);
+        (self.time.cast_unsigned() + passed / 1000, passed % 1000)
     }
 }
 

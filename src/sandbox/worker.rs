@@ -234,8 +234,14 @@ fn on_disk() -> Result<PathBuf, Fault> {
     Ok(root)
 }
 
-/// Whether a quarter of the memory that is free holds the stage; the other three are for everybody else.
+/// The largest stage in memory: with all else that a build holds it stays below 200 MiB.
+const STAGE_IN_MEMORY: u64 = 96 << 20;
+
+/// Whether the stage is small, and a quarter of the memory that is free holds it; the other three are for everybody else.
 fn fits_in_memory(size: u64) -> bool {
+    if size > STAGE_IN_MEMORY {
+        return false;
+    }
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kibibytes: u64 = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0);

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 pub use content::{Content, ContentReader};
-pub use difference::Difference;
+pub use difference::{Difference, same_content};
 pub use inode::{Inode, Meta, Node, Origin, Xattrs};
 pub use path::{PathError, TreePath, escape};
 pub use resolve::ResolveError;

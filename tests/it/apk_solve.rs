@@ -39,7 +39,8 @@ const REQUESTS: [&[&str]; 20] = [
     &["alpine-sdk", "zsh", "vim", "perl~5.34", "!git-perl", "python3>=3.10"],
 ];
 
-fn index() -> Index {
+/// Alpine's index, its signature verified.
+pub fn index() -> Index {
     let bytes = fs::read(data().join(INDEX)).unwrap();
     let (text, signed_by) = open_index(&bytes, Some(&Keyring::of_distribution("alpine")), "3.16").unwrap();
     assert_eq!(signed_by.as_deref(), Some("alpine-devel@lists.alpinelinux.org-6165ee59.rsa.pub"));
@@ -50,6 +51,12 @@ fn solved<'a>(index: &'a Index, world: &[&'a str]) -> Result<Vec<Chosen<'a>>, So
     let repository = Repository { id: "alpine-main", tag: None, index };
     let world: Vec<_> = world.iter().map(|entry| Relation::parse(entry).unwrap()).collect();
     solve::solve(&world, &[repository])
+}
+
+/// The packages chosen for a world, as `name-version`.
+pub fn names(index: &Index, world: &[&str]) -> Result<BTreeSet<String>, SolveError> {
+    let name = |one: &Chosen<'_>| format!("{}-{}", one.record.name(), one.record.version());
+    Ok(solved(index, world)?.iter().map(name).collect())
 }
 
 #[test]
@@ -186,4 +193,38 @@ fn fits(range: &str, version: Option<&str>) -> bool {
         "~" | "=~" | "~=" => found.begins_with(wanted),
         other => panic!("{other}"),
     }
+}
+
+#[test]
+fn scratch_oracle() {
+    let index = index();
+    let Ok(file) = std::env::var("APK_ORACLE") else { return };
+    let oracle: Vec<(Vec<String>, serde_json::Value)> = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let (mut same, mut differ) = (0, 0);
+    for (world, answer) in &oracle {
+        let world: Vec<&str> = world.iter().map(String::as_str).collect();
+        let ours = names(&index, &world);
+        let list = answer.as_array().unwrap();
+        let theirs: Option<BTreeSet<String>> = if list.first().is_some_and(|first| first == "ERROR") {
+            None
+        } else {
+            Some(list.iter().map(|p| format!("{}-{}", p[0].as_str().unwrap(), p[1].as_str().unwrap())).collect())
+        };
+        let mine: Option<BTreeSet<String>> = ours.as_ref().ok().cloned();
+        if mine == theirs {
+            same += 1;
+            continue;
+        }
+        differ += 1;
+        match (mine, theirs) {
+            (Some(mine), Some(theirs)) => eprintln!(
+                "{world:?}: only ours {:?}; only apk's {:?}",
+                mine.difference(&theirs).collect::<Vec<_>>(),
+                theirs.difference(&mine).collect::<Vec<_>>()
+            ),
+            (None, _) => eprintln!("{world:?}: we fail: {}", ours.map(drop).unwrap_err()),
+            (_, None) => eprintln!("{world:?}: apk fails: {}", list[1].as_str().unwrap().replace('\n', " ")),
+        }
+    }
+    eprintln!("SAME {same} DIFFER {differ}");
 }

@@ -10,7 +10,7 @@ use crate::support::toy;
 use crate::support::workspace::{Workspace, finish, run};
 
 const OS_RELEASE: &str = "ID=acme\nNAME=\"Acme Linux\"\nVERSION_CODENAME=quail\nVERSION_ID=4\n\
-                          PRETTY_NAME=\"Acme Linux 4 (quail)\"\nID_LIKE=debian\nHOME_URL=\"https://acme.example/\"\n\
+                          ID_LIKE=debian\nPRETTY_NAME=\"Acme Linux 4 (quail)\"\nHOME_URL=\"https://acme.example/\"\n\
                           BUG_REPORT_URL=\"https://acme.example/bugs\"\n";
 
 /// A workspace with an archive of the recipe's name, and the recipe with its address.

@@ -437,8 +437,10 @@ fn a_machine_without_dnf_or_rpm_is_told_how_to_get_them() {
     );
     let here = workspace.rootsmith(["doctor"]);
     assert!(here.stdout.contains("ok       fedora, rhel, ..."), "{}", here.stdout);
-    build(&workspace, &[]).succeeded();
-    let refused = with_path(&nothing, &["build", "toy.toml", "--progress", "none"]);
+    let built = build(&workspace, &[]).digest();
+    let again = with_path(&nothing, &["build", "toy.toml", "--progress", "none"]);
+    assert_eq!(again.digest(), built, "what was built before needs neither");
+    let refused = with_path(&nothing, &["build", "toy.toml", "--progress", "none", "--store", "other-store"]);
     refused.failed_with(3).says("there is no `rpm`");
 }
 

@@ -687,7 +687,7 @@ fn group_21_images() {
                 m["layers"] = json!([{ "mediaType": foreign, "size": 3,
             "digest": format!("sha256:{:064}", 0), "urls": ["http://127.0.0.1:9/"] }])
             }),
-            Refused("has no `blobs/"),
+            Refused("is foreign"),
         ),
         ("fewer layers", image(&|m| m["layers"] = json!([])), Refused("has 0 layers, but its configuration names 1")),
         (

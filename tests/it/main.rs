@@ -12,6 +12,7 @@
 
 mod apk;
 mod apk_install;
+mod apk_peer;
 mod apk_solve;
 mod architecture;
 mod capture;
@@ -26,6 +27,7 @@ mod conda_channels;
 mod conda_images;
 #[cfg(feature = "conda")]
 mod conda_inputs;
+mod conformance;
 mod custom;
 mod dnf;
 mod golden;

@@ -2,6 +2,7 @@
 
 mod build;
 mod capture;
+mod compare;
 mod image;
 mod import;
 mod layer;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use build::{BuildArgs, LockArgs, Secret};
 pub use capture::CaptureArgs;
+pub use compare::{DiffArgs, ExplainArgs, RecipeArgs, VerifyArgs};
 pub use image::{InitArgs, InspectArgs};
 pub use import::{ImportArgs, LayerCompression};
 pub use layer::LayerArgs;
@@ -123,6 +125,10 @@ pub enum Command {
     Import(Box<ImportArgs>),
     /// Show what is in an image: configuration, layers, packages, largest paths
     Inspect(InspectArgs),
+    /// Show what two images have differently: packages, configuration, files
+    Diff(Box<DiffArgs>),
+    /// Rebuild an image from its recipe's lock, and compare
+    Verify(Box<VerifyArgs>),
     /// Write a recipe to begin with
     Init(InitArgs),
     /// Print the JSON schema of recipes, for editors
@@ -139,9 +145,12 @@ pub enum Command {
                            rootsmith completions zsh > ~/.zfunc/_rootsmith"
     )]
     Completions(CompletionsArgs),
-    /// Explain an error by its code
-    #[command(after_long_help = "Examples:\n  rootsmith explain http::mismatch\n  rootsmith explain")]
-    Explain(ExplainArgs),
+    /// Explain an error by its code, or which package, pass or layer put a file into an image
+    #[command(
+        after_long_help = "Examples:\n  rootsmith explain http::mismatch\n  rootsmith explain /usr/bin/env --image oci:out/trixie\n  \
+                           rootsmith explain /etc/passwd --image trixie.toml\n  rootsmith explain"
+    )]
+    Explain(Box<ExplainArgs>),
 }
 
 /// Which inputs may change, and from where they come.
@@ -193,13 +202,6 @@ pub struct DoctorArgs {
 pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,
-}
-
-/// `rootsmith explain`.
-#[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// The code, as an error shows it; without one, all codes are listed
-    pub code: Option<String>,
 }
 
 /// `rootsmith schema`.

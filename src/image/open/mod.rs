@@ -4,6 +4,7 @@
 
 mod choose;
 mod error;
+mod folder;
 mod growth;
 mod members;
 mod stored;
@@ -23,6 +24,7 @@ use crate::platform::Platform;
 use crate::tree::{Content, Origin, Tree};
 pub use error::OpenError;
 use error::{failed, mismatch};
+pub use folder::open_folder;
 use growth::Growth;
 use members::Members;
 pub use stored::{Stored, StoredLayer, locate};

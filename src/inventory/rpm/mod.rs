@@ -33,6 +33,36 @@ const FORMS: [(&str, Reader); 3] =
 /// The installed packages of all databases.
 pub fn packages(tree: &Tree) -> Result<Vec<Package>, InventoryError> {
     let mut packages = Vec::new();
+    each_header(tree, &mut |header| {
+        packages.push(package(header)?);
+        Some(())
+    })?;
+    let manifest = TreePath::literal(MANIFEST);
+    if let Some(text) = read_text(tree, &manifest, LARGEST)? {
+        packages.extend(text.lines().filter_map(listed));
+    }
+    Ok(packages)
+}
+
+/// The names of the packages that have one of `files`: paths as the packages name them.
+pub(super) fn owners(tree: &Tree, is_it: &dyn Fn(&str) -> bool) -> Result<Vec<String>, InventoryError> {
+    let mut owners = Vec::new();
+    each_header(tree, &mut |header| {
+        let (names, folders) = (header.strings(tag::BASENAMES), header.strings(tag::DIRNAMES));
+        let folder = |place: &u64| usize::try_from(*place).ok().and_then(|place| folders.get(place));
+        let folders = header.numbers(tag::DIRINDEXES);
+        let mut files =
+            names.iter().zip(&folders).filter_map(|(name, place)| Some(format!("{}{name}", folder(place)?)));
+        if files.any(|file| is_it(&file)) {
+            owners.push(header.string(tag::NAME)?.to_owned());
+        }
+        Some(())
+    })?;
+    Ok(owners)
+}
+
+/// Gives `each` the header of every installed package; `None` from it means that the header is damaged.
+fn each_header(tree: &Tree, each: &mut dyn FnMut(&Header<'_>) -> Option<()>) -> Result<(), InventoryError> {
     for place in PLACES {
         for (file, read) in FORMS {
             let path = TreePath::literal(place).join(file).expect("a name of one component");
@@ -49,16 +79,12 @@ pub fn packages(tree: &Tree) -> Result<Vec<Package>, InventoryError> {
                 let header = Header::parse(&header).ok_or_else(damaged)?;
                 // Keys that rpm trusts are kept as packages of this name.
                 if header.string(tag::NAME) != Some("gpg-pubkey") {
-                    packages.push(package(&header).ok_or_else(damaged)?);
+                    each(&header).ok_or_else(damaged)?;
                 }
             }
         }
     }
-    let manifest = TreePath::literal(MANIFEST);
-    if let Some(text) = read_text(tree, &manifest, LARGEST)? {
-        packages.extend(text.lines().filter_map(listed));
-    }
-    Ok(packages)
+    Ok(())
 }
 
 fn read_bytes(tree: &Tree, path: &TreePath) -> Result<Option<Vec<u8>>, InventoryError> {

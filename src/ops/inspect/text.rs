@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::{Config, Inspection, Usage};
+use crate::ops::facts::bytes;
 
 impl Inspection {
     /// Some screens of text; ends with a newline.
@@ -85,16 +86,4 @@ fn words(words: &[String]) -> String {
 /// Without control characters, which could play tricks on a terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
-}
-
-/// Bytes in decimal units.
-fn bytes(count: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
-    match UNITS.into_iter().find(|(unit, _)| count >= *unit) {
-        Some((unit, name)) => {
-            let tenths = count / (unit / 10);
-            format!("{}.{} {name}", tenths / 10, tenths % 10)
-        }
-        None => format!("{count} B"),
-    }
 }

@@ -64,7 +64,7 @@ pub(super) fn fetch(
 /// Packages that other tables of the recipe need.
 fn extra(recipe: &Recipe) -> Vec<&'static str> {
     match recipe.harden.init {
-        Init::Tini => vec!["tini"],
-        Init::None => Vec::new(),
+        Init::Tini if recipe.harden.local_init.is_none() => vec!["tini"],
+        Init::Tini | Init::None => Vec::new(),
     }
 }

@@ -113,15 +113,12 @@ pub enum ApkError {
         /// What is wrong.
         problem: String,
     },
-    /// A relation of a package means nothing.
-    #[error("cannot read the relations of the package {package}")]
-    #[diagnostic(help("the index is wrong where it comes from: tell its keepers"))]
-    Relation {
-        /// The package.
-        package: String,
-        /// Why not.
-        source: RelationError,
-    },
+    /// An entry of `packages` means nothing.
+    #[error("cannot read what `packages` asks for")]
+    #[diagnostic(help(
+        "an entry is a name, and where wanted `=`, `<`, `>`, `<=`, `>=` or `~` and a version, or `@` and a tag"
+    ))]
+    World(#[source] RelationError),
     /// A package is not the one that the index or lock speaks of.
     #[error("{package} has {what} {found}, where {expected} is expected")]
     #[diagnostic(help("the file was changed, or the repository is being updated: try again later, or another mirror"))]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aws_lc_rs::signature::{
-    RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RsaParameters,
-    UnparsedPublicKey,
+    RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+    RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, RsaParameters, UnparsedPublicKey,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -58,6 +58,9 @@ const ALPINE: [(&str, &str); 17] = built_in![
     "alpine-devel@lists.alpinelinux.org-616db30d.rsa.pub",
 ];
 
+/// See `keys/README.md` for where it comes from.
+const WOLFI: [(&str, &str); 1] = built_in!["wolfi-signing.rsa.pub"];
+
 /// See `keys/README.md` for where they come from.
 const CHAINGUARD: [(&str, &str); 3] = built_in![
     "chainguard-7fb528a64a862d44bbea6069093f1fec29fa864ba7e9754828eeceed3f487239.rsa.pub",
@@ -70,7 +73,8 @@ impl Keyring {
     pub fn of_distribution(name: &str) -> Self {
         let keys: &[(&str, &str)] = match name {
             "alpine" => &ALPINE,
-            "wolfi" | "chainguard" => &CHAINGUARD,
+            "wolfi" => &WOLFI,
+            "chainguard" => &CHAINGUARD,
             _ => &[],
         };
         let read =
@@ -150,11 +154,12 @@ impl Signature {
     }
 }
 
-/// The name says RSA with SHA-1 or SHA-256, padded by PKCS #1 1.5 (apk-tools' `src/extract_v2.c`).
+/// The name says RSA with SHA-1, SHA-256 or SHA-512, padded by PKCS #1 1.5 (apk-tools' `src/extract_v2.c`).
 fn algorithm(name: &str) -> Option<&'static RsaParameters> {
     match name {
         "RSA" => Some(&RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY),
         "RSA256" => Some(&RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY),
+        "RSA512" => Some(&RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY),
         _ => None,
     }
 }
@@ -171,12 +176,13 @@ mod tests {
 
     #[test]
     fn built_in_keys_are_read_and_written_as_they_are() {
-        for (name, pem) in ALPINE.iter().chain(&CHAINGUARD) {
+        for (name, pem) in ALPINE.iter().chain(&WOLFI).chain(&CHAINGUARD) {
             let key = PublicKey::parse(pem).unwrap();
             assert_eq!(key.pem().trim_end(), pem.trim_end(), "{name}");
             assert_eq!(PublicKey::from_base64(&key.base64()), Some(key));
         }
-        assert_eq!(Keyring::of_distribution("alpine").names().count(), 17);
+        let names = |distribution| Keyring::of_distribution(distribution).names().count();
+        assert_eq!((names("alpine"), names("wolfi"), names("chainguard")), (17, 1, 3));
         assert_eq!(Keyring::of_distribution("other"), Keyring::default());
     }
 

@@ -18,6 +18,7 @@ pub mod version;
 
 mod busybox;
 mod database;
+mod digests;
 mod error;
 mod fetch;
 mod install;

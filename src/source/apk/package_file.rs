@@ -210,7 +210,10 @@ fn member(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
 
 /// The signatures in the first member of a file; none where it is something else.
 fn signatures(section: &[u8], what: &str) -> Result<Vec<Signature>, ApkError> {
-    if !section.starts_with(b".SIGN.") {
+    let unread = |source| ApkError::Read { what: what.to_owned(), source };
+    let mut archive = tar::Archive::new(section);
+    let first = archive.entries().map_err(unread)?.next().transpose().map_err(unread)?;
+    if !first.is_some_and(|entry| entry.path_bytes().starts_with(b".SIGN.")) {
         return Ok(Vec::new());
     }
     let entries = entries(section, what)?.into_iter();

@@ -1,33 +1,27 @@
 //! From a request to a pin: which indexes are read, which packages are chosen, and what is in them.
 
-use std::sync::Mutex;
 use std::thread;
 
 use super::architecture_name;
+use super::digests::Digests;
 use super::error::ApkError;
 use super::index::Index;
 use super::keep;
 use super::keys::Keyring;
-use super::package_file::{PackageFile, open_index};
+use super::package_file::open_index;
 use super::relation::Relation;
 use super::repositories::{self, Mirrors, Repository};
-use super::solve::{self, Chosen};
+use super::solve;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::http::{address_in, without_secrets};
-use crate::lock::{ApkPin, LockedApk, LockedApkRepository, LockedKey, LockedScripts};
+use crate::lock::{ApkPin, LockedApkRepository, LockedKey, LockedScripts};
 use crate::platform::Platform;
-use crate::recipe::{ApkRequest, ApkScripts, Trust};
+use crate::recipe::{ApkPackage, ApkRequest, ApkScripts, Trust};
 use crate::report::{Phase, Unit};
 
 /// Indexes are at most this large, compressed (that of Alpine edge's community has 2 MB).
 const INDEX_LIMIT: u64 = 256 << 20;
-
-/// Packages above this size are fetched one at a time, because they are held in memory until their digest is known.
-const LARGE: u64 = 8 << 20;
-
-/// How many packages are fetched at once.
-const PARALLEL: usize = 4;
 
 /// What to resolve, and how.
 #[derive(Clone, Copy, Debug)]
@@ -68,17 +62,9 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<ApkPin, ApkError
     request.keys.iter().try_for_each(|path| keyring.add_file(path))?;
     let indexes = read_all(request, &keyring, architecture, mirrors, context)?;
     context.reporter.begin(Phase::Resolve, None, Unit::Items);
-    let mut world: Vec<String> = request.packages.iter().map(ToString::to_string).collect();
-    world.extend(
-        extra
-            .iter()
-            .filter(|name| !world.iter().any(|entry| entry == *name))
-            .map(|name| (*name).to_owned())
-            .collect::<Vec<_>>(),
-    );
-    let unreadable = |source| ApkError::Relation { package: "world".to_owned(), source };
-    let relations: Vec<Relation<'_>> =
-        world.iter().map(|entry| Relation::parse(entry)).collect::<Result<_, _>>().map_err(unreadable)?;
+    let world: Vec<&str> = request.packages.iter().map(ApkPackage::as_str).chain(extra.iter().copied()).collect();
+    let relations: Result<Vec<Relation<'_>>, _> = world.into_iter().map(Relation::parse).collect();
+    let relations = relations.map_err(ApkError::World)?;
     let for_solver: Vec<_> = indexes.iter().map(Read::for_solver).collect();
     let chosen = solve::solve(&relations, &for_solver)?;
     context.reporter.end(Phase::Resolve, &format!("{} packages", chosen.len()));
@@ -86,7 +72,8 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<ApkPin, ApkError
         Some((old, names)) => keep::kept(old, &chosen, names)?,
         None => Vec::new(),
     };
-    let packages = lock_all(&chosen, &old, &indexes, architecture, mirrors, context)?;
+    let repositories: Vec<&str> = indexes.iter().map(|read| read.repository.id.as_str()).collect();
+    let packages = Digests { architecture, repositories: &repositories, mirrors, context }.of(&chosen, old)?;
     let mut world: Vec<String> = relations.iter().map(ToString::to_string).collect();
     world.sort();
     world.dedup();
@@ -158,108 +145,6 @@ fn read_one(
         architecture,
         addresses: addresses.iter().map(|address| without_secrets(address)).collect(),
     }))
-}
-
-/// Finds out the digest of each package; several at once, in no order that shows.
-fn lock_all(
-    chosen: &[Chosen<'_>],
-    old: &[LockedApk],
-    indexes: &[Read],
-    architecture: &str,
-    mirrors: &Mirrors,
-    context: &Context,
-) -> Result<Vec<LockedApk>, ApkError> {
-    let is_kept = |chosen: &&Chosen<'_>| !old.iter().any(|kept| kept.name == chosen.record.name());
-    let mut waiting: Vec<&Chosen<'_>> = chosen.iter().filter(is_kept).collect();
-    waiting.sort_by_key(|chosen| chosen.record.size());
-    let total = waiting.iter().map(|chosen| chosen.record.size()).sum();
-    context.reporter.begin(Phase::Download, Some(total), Unit::Bytes);
-    let (queue, one_at_a_time) = (Mutex::new(waiting), Mutex::new(()));
-    let locked = Mutex::new((old.to_vec(), None::<ApkError>));
-    let work = || loop {
-        let next = queue.lock().expect("no thread panics while it holds the queue").pop();
-        let Some(chosen) = next else { return };
-        let alone = (chosen.record.size() > LARGE).then(|| one_at_a_time.lock());
-        let repository = &indexes[chosen.repository].repository.id;
-        let outcome = lock_one(chosen, repository, architecture, mirrors, context);
-        drop(alone);
-        let mut locked = locked.lock().expect("no thread panics while it holds the packages");
-        match outcome {
-            Ok(package) => locked.0.push(package),
-            Err(error) => {
-                locked.1.get_or_insert(error);
-                queue.lock().expect("no thread panics while it holds the queue").clear();
-            }
-        }
-    };
-    thread::scope(|scope| (0..PARALLEL).for_each(|_| drop(scope.spawn(work))));
-    let (packages, failure) = locked.into_inner().expect("no thread panicked, or the scope would have");
-    if let Some(error) = failure {
-        return Err(error);
-    }
-    context.reporter.end(Phase::Download, &format!("{} packages, {:.1} MB", packages.len(), total as f64 / 1e6));
-    Ok(packages)
-}
-
-/// A package with its digest. Its file is then in the store, and its control section is the one that the index names.
-fn lock_one(
-    chosen: &Chosen<'_>,
-    repository: &str,
-    architecture: &str,
-    mirrors: &Mirrors,
-    context: &Context,
-) -> Result<LockedApk, ApkError> {
-    let record = chosen.record;
-    let path = format!("{architecture}/{}", record.file_name());
-    let locked = |sha256| LockedApk {
-        name: record.name().to_owned(),
-        version: record.version().to_owned(),
-        architecture: record.architecture().to_owned(),
-        repository: repository.to_owned(),
-        path: path.clone(),
-        size: record.size(),
-        checksum: record.checksum().to_owned(),
-        sha256,
-    };
-    let store = &context.store;
-    let known =
-        format!("package with checksum {} of {} bytes, {}", record.checksum(), record.size(), record.file_name());
-    let known = Digest::of(known.as_bytes());
-    let remembered = store.recall(&known)?.and_then(|value| String::from_utf8(value).ok()?.parse::<Digest>().ok());
-    if let Some(digest) = remembered
-        && store.verified(&digest)?.is_some_and(|blob| blob.size == record.size())
-    {
-        context.reporter.advance(Phase::Download, record.size());
-        return Ok(locked(digest));
-    }
-    let mut failure = None;
-    for address in mirrors.get(repository).into_iter().flatten() {
-        let address = address_in(address, &path);
-        match fetch_one(&address, &record, context) {
-            Ok(digest) => {
-                store.remember(&known, digest.to_string().as_bytes())?;
-                context.reporter.advance(Phase::Download, record.size());
-                return Ok(locked(digest));
-            }
-            Err(error) => drop(failure.get_or_insert(error)),
-        }
-    }
-    Err(failure.expect("every repository has an address"))
-}
-
-fn fetch_one(address: &str, record: &super::index::Record<'_>, context: &Context) -> Result<Digest, ApkError> {
-    let what = without_secrets(address);
-    let bytes = context.http.fetch_bytes(address, record.size().saturating_add(1))?;
-    if bytes.len() as u64 != record.size() {
-        let (expected, found) = (format!("{} bytes", record.size()), format!("{} bytes", bytes.len()));
-        return Err(ApkError::Mismatch { package: what, what: "a file of", expected, found });
-    }
-    let blob = context.store.put(&bytes)?;
-    drop(bytes);
-    let package = PackageFile::read(&blob.path, &what)?;
-    package.check(&what, record.checksum())?;
-    package.check_name(&what, record.name(), record.version())?;
-    Ok(blob.digest)
 }
 
 /// The keys that the image's own apk needs for the same repositories.

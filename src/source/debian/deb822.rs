@@ -128,18 +128,24 @@ impl<'a> Lexer<'a> {
         self.position
     }
 
-    /// The line at the position and the offset of the next one.
-    fn peek(&self) -> Option<(&'a str, usize)> {
-        let rest = &self.text.as_bytes()[self.position..];
+    /// The line at `position` and the offset of the next one.
+    fn line_at(&self, position: usize) -> Option<(&'a str, usize)> {
+        let rest = &self.text.as_bytes()[position..];
         if rest.is_empty() {
             return None;
         }
         let (end, next) = memchr::memchr(b'\n', rest).map_or((rest.len(), rest.len()), |end| (end, end + 1));
-        Some((&self.text[self.position..self.position + end], self.position + next))
+        Some((&self.text[position..position + end], position + next))
+    }
+
+    /// Nothing more comes.
+    fn end(&mut self) {
+        self.position = self.text.len();
+        self.open = false;
     }
 
     fn step(&mut self) -> Result<Option<Token<'a>>, Deb822Error> {
-        while let Some((line, next)) = self.peek() {
+        while let Some((line, next)) = self.line_at(self.position) {
             self.line += 1;
             let start = self.position;
             self.position = next;
@@ -165,17 +171,19 @@ impl<'a> Lexer<'a> {
         if !is_field_name(name) {
             return Err(Deb822Error::BadName { line: number, found: excerpt(line) });
         }
-        while let Some((line, next)) = self.peek() {
-            let continues = match line.as_bytes().first() {
-                Some(b' ' | b'\t') => !is_blank(line),
-                Some(b'#') => self.text.as_bytes().get(next).is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'#')),
-                _ => false,
-            };
-            if !continues {
-                break;
+        // Comments belong to a value where it goes on after them.
+        let (mut ahead, mut lines) = (self.position, 0);
+        while let Some((line, next)) = self.line_at(ahead) {
+            lines += 1;
+            match line.as_bytes().first() {
+                Some(b' ' | b'\t') if !is_blank(line) => {
+                    self.line += std::mem::take(&mut lines);
+                    self.position = next;
+                }
+                Some(b'#') => {}
+                _ => break,
             }
-            self.line += 1;
-            self.position = next;
+            ahead = next;
         }
         self.open = true;
         let value = Value(self.text[start + colon + 1..self.position].trim_ascii());
@@ -189,8 +197,7 @@ impl<'a> Iterator for Lexer<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let result = self.step();
         if result.is_err() {
-            self.position = self.text.len();
-            self.open = false;
+            self.end();
         }
         result.transpose()
     }
@@ -228,7 +235,13 @@ impl<'a> Paragraph<'a> {
 /// The paragraphs of a text, in order. After an error nothing more comes.
 pub fn paragraphs(text: &str) -> impl Iterator<Item = Result<Paragraph<'_>, Deb822Error>> {
     let mut lexer = Lexer::new(text);
-    std::iter::from_fn(move || next_paragraph(&mut lexer).transpose())
+    std::iter::from_fn(move || {
+        let paragraph = next_paragraph(&mut lexer);
+        if paragraph.is_err() {
+            lexer.end();
+        }
+        paragraph.transpose()
+    })
 }
 
 /// The text that bytes hold, or where they stop to be text.
@@ -303,6 +316,13 @@ mod tests {
         let all: Vec<_> = paragraphs("A: 1\n# end\n\nA: 2\n#\nB: 3\n").collect::<Result<_, _>>().unwrap();
         assert_eq!(all[0].field("A").map(Value::raw), Some("1"));
         assert_eq!(all[1].field("B").map(Value::raw), Some("3"));
+        let one = Paragraph::parse("A: 1\n# two\n# lines\nB: 2\n#\n \n").unwrap();
+        assert_eq!(one.field("A").map(Value::raw), Some("1"));
+        assert_eq!(one.field("B").map(Value::raw), Some("2"));
+        assert_eq!(
+            paragraphs("A: 1\n#\n#\n 2\n#\n3\n").find_map(Result::err).unwrap().to_string().split(':').next(),
+            Some("line 6")
+        );
     }
 
     #[test]
@@ -319,5 +339,6 @@ mod tests {
         assert_eq!(Paragraph::parse("A: 1\n\nB: 2\n"), Err(Deb822Error::NotOne { found: 2 }));
         assert_eq!(text(b"a\xff"), Err(Deb822Error::NotUtf8 { offset: 1 }));
         assert_eq!(paragraphs("nonsense\nA: 1\n").count(), 1);
+        assert_eq!(paragraphs("A: 1\na: 2\n\nB: 1\n").count(), 1, "nothing comes after an error");
     }
 }

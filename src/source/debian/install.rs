@@ -2,21 +2,22 @@
 //!
 //! The first is the essential set, which has to be there before any script can run: its files and dpkg's database are
 //! laid into the tree, the tree is put into the sandbox, its preinst scripts are run there, and one `dpkg --configure -a`
-//! does the rest. The second is all others: a package whose preinst has nothing to do on a first installation is laid
-//! like those of the first stage; one whose preinst works is unpacked by the image's own dpkg, after what it
-//! pre-depends on.
+//! does the rest. The second is all others, in the order that apt would go: a package whose preinst has nothing to do on a
+//! first installation is laid like those of the first stage; one whose preinst works is unpacked by the image's own dpkg.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::InstallError;
 use super::database::{self, Interest};
 use super::lay::Layout;
+use super::order::{self, Step};
+use super::preinst;
 use super::scripts::{self, StandIns};
 use super::unpack::{Candidate, Unpacked};
-use super::{order, preinst};
 use crate::epoch::Epoch;
 use crate::report::{Phase, Reporter};
-use crate::sandbox::{Sandbox, Session, Settings};
+use crate::sandbox::{self, Sandbox, Session, Settings};
 use crate::store::Store;
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
@@ -24,7 +25,7 @@ use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 const DATABASE: &str = "var/lib/dpkg";
 
 /// Where .debs are put for the image's dpkg, for a moment.
-const PARCEL: &str = "var/cache/apt/archives/rootsmith.deb";
+const PARCELS: &str = "var/cache/apt/archives/rootsmith";
 
 /// What installing needs of its surroundings.
 pub(super) struct Surroundings<'a> {
@@ -49,6 +50,7 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     for package in &mut first {
         layout.lay(package)?;
     }
+    take_from_lists(&mut first, std::mem::take(&mut layout.taken));
     write_database(&mut layout, &first, &Existing::default(), around.epoch)?;
     let stand_ins = StandIns::put(&mut layout.tree);
 
@@ -61,7 +63,7 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     around.reporter.advance(Phase::Configure, first.len() as u64);
 
     if !second.is_empty() {
-        Second { layout: &mut layout, session: &mut session, around }.install(second)?;
+        Second { layout: &mut layout, session: &mut session, around }.install(second, &first)?;
     }
     let mut tree = session.collect(around.store)?;
     stand_ins.take_out(&mut tree);
@@ -96,61 +98,84 @@ struct Second<'a> {
 }
 
 impl Second<'_> {
-    fn install(&mut self, candidates: Vec<Candidate>) -> Result<(), InstallError> {
-        if let Some(diversions) = self.session.read(&in_database("diversions"))? {
-            self.layout.divert(&String::from_utf8_lossy(&diversions));
-        }
+    fn install(&mut self, candidates: Vec<Candidate>, installed: &[Unpacked]) -> Result<(), InstallError> {
         let count = candidates.len() as u64;
-        for batch in order::batches(candidates)? {
-            self.unpack(batch)?;
+        for step in order::plan(candidates, installed)? {
+            match step {
+                Step::Unpack(candidates) => self.unpack(candidates)?,
+                // What is in a circle of dependencies cannot be configured yet, and waits for the end.
+                Step::Configure(names) => drop(self.session.run_to_end(&self.dpkg("--configure", &names))?),
+            }
         }
         self.session.run(&scripts::step(&["dpkg", "--configure", "-a"], self.around.epoch))?;
         self.around.reporter.advance(Phase::Configure, count);
         Ok(())
     }
 
-    /// Unpacks packages that pre-depend on nothing unpacked with or after them.
-    fn unpack(&mut self, batch: Vec<Candidate>) -> Result<(), InstallError> {
+    /// Unpacks packages one after another; neighbours of one kind together.
+    fn unpack(&mut self, candidates: Vec<Candidate>) -> Result<(), InstallError> {
         let works = |candidate: &Candidate| preinst::works(candidate.unpacked.member("preinst"));
-        let (theirs, ours): (Vec<_>, Vec<_>) = batch.into_iter().partition(works);
-        self.unpack_ours(ours)?;
-        if theirs.is_empty() {
-            return Ok(());
-        }
-        // Their scripts may use what they pre-depend on; what cannot be configured yet waits for the end.
-        self.session.run_to_end(&scripts::step(&["dpkg", "--configure", "-a"], self.around.epoch))?;
-        for candidate in theirs {
-            self.unpack_by_dpkg(candidate)?;
+        let mut candidates = candidates.into_iter().peekable();
+        while let Some(first) = candidates.next() {
+            let theirs = works(&first);
+            let mut run = vec![first];
+            while let Some(next) = candidates.next_if(|next| works(next) == theirs) {
+                run.push(next);
+            }
+            if theirs { self.unpack_by_dpkg(run)? } else { self.unpack_ours(run)? }
         }
         Ok(())
     }
 
     fn unpack_ours(&mut self, candidates: Vec<Candidate>) -> Result<(), InstallError> {
+        self.read_diversions()?;
         let mut packages: Vec<Unpacked> = candidates.into_iter().map(|candidate| candidate.unpacked).collect();
-        if packages.is_empty() {
-            return Ok(());
-        }
         let mut paths = BTreeSet::new();
         for package in &mut packages {
             paths.append(&mut self.layout.lay(package)?);
         }
-        let existing = Existing::read(self.session, &packages)?;
+        let mut existing = Existing::read(self.session, &packages)?;
+        existing.read_losers(self.session, &mut packages, std::mem::take(&mut self.layout.taken))?;
         paths.append(&mut write_database(self.layout, &packages, &existing, self.around.epoch)?);
         let wanted = |path: &TreePath| paths.contains(path);
         self.session.put(self.layout.tree.entries().filter(|entry| wanted(entry.path)))?;
         Ok(())
     }
 
-    fn unpack_by_dpkg(&mut self, candidate: Candidate) -> Result<(), InstallError> {
+    fn unpack_by_dpkg(&mut self, candidates: Vec<Candidate>) -> Result<(), InstallError> {
         let mut tree = Tree::new();
-        let content = Content::Slice { path: candidate.file.path, offset: 0, size: candidate.file.size };
-        let parcel = TreePath::literal(PARCEL);
-        let misplaced = |source| InstallError::Misplaced { package: candidate.unpacked.name.clone(), source };
-        tree.insert_with_parents(parcel, Inode::file(0o644, content, Origin::Sandbox)).map_err(misplaced)?;
+        let mut parcels = Vec::new();
+        for (number, candidate) in candidates.iter().enumerate() {
+            let parcel = format!("{PARCELS}/{number}.deb");
+            let file = &candidate.file;
+            let content = Content::Slice { path: Arc::clone(&file.path), offset: 0, size: file.size };
+            let misplaced = |source| InstallError::Misplaced { package: candidate.unpacked.name.clone(), source };
+            let path = TreePath::new(&parcel).expect("a folder and a number");
+            tree.insert_with_parents(path, Inode::file(0o644, content, Origin::Sandbox)).map_err(misplaced)?;
+            parcels.push(format!("/{parcel}"));
+        }
         self.session.put(tree.entries())?;
-        let parcel = format!("/{PARCEL}");
-        self.session.run(&scripts::step(&["dpkg", "--unpack", &parcel], self.around.epoch))?;
-        self.session.run(&scripts::step(&["rm", &parcel], self.around.epoch))?;
+        self.session.run(&self.dpkg("--unpack", &parcels))?;
+        self.session.run(&scripts::step(&["rm", "-r", &format!("/{PARCELS}")], self.around.epoch))?;
+        // So that packages after these know whose the files are. What was put into the stage already is not put again.
+        self.read_diversions()?;
+        for mut candidate in candidates {
+            self.layout.lay(&mut candidate.unpacked)?;
+        }
+        self.layout.taken.clear();
+        Ok(())
+    }
+
+    /// A run of dpkg as apt's are before the end: triggers wait.
+    fn dpkg(&self, action: &str, what: &[String]) -> sandbox::Step {
+        let mut command = vec!["dpkg", "--no-triggers", action];
+        command.extend(what.iter().map(String::as_str));
+        scripts::step(&command, self.around.epoch)
+    }
+
+    fn read_diversions(&mut self) -> Result<(), InstallError> {
+        let diversions = self.session.read(&in_database("diversions"))?.unwrap_or_default();
+        self.layout.divert(&String::from_utf8_lossy(&diversions));
         Ok(())
     }
 }
@@ -160,6 +185,8 @@ impl Second<'_> {
 struct Existing {
     status: Vec<u8>,
     triggers: BTreeMap<String, Vec<u8>>,
+    /// The lists of files of packages that have lost some, without these.
+    lists: BTreeMap<String, Vec<u8>>,
 }
 
 impl Existing {
@@ -174,6 +201,39 @@ impl Existing {
         }
         Ok(existing)
     }
+
+    /// Takes files that now belong to other packages out of the lists of those that had them: of `packages`, or of those
+    /// in the stage.
+    fn read_losers(
+        &mut self,
+        session: &mut Session,
+        packages: &mut [Unpacked],
+        taken: Vec<(String, Vec<u8>)>,
+    ) -> Result<(), InstallError> {
+        for (loser, path) in take_from_lists(packages, taken) {
+            let file = format!("info/{loser}.list");
+            let list = match self.lists.remove(&file) {
+                Some(list) => list,
+                None => session.read(&in_database(&file))?.unwrap_or_default(),
+            };
+            let kept: Vec<&[u8]> = list.split_inclusive(|byte| *byte == b'\n').collect();
+            let kept = kept.into_iter().filter(|line| line.strip_suffix(b"\n") != Some(path.as_slice()));
+            self.lists.insert(file, kept.collect::<Vec<_>>().concat());
+        }
+        Ok(())
+    }
+}
+
+/// Takes lost files out of the lists of `packages`; gives those whose package is not among them.
+fn take_from_lists(packages: &mut [Unpacked], taken: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+    let mut others = Vec::new();
+    for (loser, path) in taken {
+        match packages.iter_mut().find(|package| package.database_name() == loser) {
+            Some(package) => package.list.retain(|listed| *listed != path),
+            None => others.push((loser, path)),
+        }
+    }
+    others
 }
 
 /// Adds `packages`, whose files are laid, to dpkg's database in the tree; gives the paths that it wrote.
@@ -194,6 +254,7 @@ fn write_database(
         }
     }
     files.insert("status".to_owned(), (0o644, status));
+    files.extend(existing.lists.iter().map(|(name, list)| (name.clone(), (0o644, list.clone()))));
     let mut triggers = existing.triggers.clone();
     for interest in packages.iter().flat_map(database::interests) {
         let file = trigger_file(&interest);

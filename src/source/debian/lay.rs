@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::InstallError;
 use super::relation;
-use super::unpack::Unpacked;
+use super::unpack::{Unpacked, listed};
 use super::version::Version;
 use crate::archive::{Item, What};
 use crate::tree::{Inode, Origin, Tree, TreeError, TreePath};
@@ -15,15 +15,28 @@ pub(super) struct Layout {
     pub(super) tree: Tree,
     /// The packages laid so far: their versions, and what they say that they replace.
     packages: BTreeMap<String, Laid>,
-    /// Files that belong to another package than the last that shipped them: package and listed path.
+    /// Files that a package has lost to another since this was last looked at: the package, as the database calls it,
+    /// and the path as it is listed.
     pub(super) taken: Vec<(String, Vec<u8>)>,
     /// Where the files of packages go instead (dpkg-divert(1)): the diverting package sees the plain path.
     diversions: BTreeMap<TreePath, (TreePath, String)>,
 }
 
+/// What became of a file.
+enum Put {
+    /// It is there now, at this path.
+    New(TreePath),
+    /// It was there before.
+    There,
+    /// It belongs to another package, which says that it replaces it.
+    Lost,
+}
+
 struct Laid {
     version: String,
     replaces: String,
+    /// What dpkg's database calls it.
+    database_name: String,
 }
 
 impl Layout {
@@ -32,8 +45,9 @@ impl Layout {
         Self { tree, packages: BTreeMap::new(), taken: Vec::new(), diversions: BTreeMap::new() }
     }
 
-    /// Takes note of dpkg's diversions: three lines each, from, to and package (`lib/dpkg/db-ctrl-format`).
+    /// Takes note of dpkg's diversions, in place of those noted before: three lines each, from, to and package (`lib/dpkg/db-ctrl-format`).
     pub(super) fn divert(&mut self, diversions: &str) {
+        self.diversions.clear();
         let lines: Vec<&str> = diversions.lines().collect();
         for entry in lines.chunks_exact(3) {
             if let (Ok(from), Ok(to)) = (TreePath::new(entry[0]), TreePath::new(entry[1])) {
@@ -47,33 +61,52 @@ impl Layout {
     pub(super) fn lay(&mut self, package: &mut Unpacked) -> Result<BTreeSet<TreePath>, InstallError> {
         let control = package.paragraph()?;
         let replaces = control.field("Replaces").map(|value| value.raw().to_owned()).unwrap_or_default();
-        let laid = Laid { version: package.version.clone(), replaces };
-        self.packages.insert(package.name.clone(), laid);
+        let laid = Laid { version: package.version.clone(), replaces, database_name: package.database_name() };
+        // The same package of another architecture may be there, and share files with this one.
+        let before = self.packages.insert(package.name.clone(), laid);
+        let sibling = before.filter(|before| before.database_name != package.database_name());
         let mut paths = BTreeSet::new();
+        let mut lost = BTreeSet::new();
         for item in std::mem::take(&mut package.items) {
-            if let Some(path) = self.put(&package.name, item)? {
-                paths.insert(path);
+            let name = listed(&item.path);
+            match self.put(package, item, sibling.is_some())? {
+                Put::New(path) => drop(paths.insert(path)),
+                Put::Lost => drop(lost.insert(name)),
+                Put::There => {}
             }
         }
+        package.list.retain(|path| !lost.contains(path));
         Ok(paths)
     }
 
-    fn put(&mut self, package: &str, item: Item) -> Result<Option<TreePath>, InstallError> {
-        let path = self.place(package, &item.path)?;
+    fn put(&mut self, package: &Unpacked, item: Item, has_sibling: bool) -> Result<Put, InstallError> {
+        let name = package.name.as_str();
+        let path = self.place(name, &item.path)?;
         let directory = matches!(&item.what, What::Inode(inode) if inode.is_directory());
         if directory && self.leads_to_directory(&path)? {
-            return Ok(None);
+            return Ok(Put::There);
         }
-        if let Some(owner) = self.owner(&path).filter(|owner| **owner != *package).map(str::to_owned) {
-            if self.replaces(&owner, package)? {
-                return Ok(None);
+        match self.owner(&path).map(str::to_owned) {
+            Some(owner) if owner != name => {
+                if self.replaces(&owner, name)? {
+                    return Ok(Put::Lost);
+                }
+                if !self.replaces(name, &owner)? {
+                    return Err(InstallError::FileConflict { path, first: owner, second: name.to_owned() });
+                }
+                let loser = self.packages.get(&owner).map_or(owner.clone(), |laid| laid.database_name.clone());
+                self.taken.push((loser, listed(&item.path)));
             }
-            if !self.replaces(package, &owner)? {
-                return Err(InstallError::FileConflict { path, first: owner, second: package.to_owned() });
+            Some(owner) if has_sibling => {
+                return if self.is_the_same(&path, &item.what, package)? {
+                    Ok(Put::There)
+                } else {
+                    Err(InstallError::FileConflict { path, first: owner, second: package.qualified_name() })
+                };
             }
-            let listed = [b"/", path.as_bytes()].concat();
-            self.taken.push((owner, listed));
+            _ => {}
         }
+        let package = name;
         let misplaced = |source: TreeError| InstallError::Misplaced { package: package.to_owned(), source };
         match item.what {
             What::Inode(inode) => drop(self.tree.insert_with_parents(path.clone(), inode).map_err(misplaced)?),
@@ -82,7 +115,26 @@ impl Layout {
                 self.tree.link(path.clone(), &target).map_err(misplaced)?;
             }
         }
-        Ok(Some(path))
+        Ok(Put::New(path))
+    }
+
+    /// Whether what is at `path` is what a package of another architecture puts there too (dpkg's `src/main/archives.c`:
+    /// shared files are the same, byte for byte).
+    fn is_the_same(&self, path: &TreePath, what: &What, package: &Unpacked) -> Result<bool, InstallError> {
+        let there = self.tree.get(path);
+        let new = match what {
+            What::Inode(inode) => Some(inode),
+            What::HardLink(target) => self.tree.get(&self.place(&package.name, target)?),
+        };
+        let (Some(there), Some(new)) = (there, new) else { return Ok(false) };
+        let unread = |source| InstallError::Content { package: package.name.clone(), source };
+        Ok(match (there.content(), new.content()) {
+            (Some(there), Some(new)) => {
+                there.size() == new.size() && there.read().map_err(unread)? == new.read().map_err(unread)?
+            }
+            (None, None) => there.symlink_target() == new.symlink_target(),
+            _ => false,
+        })
     }
 
     /// Where a file of `package` goes: links among its parents are followed, as they are when the root is on a disk

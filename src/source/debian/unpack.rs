@@ -20,8 +20,8 @@ pub(super) struct Unpacked {
     pub(super) version: String,
     /// Its architecture: dpkg's name, or `all`.
     pub(super) architecture: String,
-    /// Whether several architectures of it can be installed beside each other (`Multi-Arch: same`).
-    pub(super) same: bool,
+    /// `same`, `foreign`, `allowed`, or empty: how it goes together with packages of other architectures.
+    pub(super) multi_arch: String,
     /// The text of its control file.
     pub(super) control: String,
     /// All members of its control archive.
@@ -47,7 +47,21 @@ pub(super) struct Candidate {
 impl Unpacked {
     /// How dpkg's database calls it: with the architecture where it is `Multi-Arch: same`.
     pub(super) fn database_name(&self) -> String {
-        if self.same { format!("{}:{}", self.name, self.architecture) } else { self.name.clone() }
+        if self.multi_arch == "same" { format!("{}:{}", self.name, self.architecture) } else { self.name.clone() }
+    }
+
+    /// Its name for dpkg's command line, where the same package of another architecture may be there.
+    pub(super) fn qualified_name(&self) -> String {
+        if self.architecture == "all" { self.name.clone() } else { format!("{}:{}", self.name, self.architecture) }
+    }
+
+    /// Whether it can be what a package needs, for all that their architectures say (dpkg's `src/main/depcon.c`).
+    pub(super) fn serves(&self, other: &Self) -> bool {
+        let any = |package: &Self| package.architecture == "all";
+        self.architecture == other.architecture
+            || any(self)
+            || any(other)
+            || ["foreign", "allowed"].contains(&self.multi_arch.as_str())
     }
 
     /// The bytes of a member of the control archive.
@@ -71,7 +85,7 @@ pub(super) fn unpack(package: &Blob, store: &Store, drops: Drops<'_>) -> Result<
     let mut unpacked = Unpacked {
         version: field("Version"),
         architecture: field("Architecture"),
-        same: field("Multi-Arch") == "same",
+        multi_arch: field("Multi-Arch"),
         control: deb.control_text().to_owned(),
         members: Vec::new(),
         items: Vec::new(),
@@ -136,6 +150,6 @@ fn data_archive(package: &Blob, deb: &DebFile, name: &str, store: &Store) -> Res
 }
 
 /// A path as dpkg lists it: with a leading slash, and `/.` for the root.
-fn listed(path: &TreePath) -> Vec<u8> {
+pub(super) fn listed(path: &TreePath) -> Vec<u8> {
     if path.is_root() { b"/.".to_vec() } else { [b"/", path.as_bytes()].concat() }
 }

@@ -102,7 +102,7 @@ pub fn capture(
     };
     let top = Inode { meta: meta(&stat), node: Node::Directory, origin: Origin::Import("this machine".into()) };
     walk.tree.insert(TreePath::root(), top)?;
-    walk.folder(&root, &TreePath::root(), Shade::default())?;
+    walk.below(root, TreePath::root(), Shade::default())?;
     let Walk { mut tree, mut report, secrets, newest, replaced, .. } = walk;
     if !request.skip_unreadable && !report.unreadable.is_empty() {
         return Err(CaptureError::Unreadable { paths: report.unreadable });

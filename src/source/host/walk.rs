@@ -88,33 +88,68 @@ enum Copied {
     Nothing,
 }
 
+/// A folder whose names are gone through.
+struct Level {
+    folder: OwnedFd,
+    path: TreePath,
+    shade: Shade,
+    names: std::vec::IntoIter<CString>,
+    /// Whether it stays only where something in it does.
+    is_fleeting: bool,
+}
+
 impl Walk<'_> {
-    /// Captures what is in the open folder `folder`, which is at `path` of the tree.
-    pub(super) fn folder(&mut self, folder: &OwnedFd, path: &TreePath, shade: Shade) -> Result<(), CaptureError> {
-        let names = match names(folder) {
-            Ok(names) => names,
-            Err(error) => return self.absent(path, error),
-        };
-        for name in names {
-            let Ok(path) = path.join(name.to_bytes()) else {
-                let path = format!("{path}/{}", crate::tree::escape(name.to_bytes()));
+    /// Captures what is in the open folder `folder`, which is at `path` of the tree, and in the folders in it.
+    pub(super) fn below(&mut self, folder: OwnedFd, path: TreePath, shade: Shade) -> Result<(), CaptureError> {
+        let mut levels: Vec<Level> = self.level(folder, path, shade)?.into_iter().collect();
+        while let Some(level) = levels.last_mut() {
+            let Some(name) = level.names.next() else {
+                let done = levels.pop().expect("it was there a moment ago");
+                self.leave(&done.path, done.is_fleeting)?;
+                continue;
+            };
+            let Ok(path) = level.path.join(name.to_bytes()) else {
+                let path = format!("{}/{}", level.path, crate::tree::escape(name.to_bytes()));
                 self.report.leave_out(path, "name");
                 continue;
             };
-            self.entry(folder, &name, path, shade)?;
+            let deeper = self.entry(&level.folder, &name, path, level.shade)?;
+            levels.extend(deeper);
         }
         Ok(())
     }
 
-    fn entry(&mut self, folder: &OwnedFd, name: &CStr, path: TreePath, shade: Shade) -> Result<(), CaptureError> {
+    /// The names of an open folder, to be gone through.
+    fn level(&mut self, folder: OwnedFd, path: TreePath, shade: Shade) -> Result<Option<Level>, CaptureError> {
+        match names(&folder) {
+            Ok(names) => Ok(Some(Level { folder, path, shade, names: names.into_iter(), is_fleeting: false })),
+            Err(error) => self.absent(&path, error).map(|()| None),
+        }
+    }
+
+    /// Takes out a folder that stays only where something in it does.
+    fn leave(&mut self, path: &TreePath, is_fleeting: bool) -> Result<(), CaptureError> {
+        if is_fleeting && self.tree.is_directory(path) && self.tree.children(path).next().is_none() {
+            self.tree.remove(path)?;
+        }
+        Ok(())
+    }
+
+    /// Captures what is at a name. What is in a folder comes later.
+    fn entry(
+        &mut self,
+        folder: &OwnedFd,
+        name: &CStr,
+        path: TreePath,
+        shade: Shade,
+    ) -> Result<Option<Level>, CaptureError> {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
         let stat = match statx(folder, name, flags, StatxFlags::BASIC_STATS) {
             Ok(stat) => stat,
-            Err(error) => return self.unknown(&path, error, shade),
+            Err(error) => return self.unknown(&path, error, shade).map(|()| None),
         };
         if self.own.contains(&identity(&stat)) {
-            self.report.leave_out(path.to_string(), "own");
-            return Ok(());
+            return self.leave_out(&path, "own").map(|()| None);
         }
         let kind = match file_type(&stat) {
             FileType::Directory => Kind::Directory,
@@ -122,22 +157,20 @@ impl Walk<'_> {
             _ => Kind::Other,
         };
         match self.policy.verdict(&path, kind, shade, self.accounts) {
-            Verdict::Exclude => {
-                self.report.leave_out(path.to_string(), "excluded");
-                Ok(())
-            }
+            Verdict::Exclude => self.leave_out(&path, "excluded").map(|()| None),
             Verdict::Remove(cause) => {
                 if shade.removed.is_none() {
                     self.report.remove(cause, path.to_string(), false);
                 }
                 if kind == Kind::Directory && self.policy.keeps_paths() {
                     let found = self.found(folder, name, path.clone(), stat, false);
-                    self.directory(found, Shade { removed: Some(cause), kept: false })?;
-                    if self.tree.is_directory(&path) && self.tree.children(&path).next().is_none() {
-                        self.tree.remove(&path)?;
+                    let level = self.directory(found, Shade { removed: Some(cause), kept: false })?;
+                    if level.is_none() {
+                        self.leave(&path, true)?;
                     }
+                    return Ok(level.map(|level| Level { is_fleeting: true, ..level }));
                 }
-                Ok(())
+                Ok(None)
             }
             Verdict::Replace(_, "") if stat.stx_size == 0 => {
                 let found = self.found(folder, name, path, stat, false);
@@ -145,7 +178,7 @@ impl Walk<'_> {
             }
             Verdict::Replace(cause, text) => {
                 self.report.remove(cause, path.to_string(), true);
-                self.replace(path, meta(&stat), Content::bytes(text.as_bytes()))
+                self.replace(path, meta(&stat), Content::bytes(text.as_bytes())).map(|()| None)
             }
             Verdict::Capture { kept } => {
                 let found = self.found(folder, name, path, stat, kept);
@@ -177,19 +210,27 @@ impl Walk<'_> {
         Found { folder, name, path, stat, is_mount, kept }
     }
 
-    fn capture(&mut self, found: Found<'_>, kind: Kind, shade: Shade) -> Result<(), CaptureError> {
-        match (kind, file_type(&found.stat)) {
-            (Kind::Directory, _) => self.directory(found, shade),
-            (Kind::File, _) => self.file(&found),
-            (_, FileType::Symlink) => match readlinkat(found.folder, found.name, Vec::new()) {
+    fn capture(&mut self, found: Found<'_>, kind: Kind, shade: Shade) -> Result<Option<Level>, CaptureError> {
+        match kind {
+            Kind::Directory => return self.directory(found, shade),
+            Kind::File => self.file(&found),
+            Kind::Other => self.other(&found),
+        }
+        .map(|()| None)
+    }
+
+    /// A link, socket, pipe or device.
+    fn other(&mut self, found: &Found<'_>) -> Result<(), CaptureError> {
+        match file_type(&found.stat) {
+            FileType::Symlink => match readlinkat(found.folder, found.name, Vec::new()) {
                 Ok(target) => {
                     let node = Node::Symlink(target.to_bytes().into());
                     self.put(&found.path, meta(&found.stat), node, found.kept, true)
                 }
                 Err(error) => self.absent(&found.path, error),
             },
-            (_, FileType::Socket) => self.leave_out(&found.path, "socket"),
-            (_, special) => {
+            FileType::Socket => self.leave_out(&found.path, "socket"),
+            special => {
                 let is_fifo = special == FileType::Fifo;
                 if self.policy.removes_special_files() && !found.kept {
                     return self.leave_out(&found.path, if is_fifo { "fifo" } else { "device" });
@@ -205,20 +246,22 @@ impl Walk<'_> {
         }
     }
 
-    fn directory(&mut self, found: Found<'_>, shade: Shade) -> Result<(), CaptureError> {
+    fn directory(&mut self, found: Found<'_>, shade: Shade) -> Result<Option<Level>, CaptureError> {
         let Found { folder, name, path, stat, is_mount, kept } = found;
         if path.components().count() > DEEPEST {
             return Err(CaptureError::TooDeep(path));
         }
         let mut meta = meta(&stat);
+        let bare = |walk: &mut Self, meta, why| {
+            walk.report.leave_out(path.to_string(), why);
+            walk.put(&path, meta, Node::Directory, kept, false).map(|()| None)
+        };
         if RUNTIME.contains(&path.as_bytes()) {
-            self.report.leave_out(path.to_string(), "runtime");
-            return self.put(&path, meta, Node::Directory, kept, false);
+            return bare(self, meta, "runtime");
         }
-        let asked = self.mounts.at.iter().any(|at| at.as_str().as_bytes() == path.to_string().as_bytes());
+        let asked = self.is_asked_for(&path);
         if is_mount && !asked && !self.mounts.all {
-            self.report.leave_out(path.to_string(), "mount");
-            return self.put(&path, meta, Node::Directory, kept, false);
+            return bare(self, meta, "mount");
         }
         let opened = match open(folder, name, OFlags::DIRECTORY) {
             Ok(opened) => opened,
@@ -226,23 +269,26 @@ impl Walk<'_> {
                 if is_forbidden(error) {
                     self.put(&path, meta, Node::Directory, kept, false)?;
                 }
-                return self.absent(&path, error);
+                return self.absent(&path, error).map(|()| None);
             }
         };
         if is_mount && !asked && is_pseudo(&opened) {
-            self.report.leave_out(path.to_string(), "mount");
-            return self.put(&path, meta, Node::Directory, kept, false);
+            return bare(self, meta, "mount");
         }
         let opened = File::from(opened);
         meta.xattrs = self.attributes(&opened, &path)?;
         self.put(&path, meta, Node::Directory, kept, false)?;
-        self.folder(&opened.into(), &path, shade)
+        self.level(opened.into(), path, shade)
+    }
+
+    /// Whether what is mounted at `path` is asked for.
+    fn is_asked_for(&self, path: &TreePath) -> bool {
+        self.mounts.at.iter().any(|at| at.as_str().as_bytes() == path.to_string().as_bytes())
     }
 
     fn file(&mut self, found: &Found<'_>) -> Result<(), CaptureError> {
         let Found { path, stat, kept, .. } = found;
-        let asked = self.mounts.at.iter().any(|at| at.as_str().as_bytes() == path.to_string().as_bytes());
-        if found.is_mount && !asked && !self.mounts.all {
+        if found.is_mount && !self.mounts.all && !self.is_asked_for(path) {
             // Engines mount name servers and hosts over files of a container.
             self.report.leave_out(path.to_string(), "mount");
             return self.put(path, meta(stat), Node::File(Content::empty()), *kept, false);

@@ -221,7 +221,9 @@ pub fn unsigned_index(records: &str) -> Vec<u8> {
 /// The test key's public half.
 pub fn public_key() -> String {
     let der: PublicKeyX509Der<'_> = key().public_key().as_der().unwrap();
-    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der.as_ref()))
+    let body = STANDARD.encode(der.as_ref());
+    let lines = body.as_bytes().chunks(64).map(|line| format!("{}\n", String::from_utf8_lossy(line)));
+    format!("-----BEGIN PUBLIC KEY-----\n{}-----END PUBLIC KEY-----\n", lines.collect::<String>())
 }
 
 /// The packages of a minirootfs, put together from its database and files, with the names of owners as its accounts have
@@ -350,8 +352,8 @@ fn plain(path: &str, mode: u32, bytes: Vec<u8>, mtime: u64) -> Entry {
     Entry { path: path.to_owned(), mode, owner: (0, 0), names, mtime, node: Node::File(bytes) }
 }
 
-/// A tar as abuild makes it: sums in PAX headers, and an end only where it is asked for.
-fn tar(entries: &[Entry], end: bool) -> Vec<u8> {
+/// A tar as abuild makes it: of data, with sums in PAX headers and an end; of other sections, without both.
+fn tar(entries: &[Entry], is_data: bool) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for entry in entries {
         let mut header = tar::Header::new_ustar();
@@ -384,7 +386,7 @@ fn tar(entries: &[Entry], end: bool) -> Vec<u8> {
             }
         };
         header.set_entry_type(kind);
-        if let Some(sum) = sum {
+        if let Some(sum) = sum.filter(|_| is_data) {
             let sum = to_hex(&sha1::Sha1::digest(sum));
             builder.append_pax_extensions([("APK-TOOLS.checksum.SHA1", sum.as_bytes())]).unwrap();
         }
@@ -394,7 +396,7 @@ fn tar(entries: &[Entry], end: bool) -> Vec<u8> {
         builder.append(&header, bytes).unwrap();
     }
     let mut bytes = builder.into_inner().unwrap();
-    if !end {
+    if !is_data {
         bytes.truncate(bytes.len() - 1024);
     }
     bytes

@@ -1,6 +1,7 @@
 //! What the tests stand on.
 
 pub mod apk;
+pub mod apk_tools;
 pub mod archive;
 #[cfg(feature = "conda")]
 pub mod base;
@@ -13,6 +14,7 @@ pub mod elf;
 pub mod engine;
 pub mod layout;
 pub mod listing;
+pub mod peer;
 pub mod program;
 pub mod raw_tar;
 pub mod require;

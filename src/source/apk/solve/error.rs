@@ -71,6 +71,8 @@ impl SolveError {
         let real = universe.names.iter().filter(|known| !known.versions.is_empty()).map(|known| known.text);
         let mut near: Vec<_> = real.filter_map(|known| Some((distance(name, known)?, known))).collect();
         near.sort_unstable();
+        let nearest = near.first().map(|(distance, _)| *distance);
+        near.retain(|(distance, _)| Some(*distance) == nearest);
         near.truncate(3);
         let near: Vec<_> = near.into_iter().map(|(_, known)| known).collect();
         let help = match near[..] {

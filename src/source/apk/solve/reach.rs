@@ -1,34 +1,40 @@
 //! Which of the chosen packages are needed, and whether a person would have had to choose one of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::error::SolveError;
 use super::follow;
 use super::universe::{PackageId, Universe};
 use crate::source::apk::relation::Relation;
 
-/// Those of `chosen` that the world needs. Fails where one was chosen only for a virtual name that several packages have
-/// and none is preferred for.
+/// Those of `chosen` that the world needs. Where several of them are what a relation asks for, one that is needed anyway
+/// serves it, else the first choice. Fails where one was chosen only for a virtual name that several packages have and none
+/// is preferred for.
 pub(super) fn needed(universe: &Universe<'_>, chosen: &[PackageId]) -> Result<Vec<PackageId>, SolveError> {
     let mut needed: BTreeSet<PackageId> = BTreeSet::new();
-    let mut open: Vec<Relation<'_>> = universe.world.clone();
+    let mut open: VecDeque<Relation<'_>> = universe.world.iter().copied().collect();
+    let mut doubtful: VecDeque<(Relation<'_>, Vec<PackageId>)> = VecDeque::new();
     loop {
-        while let Some(relation) = open.pop() {
-            for id in chosen.iter().filter(|id| universe.meets(**id, &relation)) {
-                let choosable = !relation.conflict && is_choice_of_apk(universe, *id, &relation);
-                if choosable && needed.insert(*id) {
-                    open.extend(universe.relations(*id).unwrap_or_default());
-                }
+        let mut more: Vec<PackageId> = Vec::new();
+        if let Some(relation) = open.pop_front() {
+            let choices = choices(universe, chosen, &relation);
+            match choices[..] {
+                [only] => more.push(only),
+                _ => doubtful.push_back((relation, choices)),
+            }
+        } else {
+            let so_far: Vec<PackageId> = needed.iter().copied().collect();
+            more.extend(chosen.iter().filter(|id| !needed.contains(id) && follow::is_met(universe, **id, &so_far)));
+            if more.is_empty() {
+                let Some((_, choices)) = doubtful.pop_front() else { break };
+                let is_served = choices.iter().any(|id| needed.contains(id));
+                more.extend(choices.first().filter(|_| !is_served));
             }
         }
-        let before = needed.len();
-        let so_far: Vec<PackageId> = needed.iter().copied().collect();
-        for id in chosen.iter().filter(|id| !so_far.contains(id) && follow::is_met(universe, **id, &so_far)) {
-            needed.insert(*id);
-            open.extend(universe.relations(*id).unwrap_or_default());
-        }
-        if needed.len() == before {
-            break;
+        for id in more {
+            if needed.insert(id) {
+                open.extend(universe.relations(id).unwrap_or_default());
+            }
         }
     }
     let world = universe.world.iter().map(|relation| (None, *relation));
@@ -47,6 +53,16 @@ pub(super) fn needed(universe: &Universe<'_>, chosen: &[PackageId]) -> Result<Ve
         }
     }
     Ok(needed.into_iter().collect())
+}
+
+/// Those of `chosen` that apk would take for a relation, the first choice first.
+fn choices(universe: &Universe<'_>, chosen: &[PackageId], relation: &Relation<'_>) -> Vec<PackageId> {
+    if relation.conflict {
+        return Vec::new();
+    }
+    let mut choices = universe.fitting(relation);
+    choices.retain(|id| chosen.contains(id) && is_choice_of_apk(universe, *id, relation));
+    choices
 }
 
 /// Whether apk takes a package for a relation by itself: by its own name, by a name with a version, where it has a priority,

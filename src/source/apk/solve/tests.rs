@@ -43,6 +43,19 @@ fn a_virtual_name_is_a_persons_choice() {
 }
 
 #[test]
+fn who_is_there_anyway_serves_a_virtual_name() {
+    let index = index(&[
+        ("app", "1", "D:lua"),
+        ("lua5.1", "1", "p:lua\nk:100"),
+        ("lua5.2", "1", "p:lua\nk:50"),
+        ("other", "1", "D:lua5.2"),
+        ("lua5.1-extra", "1", "i:lua5.1 app"),
+    ]);
+    assert_eq!(names(&["app"], &[(None, &index)]).unwrap(), ["app-1", "lua5.1-1", "lua5.1-extra-1"]);
+    assert_eq!(names(&["app", "other"], &[(None, &index)]).unwrap(), ["app-1", "lua5.2-1", "other-1"]);
+}
+
+#[test]
 fn a_name_with_a_version_has_one_owner() {
     let index = index(&[
         ("app", "1", "D:so:libssl.so.1"),

@@ -94,7 +94,8 @@ pub struct Chosen<'a> {
     /// Whether apt marks it as installed automatically: it came only because others need it, and not already for the
     /// essential packages, which are installed before apt keeps such marks.
     pub automatic: bool,
-    /// Whether it is essential, apt, or needed by those: what is unpacked before anything runs.
+    /// Whether it is essential, or needed by what is: what is unpacked before anything runs. With [`Variant::Apt`] apt
+    /// belongs to it, and with [`Variant::Custom`] everything.
     pub essential_stage: bool,
     /// Why it is there.
     pub reason: Reason<'a>,
@@ -135,8 +136,12 @@ pub fn solve<'a>(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> R
     let before_apt_marks = stage(&mut universe, &roots, &chosen, |root| {
         root.reason == Reason::Essential || (request.variant == Variant::Apt && root.reason != Reason::Requested)
     })?;
-    let essential_stage =
-        stage(&mut universe, &roots, &chosen, |root| root.reason == Reason::Essential || root.name == "apt")?;
+    // A custom set has no base to install the rest with: all of it goes first.
+    let essential_stage = stage(&mut universe, &roots, &chosen, |root| {
+        root.reason == Reason::Essential
+            || (request.variant == Variant::Apt && root.name == "apt")
+            || request.variant == Variant::Custom
+    })?;
     let mut packages: Vec<_> = reached
         .into_iter()
         .map(|(id, reason)| Chosen {

@@ -10,9 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
 
-use super::build::{BuildOptions, Built};
-use super::forge::Applied;
-use super::source;
+use super::options::{BuildOptions, Built};
 use crate::archive::Compression;
 use crate::context::Context;
 use crate::digest::{DiffId, Digest};
@@ -20,6 +18,8 @@ use crate::epoch::Epoch;
 use crate::image::{Artifact, Image, Index, Layer};
 use crate::lock::Lock;
 use crate::oci::Raw;
+use crate::ops::forge::Applied;
+use crate::ops::source;
 use crate::recipe::Recipe;
 use crate::store::Store;
 

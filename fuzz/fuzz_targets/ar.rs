@@ -1,0 +1,31 @@
+//! A `.deb`: its ar container, its control part, and its data part as a tar.
+#![no_main]
+
+use std::io::Read;
+use std::sync::Arc;
+
+use libfuzzer_sys::fuzz_target;
+use rootsmith::archive::{ArchiveError, Limits, decompress, read_tar};
+use rootsmith::source::debian::package_file::DebFile;
+use rootsmith::tree::Origin;
+
+/// What an input of some kilobytes may become.
+const LIMITS: Limits =
+    Limits { entries: 10_000, bytes: 4 << 20, header: 1 << 16, xattr: 1 << 12, sparse: 1 << 20, ratio: 200 };
+
+fuzz_target!(|bytes: &[u8]| {
+    let path = rootsmith_fuzz::put("package.deb", bytes);
+    let Ok(package) = DebFile::read(&path) else { return };
+    assert!(package.data_size() <= bytes.len() as u64, "the data part is within the file");
+    for (name, _) in package.control().fields() {
+        assert!(package.control().field(name).is_some());
+    }
+    for member in &package.members {
+        assert!(member.mode <= 0o7777 && !member.name.contains('/'));
+        assert_eq!(package.member(&member.name), Some(member), "names come once");
+    }
+    let data = package.data().expect("the file is there");
+    let Ok(tar) = decompress(data, &LIMITS) else { return };
+    let origin = Origin::Package(Arc::from("fuzzed"));
+    let _ = read_tar(tar.take(LIMITS.bytes), &Arc::from(path), &origin, &LIMITS, |_| Ok::<_, ArchiveError>(()));
+});

@@ -1,0 +1,45 @@
+# From archive to image: Debian 13, variant minbase.
+
+cat > "$work/trixie.toml" <<'RECIPE'
+name = "trixie"
+platforms = ["linux/amd64"]
+[from.debian]
+suite = "trixie"
+RECIPE
+
+layer='umoci init --layout layout && umoci new --image layout:t && umoci raw add-layer --image layout:t rootfs.tar'
+script mmdebstrap "mmdebstrap --quiet --variant=minbase trixie rootfs.tar '${sources[0]}' '${sources[1]}' '${sources[2]}' && $layer"
+script debootstrap "debootstrap --variant=minbase trixie rootfs '$mirror/debian' > /dev/null
+rm -rf rootfs/var/cache/apt/archives/*.deb rootfs/var/lib/apt/lists/*
+tar --numeric-owner --xattrs --sort=name -C rootfs -cf rootfs.tar . && $layer"
+script cold "$(ours trixie)"
+script warm "$(ours trixie --fresh)"
+script changed "$(ours changed)"
+script same "$(ours same)"
+# The state that a run begins with.
+script reset-mmdebstrap "rm -rf ../mmdebstrap/*"
+script reset-debootstrap "rm -rf ../debootstrap/*"
+script reset-cold "rm -rf ../cold/* ../trixie.lock" # the others resolve anew too
+script reset-warm "rm -rf ../warm/out"
+# A label, a file and the user are others in every run.
+script reset-changed "rm -rf ../changed/out; cp ../trixie.toml ../changed.toml
+printf '[[file]]\npath = \"/etc/note\"\ncontent = \"%s\"\n[harden]\nuser = { name = \"app\", uid = %s }\n[image]\nlabels = { note = \"%s\" }\n' \\
+    \$\$ \$((1000 + \$\$ % 50000)) \$\$ >> ../changed.toml"
+script reset-same "rm -rf ../same/out; cp ../trixie.toml ../same.toml"
+
+"$work/cold.sh" > /dev/null # fills the mirror
+for name in mmdebstrap debootstrap cold warm changed same; do
+    measure "$name"
+done
+write_table debian "$(
+    echo '| | layer | median | of mmdebstrap |'
+    echo '| --- | --- | --- | --- |'
+    row mmdebstrap mmdebstrap 'mmdebstrap, umoci' "$(size mmdebstrap/layout)"
+    row debootstrap mmdebstrap 'debootstrap, tar, umoci' "$(size debootstrap/layout)"
+    row cold mmdebstrap 'rootsmith, empty store, no lock' "$(size cold/out)"
+    row warm mmdebstrap 'rootsmith, packages in the store (`--fresh`)' "$(size warm/out)"
+    row changed mmdebstrap 'rootsmith, other label, file and user' "$(size changed/out)"
+    row same mmdebstrap 'rootsmith, nothing changed' "$(size same/out)"
+    echo
+    measured "$runs runs each; $(mmdebstrap --version), $(debootstrap --version), $(umoci --version | head -n 1)."
+)"

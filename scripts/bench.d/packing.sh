@@ -1,0 +1,28 @@
+# From the tar of a root filesystem to an image, and nothing else.
+
+mkdir -p "$work/packing"
+packed=$work/packing/rootfs.tar
+[ -e "$packed" ] || mmdebstrap --quiet --variant=minbase --include=perl,python3-minimal,git trixie "$packed" "${sources[@]}"
+layout='umoci init --layout layout && umoci new --image layout:t && umoci raw add-layer'
+script umoci-gzip "$layout --image layout:t '$packed'"
+script umoci-zstd "$layout --compress zstd --image layout:t '$packed'"
+for kind in gzip zstd; do
+    script "ours-$kind" "'$program' import '$packed' -o oci:out --store store --progress none --compression $kind"
+    script "reset-ours-$kind" "rm -rf ../ours-$kind/*"
+    script "reset-umoci-$kind" "rm -rf ../umoci-$kind/*"
+done
+names='umoci-gzip ours-gzip ours-zstd'
+! umoci raw add-layer --help | grep -q -- --compress || names="$names umoci-zstd"
+for name in $names; do
+    measure "$name"
+done
+write_table packing "$(
+    echo "| a tar of $(du -m --apparent-size "$packed" | cut -f 1) MiB | layer | median | of umoci's gzip |"
+    echo '| --- | --- | --- | --- |'
+    row umoci-gzip umoci-gzip 'umoci raw add-layer, gzip' "$(size umoci-gzip/layout)"
+    [ ! -e "$work/umoci-zstd.json" ] || row umoci-zstd umoci-gzip 'umoci raw add-layer, zstd' "$(size umoci-zstd/layout)"
+    row ours-gzip umoci-gzip 'rootsmith import, gzip, empty store' "$(size ours-gzip/out)"
+    row ours-zstd umoci-gzip 'rootsmith import, zstd, empty store' "$(size ours-zstd/out)"
+    echo
+    measured "$runs runs each; $(umoci --version | head -n 1)."
+)"

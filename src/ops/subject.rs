@@ -1,0 +1,187 @@
+//! What can be looked into and compared: an image wherever it lies, a root filesystem, or what a recipe gives.
+
+use std::path::PathBuf;
+
+use crate::archive::Limits;
+use crate::context::Context;
+use crate::digest::{DiffId, Digest};
+use crate::error::Error;
+use crate::image::{self, Choice, Image, Opened};
+use crate::ops::build::{self, BuildOptions};
+use crate::ops::inspect::{self, Config};
+use crate::ops::lock;
+use crate::platform::{Architecture, Platform};
+use crate::recipe::{self, Recipe};
+use crate::tree::{Node, Tree, TreePath};
+
+/// Where it is, or what it is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// What a recipe gives with its lock.
+    Recipe {
+        /// The recipe.
+        path: PathBuf,
+        /// Its variant, where one is wanted.
+        variant: Option<String>,
+    },
+    /// An OCI layout, an image archive, or a tar of a root filesystem.
+    Stored {
+        /// The file or folder.
+        path: PathBuf,
+        /// Which image is meant, where there are several.
+        tag: Option<String>,
+    },
+    /// A root filesystem in a folder.
+    Folder(PathBuf),
+}
+
+/// A subject, open for reading.
+pub struct Held {
+    /// What it is called in messages.
+    pub name: String,
+    /// Its files.
+    pub tree: Tree,
+    /// Its image; nothing for a root filesystem alone.
+    pub image: Option<HeldImage>,
+    /// Keeps the contents of the tree.
+    _opened: Option<Opened>,
+}
+
+/// What is known of an image beside its files.
+#[derive(Clone, Debug)]
+pub struct HeldImage {
+    /// The digest of its manifest; nothing in an archive that only Docker reads.
+    pub digest: Option<Digest>,
+    /// The digest of its configuration.
+    pub config_digest: Digest,
+    /// What it says about running it.
+    pub config: Config,
+    /// Its layers, base first: each as stored, its uncompressed tar, and what the history says of it.
+    pub layers: Vec<HeldLayer>,
+}
+
+/// A layer of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldLayer {
+    /// The digest of the layer as it is stored.
+    pub digest: Digest,
+    /// The digest of its uncompressed tar.
+    pub diff_id: DiffId,
+    /// What the image's history says of how it was made.
+    pub created_by: Option<String>,
+}
+
+impl Subject {
+    /// What it is called in messages.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Recipe { path, variant: Some(variant) } => format!("{} ({variant})", path.display()),
+            Self::Recipe { path, .. } | Self::Folder(path) => path.display().to_string(),
+            Self::Stored { path, tag: Some(tag) } => format!("{}:{tag}", path.display()),
+            Self::Stored { path, tag: None } => path.display().to_string(),
+        }
+    }
+}
+
+/// Opens a subject. A recipe is built as `how` says, for `platform` or the first of its own that is this machine's, and is
+/// written nowhere.
+pub fn open(
+    subject: &Subject,
+    platform: Option<Platform>,
+    how: &BuildOptions,
+    context: &Context,
+) -> Result<Held, Error> {
+    let name = subject.name();
+    match subject {
+        Subject::Folder(path) => {
+            let tree = image::open_folder(path).map_err(|source| Error::Open { path: name.clone(), source })?;
+            Ok(Held::new(name, tree, None))
+        }
+        Subject::Stored { path, tag } => {
+            let choice = Choice { tag: tag.clone(), platform };
+            let opened = image::open(path, &choice, &Limits::default(), &context.store.temporary());
+            Ok(of_opened(name.clone(), opened.map_err(|source| Error::Open { path: name, source })?))
+        }
+        Subject::Recipe { path, variant } => {
+            let recipe = recipe::load(path, variant.as_deref())?;
+            recipe.warnings.iter().for_each(|warning| context.reporter.warn(&warning.to_string()));
+            let lock = lock::current(&recipe, path, &how.lock, context)?;
+            let forged = build::for_platform(&recipe, &lock, chosen(&recipe, platform)?, how, context)?;
+            let image = of_image(&forged.image);
+            Ok(Held::new(name, forged.rootfs.tree, Some(image)))
+        }
+    }
+}
+
+impl Held {
+    /// What was made here: its contents lie in the store.
+    pub(super) fn new(name: String, tree: Tree, image: Option<HeldImage>) -> Self {
+        Self { name, tree, image, _opened: None }
+    }
+
+    /// Leaves out what images never hold: devices. For comparisons with one that is an image.
+    pub(super) fn without_devices(&mut self) {
+        let is_device = |node: &Node| matches!(node, Node::CharacterDevice { .. } | Node::BlockDevice { .. });
+        let entries = self.tree.entries().filter(|entry| is_device(&entry.inode.node));
+        let devices: Vec<TreePath> = entries.map(|entry| entry.path.clone()).collect();
+        for path in devices {
+            self.tree.remove(&path).expect("the root is no device");
+        }
+    }
+}
+
+/// The one of a recipe's platforms that is meant.
+fn chosen(recipe: &Recipe, platform: Option<Platform>) -> Result<Platform, Error> {
+    let is_there = |platform: &Platform| recipe.platforms.contains(platform);
+    match platform {
+        Some(platform) if is_there(&platform) => Ok(platform),
+        Some(platform) => Err(Error::Usage {
+            message: format!("the recipe `{}` is not made for {platform}", recipe.name),
+            help: format!(
+                "its platforms are {}",
+                recipe.platforms.iter().map(Platform::to_string).collect::<Vec<_>>().join(", ")
+            ),
+        }),
+        None => {
+            let host = Architecture::host().map(|architecture| Platform { architecture }).filter(is_there);
+            host.or_else(|| recipe.platforms.first().copied()).ok_or(Error::EmptyLock)
+        }
+    }
+}
+
+/// What is known of an image that was made here.
+pub(super) fn of_image(image: &Image) -> HeldImage {
+    let layer = |layer: &image::Layer| HeldLayer {
+        digest: layer.digest,
+        diff_id: layer.diff_id,
+        created_by: Some(layer.created_by.clone()),
+    };
+    HeldImage {
+        digest: Some(image.digest()),
+        config_digest: image.config.digest(),
+        config: inspect::config(image.config.document()),
+        layers: image.layers.iter().map(layer).collect(),
+    }
+}
+
+fn of_opened(name: String, mut opened: Opened) -> Held {
+    let tree = std::mem::take(&mut opened.tree);
+    let image = opened.image.as_ref().map(|image| {
+        let document = image.config.document();
+        // Entries of the history that made no layer are left out.
+        let history = document.history().iter().flatten().filter(|entry| !entry.empty_layer().unwrap_or(false));
+        let mut history = history.map(|entry| entry.created_by().clone());
+        let layer = |layer: &image::OpenedLayer| HeldLayer {
+            digest: layer.digest,
+            diff_id: layer.diff_id,
+            created_by: history.next().flatten(),
+        };
+        HeldImage {
+            digest: image.digest,
+            config_digest: image.config.digest(),
+            config: inspect::config(document),
+            layers: image.layers.iter().map(layer).collect(),
+        }
+    });
+    Held { name, tree, image, _opened: Some(opened) }
+}
