@@ -12,15 +12,9 @@ use crate::context::Context;
 use crate::dest::Target;
 use crate::digest::Digest;
 use crate::error::Error;
-<<<<<<< HEAD
 use crate::image::{Artifact, Image, Index, Layer};
 use crate::lock::Lock;
-use crate::oci::Reference;
 use crate::ops::conda;
-=======
-use crate::image::{Artifact, Image, Index};
-use crate::lock::Lock;
->>>>>>> main
 use crate::ops::config;
 use crate::ops::forge::{self, Applied, Packing};
 use crate::ops::lock;
@@ -51,14 +45,7 @@ pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Conte
     }
     let mut forged = Vec::new();
     for platform in platforms {
-<<<<<<< HEAD
-        let recipe = recipe.on(platform);
-        let rootfs = source::fetch(&recipe, &lock, platform, &options.lock, &outputs, context)?;
-        let inherited = source::inherited(&recipe, &lock, platform, context)?;
-        forged.push(forge(&recipe, platform, rootfs, &inherited, &lock, options, context)?);
-=======
         forged.push(for_platform(recipe, &lock, platform, options, context)?);
->>>>>>> main
     }
     let built = deliver(recipe, forged, options, context)?;
     if let Some(key) = key {
@@ -79,7 +66,7 @@ pub(super) fn for_platform(
     let outputs: Vec<PathBuf> = options.places().collect();
     let rootfs = source::fetch(&recipe, lock, platform, &options.lock, &outputs, context)?;
     let inherited = source::inherited(&recipe, lock, platform, context)?;
-    forge(&recipe, platform, rootfs, &inherited, options, context)
+    forge(&recipe, platform, rootfs, &inherited, lock, options, context)
 }
 
 /// Writes the images of all platforms to all targets.

@@ -158,7 +158,11 @@ fn shards_are_read_where_a_channel_has_them() {
             (name.clone(), Digest::of(&bytes).hex(), bytes)
         })
         .collect();
-    let names: Value = packed.iter().map(|(name, hex, _)| (name.clone(), Value::from(hex.as_str()))).collect::<serde_json::Map<_, _>>().into();
+    let names: Value = packed
+        .iter()
+        .map(|(name, hex, _)| (name.clone(), Value::from(hex.as_str())))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
     let list = |subdir: &str, shards: &Value| {
         let info = json!({ "subdir": subdir, "base_url": "", "shards_base_url": "shards/" });
         zstd::encode_all(message_pack(&json!({ "info": info, "shards": shards })).as_slice(), 1).unwrap()
@@ -168,7 +172,10 @@ fn shards_are_read_where_a_channel_has_them() {
         "/linux-64/repodata_shards.msgpack.zst" => Answer::ok(own.clone()),
         "/noarch/repodata_shards.msgpack.zst" => Answer::ok(none.clone()),
         path => match path.strip_prefix("/linux-64/shards/").and_then(|file| file.strip_suffix(".msgpack.zst")) {
-            Some(hex) => packed.iter().find(|(_, known, _)| known == hex).map_or(Answer::status(404), |shard| Answer::ok(shard.2.clone())),
+            Some(hex) => packed
+                .iter()
+                .find(|(_, known, _)| known == hex)
+                .map_or(Answer::status(404), |shard| Answer::ok(shard.2.clone())),
             None if path.ends_with("repodata.json") => Answer::status(500),
             None => Answer::file(&real(), path),
         },
@@ -190,7 +197,9 @@ fn message_pack(value: &Value) -> Vec<u8> {
             None => [&[0xcb][..], &number.as_f64().unwrap().to_be_bytes()].concat(),
         },
         Value::String(text) => [long(0xdb, text.len()), text.as_bytes().to_vec()].concat(),
-        Value::Array(items) => items.iter().fold(long(0xdd, items.len()), |bytes, item| [bytes, message_pack(item)].concat()),
+        Value::Array(items) => {
+            items.iter().fold(long(0xdd, items.len()), |bytes, item| [bytes, message_pack(item)].concat())
+        }
         Value::Object(members) => members.iter().fold(long(0xdf, members.len()), |bytes, (name, member)| {
             [bytes, message_pack(&Value::from(name.as_str())), message_pack(member)].concat()
         }),

@@ -99,7 +99,8 @@ fn locks_of_other_tools_mean_the_same_packages() {
 #[test]
 fn the_first_channel_and_the_past_win_where_they_should() {
     let workspace = workspace(&[(LIBC, GLIBC)]);
-    let one = |version: &str, time: u64| Package::new("tool", version).field("timestamp", time).file("v", version, 0o644);
+    let one =
+        |version: &str, time: u64| Package::new("tool", version).field("timestamp", time).file("v", version, 0o644);
     conda::write(&workspace.path("first"), vec![one("1", 1_600_000_000_000)]);
     conda::write(&workspace.path("second"), vec![one("2", 1_650_000_000_000), one("3", 1_700_000_000_000)]);
     workspace.write("environment.yml", "channels: [./first, ./second]\ndependencies: [tool]\n");
@@ -136,7 +137,11 @@ fn one_package_is_renewed_and_others_stay() {
     let run = |words: &[&str]| workspace.rootsmith(words.iter().chain(&["--progress", "lines"]));
     let checked = run(&["lock", "x.toml", "--check"]);
     checked.failed_with(1);
-    assert!(checked.stdout.contains("~ a:linux-64 1-0 -> 2-0") && checked.stdout.contains("~ b:linux-64"), "{}", checked.stdout);
+    assert!(
+        checked.stdout.contains("~ a:linux-64 1-0 -> 2-0") && checked.stdout.contains("~ b:linux-64"),
+        "{}",
+        checked.stdout
+    );
     let updated = run(&["lock", "x.toml", "--update=a"]);
     updated.succeeded();
     assert_eq!(updated.stdout, "~ a:linux-64 1-0 -> 2-0\n");
@@ -155,7 +160,11 @@ fn programs_are_compared_with_the_base() {
     let packages = vec![
         Package::new("old", "1").file("bin/old", of(&["libc.so.6"], "GLIBC_2.36"), 0o755),
         Package::new("new", "1").file("bin/new", of(&["libc.so.6"], "GLIBC_2.38"), 0o755),
-        Package::new("view", "1").file("bin/view", of(&["libc.so.6", "libGL.so.1", "libown.so.3", "libcuda.so.1"], "GLIBC_2.17"), 0o755),
+        Package::new("view", "1").file(
+            "bin/view",
+            of(&["libc.so.6", "libGL.so.1", "libown.so.3", "libcuda.so.1"], "GLIBC_2.17"),
+            0o755,
+        ),
         Package::new("own", "1").file("lib/libown.so.3", loaded().write(), 0o755),
         Package::new("odd", "1").file("bin/odd", of(&["libc.so.6", "libodd.so.9"], "GLIBC_2.17"), 0o755),
         Package::new("torn", "1").file("bin/torn", &of(&["libc.so.6"], "GLIBC_2.38")[..70], 0o755),
@@ -191,11 +200,18 @@ fn what_is_pruned_is_neither_in_the_image_nor_in_the_records() {
     let all = files("");
     let pruned = files("prune = [\"static-libs\", \"headers\", \"docs\", \"tests\", \"source-maps\", \"pkgconfig\"]");
     let left = |files: &std::collections::BTreeMap<String, (u32, String, Vec<u8>)>| {
-        let own = files.iter().filter(|(path, (mode, ..))| !path.contains("conda-meta") && *mode & 0o111 != 0o111 || path.contains("bin/") || path.ends_with(".so"));
-        own.map(|(path, _)| path.trim_start_matches(PREFIX).trim_matches('/').to_owned()).filter(|path| path.contains('.') || path == "bin/tool").collect::<Vec<_>>()
+        let own = files.iter().filter(|(path, (mode, ..))| {
+            !path.contains("conda-meta") && *mode & 0o111 != 0o111 || path.contains("bin/") || path.ends_with(".so")
+        });
+        own.map(|(path, _)| path.trim_start_matches(PREFIX).trim_matches('/').to_owned())
+            .filter(|path| path.contains('.') || path == "bin/tool")
+            .collect::<Vec<_>>()
     };
     assert_eq!(left(&all).len(), 10, "{:?}", left(&all));
-    assert_eq!(left(&pruned), ["bin/tool", "lib/libtool.so", "lib/python3.12/site-packages/tool/main.py", "share/app/app.js"]);
+    assert_eq!(
+        left(&pruned),
+        ["bin/tool", "lib/libtool.so", "lib/python3.12/site-packages/tool/main.py", "share/app/app.js"]
+    );
     let record: Value = serde_json::from_str(&text(&pruned, &format!("{PREFIX}/conda-meta/tool-1-0.json"))).unwrap();
     assert_eq!(record["files"].as_array().unwrap().len(), 4, "{record}");
     assert_eq!((all[&format!("{PREFIX}/bin/tool")].0, all[&format!("{PREFIX}/lib/libtool.a")].0), (0o755, 0o644));
@@ -211,7 +227,8 @@ fn layers_are_as_many_and_as_large_as_asked_for() {
         let noise: Vec<u8> = (0..mebibytes << 20).map(|at| (at * 2_654_435_761_usize >> 11) as u8).collect();
         Package::new(name, "1").file(&format!("lib/{name}.bin"), noise, 0o644)
     };
-    let workspace = with_packages(vec![package("large", 5), package("small", 0), package("tiny", 0), package("zlib", 0)]);
+    let workspace =
+        with_packages(vec![package("large", 5), package("small", 0), package("tiny", 0), package("zlib", 0)]);
     workspace.write("environment.yml", "channels: [./channel]\ndependencies: [large, small, tiny, zlib]\n");
     let titles = |lines: &str| {
         build(&workspace, lines, &[]).succeeded();
@@ -232,7 +249,8 @@ fn activation_has_three_ways() {
     let script = "export FROM_SCRIPT=$CONDA_PREFIX/x\nexport PATH=$CONDA_PREFIX/more:$PATH\n";
     let workspace = with_packages(vec![Package::new("tool", "1").file("etc/conda/activate.d/tool.sh", script, 0o644)]);
     crate::support::base::write(&workspace.path("base"), &[(LIBC, GLIBC), ("bin/sh", "#!")]);
-    workspace.write("environment.yml", "name: demo\nchannels: [./channel]\ndependencies: [tool]\nvariables: {KEPT: no}\n");
+    workspace
+        .write("environment.yml", "name: demo\nchannels: [./channel]\ndependencies: [tool]\nvariables: {KEPT: no}\n");
     let config = |lines: &str| {
         build(&workspace, lines, &[]).succeeded();
         Image::open(workspace.path("out")).config["config"].clone()
@@ -250,17 +268,41 @@ fn activation_has_three_ways() {
     finished.succeeded().says("tool.sh of activate.d never run");
     let started = config("");
     assert_eq!(started["Entrypoint"], json!(["/usr/bin/tini", "--", format!("/{PREFIX}/bin/rootsmith-entrypoint")]));
-    assert_eq!(config("[image]\nenv = { KEPT = \"mine\" }")["Env"].as_array().unwrap().iter().filter(|line| line.as_str().unwrap().starts_with("KEPT=")).collect::<Vec<_>>(), ["KEPT=mine"]);
+    assert_eq!(
+        config("[image]\nenv = { KEPT = \"mine\" }")["Env"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|line| line.as_str().unwrap().starts_with("KEPT="))
+            .collect::<Vec<_>>(),
+        ["KEPT=mine"]
+    );
     // An image with an environment is the base of another one.
     fs::rename(workspace.path("out"), workspace.path("first")).unwrap();
-    let before = ["layer", "first", "--conda", "environment.yml", "--prefix", "/opt/two", "-o", "oci:out", "--progress", "lines"];
+    let before = [
+        "layer",
+        "first",
+        "--conda",
+        "environment.yml",
+        "--prefix",
+        "/opt/two",
+        "-o",
+        "oci:out",
+        "--progress",
+        "lines",
+    ];
     workspace.rootsmith(before).succeeded();
     let twice = Image::open(workspace.path("out")).config["config"].clone();
     assert_eq!(env(&twice, "PATH").unwrap(), format!("/opt/two/bin:/{PREFIX}/bin:/bin"));
     assert_eq!(env(&twice, "CONDA_PREFIX").unwrap(), "/opt/two");
     assert_eq!(
         twice["Entrypoint"],
-        json!(["/usr/bin/tini", "--", "/opt/two/bin/rootsmith-entrypoint", format!("/{PREFIX}/bin/rootsmith-entrypoint")])
+        json!([
+            "/usr/bin/tini",
+            "--",
+            "/opt/two/bin/rootsmith-entrypoint",
+            format!("/{PREFIX}/bin/rootsmith-entrypoint")
+        ])
     );
 }
 
@@ -274,7 +316,8 @@ fn wheels_fit_or_are_refused() {
         format!("./{name}#sha256={hex}")
     };
     let ask = |dependencies: &str, line: &str| {
-        let text = format!("channels: [./channel]\ndependencies:\n  - {dependencies}\n  - pip:\n    - \"my-tool @ {line}\"\n");
+        let text =
+            format!("channels: [./channel]\ndependencies:\n  - {dependencies}\n  - pip:\n    - \"my-tool @ {line}\"\n");
         workspace.write("environment.yml", &text);
         layer(&workspace, &[])
     };
@@ -284,9 +327,18 @@ fn wheels_fit_or_are_refused() {
     let site = format!("{PREFIX}/lib/python3.12/site-packages");
     let record = text(&files, &format!("{site}/My.Tool-1.0.dist-info/RECORD"));
     assert!(record.contains("tool.py,sha256=") && record.contains("../../../bin/tool,sha256="), "{record}");
-    assert!(record.contains("tool/_vendor/other-2.dist-info/RECORD,sha256="), "the record of another within it is a file");
-    assert_eq!(text(&files, &format!("{PREFIX}/bin/tool")).lines().next().unwrap(), format!("#!/{PREFIX}/bin/python3.12"));
-    assert_eq!(text(&files, &format!("{PREFIX}/bin/run")).lines().next().unwrap(), format!("#!/{PREFIX}/bin/python3.12"));
+    assert!(
+        record.contains("tool/_vendor/other-2.dist-info/RECORD,sha256="),
+        "the record of another within it is a file"
+    );
+    assert_eq!(
+        text(&files, &format!("{PREFIX}/bin/tool")).lines().next().unwrap(),
+        format!("#!/{PREFIX}/bin/python3.12")
+    );
+    assert_eq!(
+        text(&files, &format!("{PREFIX}/bin/run")).lines().next().unwrap(),
+        format!("#!/{PREFIX}/bin/python3.12")
+    );
     assert_eq!(text(&files, &format!("{PREFIX}/share/tool.txt")), "data");
     assert!(!files.contains_key(&format!("{PREFIX}/bin/other")), "what is within it starts nothing");
     let lock = fs::read_to_string(workspace.path("environment.lock")).unwrap();
@@ -337,5 +389,4 @@ fn the_prefix_takes_the_place_of_the_placeholder() {
     for wrong in ["/opt/my env", "/opt/a;b", "opt/env", "/"] {
         ask(&workspace, "tool", &["--prefix", wrong]).failed_with(2).says("the folder of an environment");
     }
-
 }

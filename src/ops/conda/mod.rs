@@ -156,7 +156,8 @@ mod tests {
             config.env.iter().filter(|(known, _)| known == name).map(|(_, value)| value).collect::<Vec<_>>()
         };
         assert_eq!(value("CONDA_PREFIX"), ["/first"]);
-        assert_eq!((value("second"), value("SET")), (vec!["1"], vec!["own"]));
+        assert_eq!(value("second"), ["1"]);
+        assert_eq!(value("SET"), ["own"]);
         assert_eq!(config.entrypoint.join(" "), "/usr/bin/tini -- /second/start /first/start");
         let mut untouched = ImageConfig::default();
         Added::default().announce(&mut untouched);

@@ -44,7 +44,8 @@ impl Package {
 
     /// For any Python: modules are in `site-packages`.
     pub fn noarch_python(self, entry_points: &[&str]) -> Self {
-        let link = json!({ "noarch": { "type": "python", "entry_points": entry_points }, "package_metadata_version": 1 });
+        let link =
+            json!({ "noarch": { "type": "python", "entry_points": entry_points }, "package_metadata_version": 1 });
         let mut package = self.field("noarch", "python").field("subdir", "noarch");
         package.info.push(("link.json".to_owned(), link.to_string()));
         package

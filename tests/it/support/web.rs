@@ -86,7 +86,9 @@ impl Server {
                 let (answer, log, tls) = (Arc::clone(&answer), Arc::clone(&log), tls.clone());
                 thread::spawn(move || match tls {
                     None => serve(stream, &*answer, &log),
-                    Some(config) => serve(StreamOwned::new(ServerConnection::new(config).unwrap(), stream), &*answer, &log),
+                    Some(config) => {
+                        serve(StreamOwned::new(ServerConnection::new(config).unwrap(), stream), &*answer, &log)
+                    }
                 });
             }
         });
@@ -150,12 +152,28 @@ impl Certificate {
         };
         std::fs::write(folder.path().join("leaf.ext"), format!("subjectAltName=IP:{address}\n")).unwrap();
         let key = ["-newkey", "rsa:2048", "-nodes"];
-        let authority = ["req", "-x509", "-days", "2", "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem"];
+        let authority =
+            ["req", "-x509", "-days", "2", "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem"];
         openssl(&[&authority[..], &key[..]].concat());
-        openssl(&[&["req", "-new", "-subj", "/CN=test", "-keyout", "leaf.key", "-out", "leaf.csr"][..], &key[..]].concat());
+        openssl(
+            &[&["req", "-new", "-subj", "/CN=test", "-keyout", "leaf.key", "-out", "leaf.csr"][..], &key[..]].concat(),
+        );
         openssl(&[
-            "x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-            "-extfile", "leaf.ext", "-out", "leaf.pem",
+            "x509",
+            "-req",
+            "-in",
+            "leaf.csr",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            "leaf.ext",
+            "-out",
+            "leaf.pem",
         ]);
         Self { folder }
     }
