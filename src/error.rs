@@ -1,5 +1,7 @@
 //! Every error of the program, and the exit code of each.
 
+mod placed;
+
 use std::path::PathBuf;
 
 use crate::archive::{ArchiveError, CpioError};
@@ -24,6 +26,7 @@ use crate::source::host::CaptureError;
 use crate::source::oci::OciImageError;
 use crate::store::StoreError;
 use crate::tree::TreeError;
+pub use placed::Placed;
 
 /// What ended a command.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -48,6 +51,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Resolve(#[from] ResolveError),
+    /// The same, with the place in the recipe that led to it.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Placed(#[from] Box<Placed>),
     /// Fetching and installing packages.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -200,6 +207,26 @@ pub enum Error {
         /// The secret's name.
         id: String,
     },
+    /// A login that an archive needs was not given.
+    #[error("the archive {url} needs the secret `{id}` for its login")]
+    #[diagnostic(help("give it: `--secret id={id},src=FILE`; the file has `USER:PASSWORD`, or lines of netrc"))]
+    MissingLogin {
+        /// The secret's name.
+        id: String,
+        /// The archive.
+        url: String,
+    },
+    /// A secret that should have a login has none.
+    #[error("the secret `{id}` has no login for {url}")]
+    #[diagnostic(help(
+        "its file has `USER:PASSWORD` in one line, or lines of netrc: `machine https://HOST/PATH login USER password PASSWORD`"
+    ))]
+    NoLogin {
+        /// The secret's name.
+        id: String,
+        /// The archive.
+        url: String,
+    },
     /// The image's user is a name that the image does not have.
     #[error("the image has no user or group `{name}`, which [image] names")]
     #[diagnostic(help("write numbers (`user = \"10001:10001\"`), or make the user with `[harden] user`"))]
@@ -253,6 +280,7 @@ impl Error {
             Self::Store(error) => of_store(error),
             Self::Lock(LockError::Io { .. }) => Blame::Machine,
             Self::Resolve(error) => of_resolve(error),
+            Self::Placed(placed) => of_resolve(&placed.error),
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
             Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,

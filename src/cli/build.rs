@@ -16,24 +16,17 @@ use crate::error::Error;
 use crate::ops::binary;
 use crate::ops::build::{self, BuildOptions, Built};
 use crate::ops::lock::{self, LockOptions, UpdateOptions};
+use crate::ops::summary;
 use crate::source::debian::archives::{self, MirrorSettings};
+
+/// What stands for the name of a recipe's file in an output.
+pub(super) const HOLE: &str = "{recipe}";
 
 /// Builds, shows the summary, and answers with the digest.
 pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, Error> {
-    let targets = arguments.outputs.iter().map(|text| text.parse::<Target>()).collect::<Result<_, _>>()?;
     // Without a recipe there is no lock; the name is for messages alone.
-    let recipe = arguments.recipe.clone().unwrap_or_else(|| session.environment.folder.join("--binary"));
-    let options = BuildOptions {
-        recipe,
-        variant: arguments.variant.clone(),
-        platforms: arguments.platforms.clone(),
-        lock: lock_options(&arguments.network, session)?,
-        tags: arguments.tags.clone(),
-        targets,
-        threads: threads(arguments.threads),
-        docker_socket: docker_socket(session)?,
-        secrets: secrets(&arguments.secrets)?,
-    };
+    let recipe = arguments.recipes.first().cloned().unwrap_or_else(|| session.environment.folder.join("--binary"));
+    let options = options(arguments, recipe, session)?;
     let context = session.context(&arguments.network)?;
     if arguments.fresh {
         context.store.forget();
@@ -45,6 +38,23 @@ pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, 
         binary::build(&programs.collect::<Vec<_>>(), &options, &context)?
     };
     Ok(answer(&built, arguments.json, &context))
+}
+
+/// The options of building one recipe. `{recipe}` in outputs is the name of its file.
+pub(super) fn options(arguments: &BuildArgs, recipe: PathBuf, session: &Session) -> Result<BuildOptions, Error> {
+    let name = recipe.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let target = |text: &String| text.replace(HOLE, &name).parse::<Target>();
+    let targets = arguments.outputs.iter().map(target).collect::<Result<_, _>>()?;
+    Ok(BuildOptions {
+        recipe,
+        variant: arguments.variant.clone(),
+        platforms: arguments.platforms.clone(),
+        lock: lock_options(&arguments.network, &arguments.secrets, session)?,
+        tags: arguments.tags.clone(),
+        targets,
+        threads: threads(arguments.threads),
+        docker_socket: docker_socket(session)?,
+    })
 }
 
 /// The options of a build that is written nowhere: for what is compared or looked into.
@@ -59,12 +69,11 @@ pub(super) fn plain_options(
         recipe,
         variant,
         platforms: Vec::new(),
-        lock: lock_options(network, session)?,
+        lock: lock_options(network, given, session)?,
         tags: Vec::new(),
         targets: Vec::new(),
         threads: threads(None),
         docker_socket: docker_socket(session)?,
-        secrets: secrets(given)?,
     })
 }
 
@@ -91,7 +100,7 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
     let options = UpdateOptions {
         recipe: arguments.recipe.clone(),
         variant: arguments.variant.clone(),
-        lock: lock_options(&arguments.network, session)?,
+        lock: lock_options(&arguments.network, &arguments.secrets, session)?,
         check: arguments.check,
         update: names.map(|names| names.into_iter().map(str::to_owned).collect()),
     };
@@ -100,9 +109,13 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
     let changes: Vec<String> = updated.changes.iter().map(ToString::to_string).collect();
     let (file, written) = (updated.path.display().to_string(), updated.written);
     let answer = if arguments.json {
+        let security: Vec<String> =
+            updated.changes.iter().filter(|change| change.security).map(ToString::to_string).collect();
         Answer::json(&serde_json::json!({
-            "schema": "rootsmith/lock/1", "file": file, "written": written, "changes": changes,
+            "schema": "rootsmith/lock/1", "file": file, "written": written, "changes": changes, "security": security,
         }))
+    } else if arguments.summary {
+        Answer::new(summary::markdown(&updated, &arguments.recipe))
     } else {
         let lines: String = changes.iter().map(|change| format!("{change}\n")).collect();
         let end = match (arguments.check, written) {
@@ -130,7 +143,7 @@ pub(super) fn now() -> Epoch {
     Epoch::from_seconds(i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
 }
 
-pub(super) fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result<LockOptions, Error> {
+pub(super) fn lock_options(arguments: &NetworkArgs, given: &[Secret], session: &Session) -> Result<LockOptions, Error> {
     let chosen = network::mirrors(arguments, &session.environment).into_iter().map(|mirror| match named(&mirror) {
         Some((id, url)) => (id.to_owned(), url.to_owned()),
         None => (String::new(), mirror),
@@ -144,6 +157,7 @@ pub(super) fn lock_options(arguments: &NetworkArgs, session: &Session) -> Result
             host: archives::on_host(host.iter().map(|mirror| (mirror.url.as_str(), mirror.suites.as_slice()))),
         },
         channels: network::channel_logins(&session.environment),
+        secrets: secrets(given)?,
         programs: session.environment.path.clone(),
         now: now(),
     })

@@ -1,6 +1,5 @@
 //! `rootsmith capture`.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::thread;
 
@@ -33,12 +32,11 @@ pub(super) fn capture(arguments: &CaptureArgs, session: &Session) -> Result<Answ
             recipe: arguments.path.clone(),
             variant: None,
             platforms: Vec::new(),
-            lock: lock_options(&network, session)?,
+            lock: lock_options(&network, &[], session)?,
             tags: arguments.tags.clone(),
             targets,
             threads: arguments.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
             docker_socket: docker_socket(session)?,
-            secrets: BTreeMap::new(),
         },
     };
     let context = session.context(&network)?;

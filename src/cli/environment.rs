@@ -34,7 +34,7 @@ pub struct Environment {
     pub docker_host: Option<String>,
     /// `RATTLER_AUTH_FILE`: logins for conda channels.
     pub rattler_auth_file: Option<PathBuf>,
-    /// `NETRC`, else `HOME` with `.netrc`: logins for conda channels.
+    /// `NETRC`, else `HOME` with `.netrc`: where logins are.
     pub netrc: Option<PathBuf>,
     /// `PATH`: where programs are looked for.
     pub path: Vec<PathBuf>,

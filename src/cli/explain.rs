@@ -125,8 +125,10 @@ const TEXTS: &[(&str, &str, &str)] = &[
     (
         "http::refused",
         "the server wants a login",
-        "Logins are read from /etc/apt/auth.conf and /etc/apt/auth.conf.d/*.conf, in the form `machine HOST/PATH login \
-         USER password PASSWORD`. Without a scheme before HOST they are sent over https only.",
+        "Logins are read from ~/.netrc (or the file that NETRC names), /etc/apt/auth.conf and /etc/apt/auth.conf.d/*.conf, in \
+         the form `machine HOST/PATH login USER password PASSWORD`. Without a scheme before HOST they are sent over https \
+         only. A repository of a recipe may name a secret with its login: `login = \"ID\"`, and `--secret id=ID,src=FILE`. \
+         None of them is shown, or gets into a lock or an image.",
     ),
     (
         "http::slow",

@@ -12,6 +12,7 @@ mod import;
 mod init;
 mod inspect;
 mod layer;
+mod many;
 pub mod network;
 mod progress;
 mod show;
@@ -73,6 +74,8 @@ pub struct Session {
     pub environment: Environment,
     /// Who is told of progress.
     pub reporter: Arc<dyn Reporter>,
+    /// How errors look that do not end the command.
+    pub style: Style,
 }
 
 impl Session {
@@ -114,7 +117,7 @@ pub fn main() -> ExitCode {
     if let Err(error) = signals::watch(take_away) {
         tracing::warn!("cannot listen for Ctrl-C: {error}");
     }
-    let session = Session { global: cli.global, environment, reporter };
+    let session = Session { global: cli.global, environment, reporter, style };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli.command, &session)));
     // Unfinished work of the store goes now, as it does when a signal ends the program.
     crate::interrupt::run_all();
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, session: &Session) -> Result<Answer, Error> {
     match command {
+        Command::Build(arguments) if arguments.recipes.len() > 1 => many::build(&arguments, session),
         Command::Build(arguments) => build::build(&arguments, session),
         Command::Capture(arguments) => capture::capture(&arguments, session),
         Command::Lock(arguments) => build::lock(&arguments, session),

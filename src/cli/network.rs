@@ -16,7 +16,7 @@ pub fn http_options(arguments: &NetworkArgs, environment: &Environment) -> Resul
     Ok(HttpOptions {
         proxies: proxies(environment, Path::new("/")),
         certificates: arguments.certificates.iter().map(|path| environment.folder.join(path)).collect(),
-        credentials: credentials(Path::new("/"))?,
+        credentials: credentials(Path::new("/"), environment.netrc.as_deref())?,
         offline: arguments.is_offline(),
         ..HttpOptions::default()
     })
@@ -62,9 +62,17 @@ pub fn host_mirrors(root: &Path) -> Vec<HostMirror> {
     mirrors
 }
 
-/// apt's logins, where this user may read them.
-fn credentials(root: &Path) -> Result<Vec<Credential>, Error> {
+/// The logins of netrc and of apt, where this user may read them. Of two that fit as well, apt's counts.
+fn credentials(root: &Path, netrc: Option<&Path>) -> Result<Vec<Credential>, Error> {
     let mut credentials = Vec::new();
+    if let Some(path) = netrc
+        && let Ok(text) = fs::read_to_string(path)
+    {
+        credentials.extend(parse_netrc(&text).map_err(|error| Error::Usage {
+            message: format!("cannot use the logins in {}: {error}", path.display()),
+            help: "each is `machine HOST login USER password PASSWORD`; NETRC names another file".to_owned(),
+        })?);
+    }
     for text in apt_texts(root, "auth.conf") {
         credentials.extend(parse_netrc(&text).map_err(|error| Error::Usage {
             message: format!("cannot use the logins in /etc/apt/auth.conf or auth.conf.d: {error}"),
@@ -105,6 +113,26 @@ mod tests {
         fs::write(folder.join("90backup.dpkg-old"), "Acquire::http::Proxy \"http://old\";").unwrap();
         let found = proxies(&Environment::default(), root.path()).apt;
         assert_eq!(found, AptProxies::parse("Acquire::http::Proxy \"http://late\";"));
+    }
+
+    #[test]
+    fn logins_of_netrc_and_apt() {
+        let root = tempfile::tempdir().unwrap();
+        let netrc = root.path().join("netrc");
+        assert_eq!(credentials(root.path(), Some(&netrc)).unwrap(), [], "there is none");
+        fs::write(&netrc, "machine a.example login me password hunter2\n").unwrap();
+        fs::create_dir_all(root.path().join("etc/apt/auth.conf.d")).unwrap();
+        let file = root.path().join("etc/apt/auth.conf.d/vendor.conf");
+        fs::write(&file, "machine https://b.example/x login you password y").unwrap();
+        let expected = [
+            Credential::new("a.example", "me", "hunter2").unwrap(),
+            Credential::new("https://b.example/x", "you", "y").unwrap(),
+        ];
+        assert_eq!(credentials(root.path(), Some(&netrc)).unwrap(), expected);
+        fs::write(&netrc, "machine /a login me password hunter2\n").unwrap();
+        let error = credentials(root.path(), Some(&netrc)).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 
     #[test]

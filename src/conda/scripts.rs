@@ -61,12 +61,14 @@ pub fn run(
     session.put(stage.entries())?;
     let time = context.epoch.unwrap_or(environment.epoch).seconds();
     // Scripts of packages run in the activated environment, as conda runs them.
+    let variables = environment.variables.clone();
+    let own: Vec<(&str, &String)> = variables.iter().map(|(name, value)| (name.as_str(), value)).collect();
     let sourced = |scripts: &[String]| scripts.iter().map(|script| format!(". '{script}'\n")).collect::<String>();
     let activated = sourced(&scripts(environment)?);
     for (name, version, script) in &post_link {
         let script = format!("/{}", String::from_utf8_lossy(script.as_bytes()));
         let command = vec![shell.clone(), "-c".to_owned(), format!("set -e\n{activated}exec '{shell}' '{script}'\n")];
-        let more = [("PKG_NAME", name), ("PKG_VERSION", version)];
+        let more = [&own[..], &[("PKG_NAME", name), ("PKG_VERSION", version)]].concat();
         session.run(&step(command, &prefix, &more, time))?;
     }
     let messages = session.read(&environment.prefix.join(MESSAGES)?)?.unwrap_or_default();
@@ -82,9 +84,9 @@ pub fn run(
     } else {
         let lines = sourced(&activating);
         let command = vec![shell, "-c".to_owned(), format!("set -e\n{lines}env -0 > {VARIABLES}\n")];
-        session.run(&step(command, &prefix, &[], time))?;
+        session.run(&step(command, &prefix, &own, time))?;
         let bytes = session.read(&TreePath::literal(&VARIABLES[1..]))?.unwrap_or_default();
-        set_by(&bytes, &step(Vec::new(), &prefix, &[], time))
+        set_by(&bytes, &step(Vec::new(), &prefix, &own, time))
     };
     let changed = session.collect(&context.store)?;
     if !post_link.is_empty() || python.is_some() {
@@ -94,6 +96,7 @@ pub fn run(
     Ok(variables)
 }
 
+/// A program in the environment at `prefix`, with variables of its own.
 fn step(command: Vec<String>, prefix: &str, more: &[(&str, &String)], time: i64) -> Step {
     let mut environment: BTreeMap<String, String> = [
         ("CONDA_PREFIX", prefix.to_owned()),
@@ -132,7 +135,9 @@ fn compile(
     let words = [program.as_str()].into_iter().chain(options).map(str::to_owned);
     let command = words.chain(folders).collect();
     // Before 3.11, the order of a set in compiled code follows from the seed of hashes.
-    let ended = session.run_to_end(&step(command, prefix, &[("PYTHONHASHSEED", &"0".to_owned())], time))?;
+    let (variables, seed) = (environment.variables.clone(), "0".to_owned());
+    let own = variables.iter().map(|(name, value)| (name.as_str(), value)).chain([("PYTHONHASHSEED", &seed)]);
+    let ended = session.run_to_end(&step(command, prefix, &own.collect::<Vec<_>>(), time))?;
     if ended.code != 0 {
         let last = ended.output.last().cloned().unwrap_or_else(|| format!("exit code {}", ended.code));
         environment.warnings.push(format!("not every Python module could be compiled: {last}"));

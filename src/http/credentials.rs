@@ -97,6 +97,23 @@ pub fn parse_netrc(text: &str) -> Result<Vec<Credential>, CredentialError> {
     Ok(found)
 }
 
+/// `address` with the login in it that `secret` has for it: `USER:PASSWORD`, or that of the longest prefix in lines of
+/// netrc. `None` where it has none. The address is a secret itself then.
+pub fn with_login(address: &str, secret: &str) -> Option<String> {
+    let mut url: Url = address.parse().ok()?;
+    let secret = secret.trim();
+    let (user, password) = if secret.split_ascii_whitespace().next() == Some("machine") {
+        let credentials = parse_netrc(secret).ok()?;
+        login_for(&url, &credentials)?
+    } else {
+        let (user, password) = secret.split_once(':').filter(|(user, _)| !user.is_empty() && !secret.contains('\n'))?;
+        (user.to_owned(), password.to_owned())
+    };
+    url.set_username(&user).ok()?;
+    url.set_password(Some(&password)).ok()?;
+    Some(url.to_string())
+}
+
 /// The user and password to send with a request for `url`: those in it, else those of the longest prefix.
 pub(super) fn login_for(url: &Url, credentials: &[Credential]) -> Option<(String, String)> {
     if !url.username().is_empty() {
@@ -145,6 +162,24 @@ mod tests {
         assert_eq!(login("http://b.example/x", &credentials), None);
         assert_eq!(login("https://u:p%40ss%@a.example/x", &credentials), Some("u:p@ss%".into()));
         assert!(!format!("{credentials:?}").contains("one"));
+    }
+
+    #[test]
+    fn secrets_hold_logins() {
+        let with = |address: &str, secret: &str| {
+            let url: Url = with_login(address, secret)?.parse().unwrap();
+            login_for(&url, &[]).map(|(user, password)| format!("{user} {password}"))
+        };
+        let address = "https://a.example/private/debian";
+        assert_eq!(with(address, "me:p@ss:w/rd%\n").as_deref(), Some("me p@ss:w/rd%"));
+        assert_eq!(with(address, "machine a.example/private login me password one").as_deref(), Some("me one"));
+        assert_eq!(with("http://a.example", "me:one").as_deref(), Some("me one"));
+        for secret in ["", "me", ":one", "a:b\nc:d", "machine b.example login me password one"] {
+            assert_eq!(with(address, secret), None, "{secret}");
+        }
+        assert_eq!(with_login("/srv/archive", "me:one"), None);
+        let shown = crate::http::without_secrets(&with_login(address, "me:hunter2").unwrap());
+        assert_eq!(shown, address);
     }
 
     #[test]

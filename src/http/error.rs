@@ -105,7 +105,9 @@ pub enum HttpError {
     #[error("`{url}` may not be read: the server answered {status}")]
     #[diagnostic(
         code(http::refused),
-        help("give a login for this server, in /etc/apt/auth.conf.d or the recipe's secrets")
+        help(
+            "give a login for this server: in ~/.netrc or /etc/apt/auth.conf.d, or as `login` of the recipe's repository"
+        )
     )]
     Refused {
         /// The address.

@@ -14,6 +14,7 @@ mod credentials;
 mod error;
 mod file;
 mod location;
+mod pace;
 mod parallel;
 mod partial;
 mod proxy;
@@ -27,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use apt::AptProxies;
-pub use credentials::{ChannelLogins, Credential, CredentialError, parse_netrc};
+pub use credentials::{ChannelLogins, Credential, CredentialError, parse_netrc, with_login};
 pub use error::HttpError;
 pub use location::{address_in, without_secrets};
 pub use proxy::Proxies;
@@ -63,7 +64,12 @@ pub struct HttpOptions {
     pub first_pause: Duration,
     /// How many downloads run at once.
     pub parallel: usize,
+    /// Hosts that limit how often they are asked, and the least time between two requests.
+    pub gaps: Vec<(String, Duration)>,
 }
+
+/// The dated archives of Debian and Ubuntu, which everybody shares and which turn away who asks too fast.
+const DATED: [&str; 2] = ["snapshot.debian.org", "snapshot.ubuntu.com"];
 
 impl Default for HttpOptions {
     fn default() -> Self {
@@ -78,6 +84,7 @@ impl Default for HttpOptions {
             retries: 4,
             first_pause: Duration::from_millis(500),
             parallel: 8,
+            gaps: DATED.iter().map(|host| ((*host).to_owned(), Duration::from_millis(200))).collect(),
         }
     }
 }

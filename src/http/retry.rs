@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::http::location::Location;
+use crate::http::pace::Pace;
 use crate::http::stop::Stop;
 use crate::http::{HttpError, HttpOptions};
 
@@ -17,6 +18,7 @@ pub(super) struct Candidates {
     /// Servers that did not answer or sent too slowly: asked last, so that one dead mirror costs one timeout and not
     /// one a file.
     bad: Mutex<BTreeSet<String>>,
+    pace: Pace,
 }
 
 impl Candidates {
@@ -37,6 +39,9 @@ impl Candidates {
                 if errors[place].as_ref().is_some_and(|error| !error.may_pass()) {
                     continue;
                 }
+                if !self.pace.wait(&candidates[place], &options.gaps, stop) {
+                    return Err(HttpError::Cancelled);
+                }
                 let error = match attempt(&candidates[place]) {
                     Ok(value) => return Ok(value),
                     Err(error) if error.is_final() => return Err(error),
@@ -45,7 +50,12 @@ impl Candidates {
                 tracing::debug!("{error}");
                 self.remember(&candidates[place], &error);
                 if let HttpError::Status { retry_after: Some(seconds), .. } = error {
-                    pause = pause.max(Duration::from_secs(seconds));
+                    let rest = Duration::from_secs(seconds);
+                    pause = pause.max(rest);
+                    // All other downloads leave it alone as well.
+                    if rest <= LONGEST_PAUSE {
+                        self.pace.rest(&candidates[place], rest);
+                    }
                 }
                 again |= error.may_pass();
                 errors[place] = Some(error);

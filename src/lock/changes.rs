@@ -18,6 +18,8 @@ pub struct Change {
     pub before: Option<String>,
     /// The version that is locked, if it is. The same as before where only the file differs.
     pub after: Option<String>,
+    /// Whether a suite of security updates has the version that is locked.
+    pub security: bool,
 }
 
 /// The packages, archives and images that two locks have differently, by name; on several platforms the same change counts
@@ -25,6 +27,7 @@ pub struct Change {
 pub fn changes(old_lock: &Lock, new_lock: &Lock) -> Vec<Change> {
     let (old, new) = (packages(old_lock), packages(new_lock));
     let keys: BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
+    let security = security(new_lock);
     let mut changes = BTreeSet::new();
     for key in keys {
         let (before, after) = (old.get(&key), new.get(&key));
@@ -36,12 +39,19 @@ pub fn changes(old_lock: &Lock, new_lock: &Lock) -> Vec<Change> {
             architecture: key.2.to_owned(),
             before: before.map(|(version, _)| (*version).to_owned()),
             after: after.map(|(version, _)| (*version).to_owned()),
+            security: security.contains(&(key.1, key.2)),
         });
     }
     changes.extend(super::oci::changes(&old_lock.oci, &new_lock.oci));
     changes.extend(archives(old_lock, new_lock));
     changes.extend(super::conda::changes(&old_lock.conda, &new_lock.conda));
     changes.into_iter().collect()
+}
+
+/// Names and architectures of packages of which a suite of security updates has this version.
+fn security(lock: &Lock) -> BTreeSet<(&str, &str)> {
+    let packages = lock.debian.iter().flat_map(|pin| &pin.packages).filter(|package| package.security);
+    packages.map(|package| (package.name.as_str(), package.architecture.as_str())).collect()
 }
 
 /// The archives that are others: in place of a version, the first digits of the digest.
@@ -57,6 +67,7 @@ fn archives(old: &Lock, new: &Lock) -> Vec<Change> {
             architecture: platform.architecture.oci_name().to_owned(),
             before: before.map(version),
             after: after.map(version),
+            security: false,
         })
     };
     platforms.into_iter().filter_map(change).collect()
@@ -64,7 +75,7 @@ fn archives(old: &Lock, new: &Lock) -> Vec<Change> {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, architecture, before, after } = self;
+        let Self { name, architecture, before, after, .. } = self;
         match (before, after) {
             (Some(before), Some(after)) if before == after => {
                 write!(f, "~ {name}:{architecture} {after} (other bytes of the same version)")

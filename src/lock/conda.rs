@@ -144,6 +144,7 @@ pub(super) fn changes(old: &[CondaPin], new: &[CondaPin]) -> Vec<Change> {
         architecture: key.3.to_owned(),
         before: old.get(&key).map(|one| one.0.clone()),
         after: new.get(&key).map(|one| one.0.clone()),
+        security: false,
     };
     differing.map(change).collect()
 }

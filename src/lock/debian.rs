@@ -29,6 +29,9 @@ pub struct DebianPin {
     /// What the image's own apt is told of, in the order of its file.
     #[serde(default)]
     pub sources: Vec<AptSource>,
+    /// Files of keys that the recipe brings, and the image's own apt needs.
+    #[serde(default)]
+    pub keyrings: Vec<AptKeyring>,
 }
 
 /// One suite of one repository as it was when it was resolved.
@@ -81,6 +84,9 @@ pub struct LockedPackage {
     /// Whether nobody asked for it by name (`Auto-Installed` in apt's extended_states).
     #[serde(default)]
     pub automatic: bool,
+    /// Whether a suite of security updates has this version.
+    #[serde(default)]
+    pub security: bool,
 }
 
 /// One entry of the image's own apt sources (sources.list(5), deb822 form).
@@ -97,6 +103,20 @@ pub struct AptSource {
     pub components: Vec<String>,
     /// The keyring's path in the image.
     pub signed_by: Option<String>,
+    /// Whether it is used without a signature, as the recipe allows.
+    #[serde(default)]
+    pub trusted: bool,
+}
+
+/// A file of keys in the image. Its bytes are those of a file that the recipe names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AptKeyring {
+    /// Its path in the image.
+    pub path: String,
+    /// The digest of the file.
+    #[serde(deserialize_with = "field::hex")]
+    pub sha256: Digest,
 }
 
 impl DebianPin {
@@ -130,6 +150,11 @@ impl DebianPin {
         rows(text, "repositories", self.repositories.iter().map(repository));
         rows(text, "packages", self.packages.iter().map(package));
         rows(text, "sources", self.sources.iter().map(source));
+        if !self.keyrings.is_empty() {
+            let row =
+                |keyring: &AptKeyring| Row::default().text("path", &keyring.path).text("sha256", &keyring.sha256.hex());
+            rows(text, "keyrings", self.keyrings.iter().map(row));
+        }
     }
 }
 
@@ -156,6 +181,7 @@ fn package(package: &LockedPackage) -> Row {
         .text("sha256", &package.sha256.hex())
         .flag("essential", package.essential)
         .flag("automatic", package.automatic)
+        .flag("security", package.security)
 }
 
 fn source(source: &AptSource) -> Row {
@@ -165,4 +191,5 @@ fn source(source: &AptSource) -> Row {
         .list("suites", &source.suites)
         .list("components", &source.components)
         .optional("signed-by", source.signed_by.as_deref())
+        .flag("trusted", source.trusted)
 }

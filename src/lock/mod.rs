@@ -25,7 +25,7 @@ pub use apk::{ApkPin, LockedApk, LockedApkRepository, LockedKey, LockedScripts};
 pub use archive::ArchivePin;
 pub use changes::{Change, changes};
 pub use conda::{CondaPin, LockedConda, LockedWheel};
-pub use debian::{AptSource, DebianPin, LockedPackage, LockedRepository};
+pub use debian::{AptKeyring, AptSource, DebianPin, LockedPackage, LockedRepository};
 pub use dnf::{DnfPin, LockedRpm, LockedRpmRepository};
 pub use error::LockError;
 pub use oci::{LockedLayer, OciPin};

@@ -91,6 +91,7 @@ pub(super) fn changes(old: &[OciPin], new: &[OciPin]) -> Vec<Change> {
     let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     let differing = keys.into_iter().filter(|key| old.get(key) != new.get(key));
     let change = |key: &(&str, Platform)| Change {
+        security: false,
         name: key.0.to_owned(),
         architecture: key.1.to_string(),
         before: old.get(key).map(|pin| pin.identity().to_string()),

@@ -12,6 +12,7 @@ fn package(name: &str, version: &str) -> LockedPackage {
         sha256: Digest::of(version.as_bytes()),
         essential: name == "bash",
         automatic: name != "bash",
+        security: name == "openssl",
     }
 }
 
@@ -39,19 +40,30 @@ fn lock(packages: Vec<LockedPackage>) -> Lock {
         suites: vec!["trixie".to_owned(), "trixie-updates".to_owned()],
         components: vec!["main".to_owned()],
         signed_by: Some("/usr/share/keyrings/debian-archive-keyring.pgp".to_owned()),
+        trusted: false,
     };
+    let unsigned = AptSource {
+        suites: vec!["/".to_owned()],
+        components: Vec::new(),
+        signed_by: None,
+        trusted: true,
+        ..source.clone()
+    };
+    let keyring = AptKeyring { path: "/etc/apt/keyrings/a-vendor.asc".to_owned(), sha256: Digest::of(b"key") };
     let pin = DebianPin {
         platform: "linux/amd64".parse().unwrap(),
         distribution: "debian".to_owned(),
         suite: "trixie".to_owned(),
         repositories: vec![repository, vendor],
         packages,
-        sources: vec![source],
+        sources: vec![source, unsigned],
+        keyrings: vec![keyring],
     };
     let other = DebianPin {
         platform: "linux/arm64".parse().unwrap(),
         packages: Vec::new(),
         sources: Vec::new(),
+        keyrings: Vec::new(),
         ..pin.clone()
     };
     Lock::new(Digest::of(b"request"), vec![Pin::Debian(other), Pin::Debian(pin)])

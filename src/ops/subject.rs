@@ -119,13 +119,14 @@ impl Held {
         Self { name, tree, image, _opened: None }
     }
 
-    /// Leaves out what images never hold: devices. For comparisons with one that is an image.
-    pub(super) fn without_devices(&mut self) {
-        let is_device = |node: &Node| matches!(node, Node::CharacterDevice { .. } | Node::BlockDevice { .. });
-        let entries = self.tree.entries().filter(|entry| is_device(&entry.inode.node));
-        let devices: Vec<TreePath> = entries.map(|entry| entry.path.clone()).collect();
-        for path in devices {
-            self.tree.remove(&path).expect("the root is no device");
+    /// Leaves out what images never hold: devices and named pipes. For comparisons with one that is an image.
+    pub(super) fn without_special(&mut self) {
+        let is_special =
+            |node: &Node| matches!(node, Node::CharacterDevice { .. } | Node::BlockDevice { .. } | Node::Fifo);
+        let entries = self.tree.entries().filter(|entry| is_special(&entry.inode.node));
+        let special: Vec<TreePath> = entries.map(|entry| entry.path.clone()).collect();
+        for path in special {
+            self.tree.remove(&path).expect("the root is a directory");
         }
     }
 }

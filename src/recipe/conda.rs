@@ -1,6 +1,6 @@
 //! `[[conda]]`: conda environments on top of the root filesystem, each as further layers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -129,17 +129,46 @@ pub enum CondaPreset {
     PkgConfig,
 }
 
-/// The presets by name, with the globs below the prefix that they leave out.
-const PRESETS: [(&str, CondaPreset, &[&str]); 6] = [
-    ("static-libs", CondaPreset::StaticLibraries, &["**/*.a", "**/*.la"]),
-    ("headers", CondaPreset::Headers, &["include/**"]),
+/// Gives a choice the words that it is written with.
+macro_rules! written {
+    ($choice:ident, $what:literal, $($word:literal => $value:ident),+) => {
+        impl $choice {
+            const WORDS: Words = Words { known: &[$($word),+], later: &[] };
+        }
+
+        impl FromStr for $choice {
+            type Err = Misfit;
+
+            fn from_str(found: &str) -> Result<Self, Misfit> {
+                match found {
+                    $($word => Ok(Self::$value),)+
+                    _ => Err(Misfit::new(found, $what, [$($word),+].map(|word| format!("`{word}`")).join(" or "))),
+                }
+            }
+        }
+    };
+}
+
+written!(ChannelPriority, "an order of channels", "strict" => Strict, "disabled" => Disabled);
+written!(PostLink, "what happens to scripts", "deny" => Deny, "run" => Run);
+written!(Bytecode, "a way to compile", "none" => None, "unchecked-hash" => UncheckedHash);
+written!(LayerStrategy, "a way to spread packages", "auto" => Auto, "single" => Single, "per-package" => PerPackage);
+written!(Activate, "a way to find an environment", "env" => Env, "entrypoint" => Entrypoint, "frozen" => Frozen);
+written!(
+    CondaPreset, "a group of files",
+    "static-libs" => StaticLibraries, "headers" => Headers, "docs" => Docs, "tests" => Tests,
+    "source-maps" => SourceMaps, "pkgconfig" => PkgConfig
+);
+
+/// The presets with the globs below the prefix that they leave out.
+const PRESETS: [(CondaPreset, &[&str]); 6] = [
+    (CondaPreset::StaticLibraries, &["**/*.a", "**/*.la"]),
+    (CondaPreset::Headers, &["include/**"]),
     (
-        "docs",
         CondaPreset::Docs,
         &["share/doc/**", "share/man/**", "share/info/**", "share/gtk-doc/**", "man/**", "ssl/man/**", "docs/**"],
     ),
     (
-        "tests",
         CondaPreset::Tests,
         &[
             "lib/python*/test/**",
@@ -148,8 +177,8 @@ const PRESETS: [(&str, CondaPreset, &[&str]); 6] = [
             "**/site-packages/**/test/**",
         ],
     ),
-    ("source-maps", CondaPreset::SourceMaps, &["**/*.js.map", "**/*.css.map"]),
-    ("pkgconfig", CondaPreset::PkgConfig, &["**/pkgconfig/**", "lib/cmake/**", "share/cmake/**"]),
+    (CondaPreset::SourceMaps, &["**/*.js.map", "**/*.css.map"]),
+    (CondaPreset::PkgConfig, &["**/pkgconfig/**", "lib/cmake/**", "share/cmake/**"]),
 ];
 
 /// Where an environment is unless its table says otherwise: one place for all images, so that they share layers.
@@ -191,7 +220,7 @@ pub(super) static KEYS: Keys = Keys {
         },
         Key {
             name: "channel-priority",
-            shape: Shape::Word(Words { known: &["strict", "disabled"], later: &[] }),
+            shape: Shape::Word(ChannelPriority::WORDS),
             about: "what the order of channels means; `strict` where it is not given",
         },
         Key {
@@ -211,28 +240,22 @@ pub(super) static KEYS: Keys = Keys {
         },
         Key {
             name: "post-link",
-            shape: Shape::Word(Words { known: &["deny", "run"], later: &[] }),
+            shape: Shape::Word(PostLink::WORDS),
             about: "what happens to scripts that packages want to have run; `deny` where it is not given",
         },
         Key {
             name: "pyc",
-            shape: Shape::Word(Words { known: &["none", "unchecked-hash"], later: &[] }),
+            shape: Shape::Word(Bytecode::WORDS),
             about: "whether Python modules are compiled; `none` where it is not given",
         },
         Key {
             name: "prune",
-            shape: Shape::Set(
-                &Shape::Word(Words {
-                    known: &["static-libs", "headers", "docs", "tests", "source-maps", "pkgconfig"],
-                    later: &[],
-                }),
-                itself,
-            ),
+            shape: Shape::Set(&Shape::Word(CondaPreset::WORDS), itself),
             about: "groups of files to leave out",
         },
         Key {
             name: "layers",
-            shape: Shape::Word(Words { known: &["auto", "single", "per-package"], later: &[] }),
+            shape: Shape::Word(LayerStrategy::WORDS),
             about: "how packages are spread over layers; `auto` where it is not given",
         },
         Key {
@@ -247,7 +270,7 @@ pub(super) static KEYS: Keys = Keys {
         },
         Key {
             name: "activate",
-            shape: Shape::Word(Words { known: &["env", "entrypoint", "frozen"], later: &[] }),
+            shape: Shape::Word(Activate::WORDS),
             about: "how programs find it; `entrypoint` where it is not given",
         },
     ]],
@@ -276,35 +299,26 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<(Place, CondaRequest)> {
     }
     request.channels = fields.strings("channels");
     request.allowed_channels = fields.strings("allowed-channels");
-    if fields.string("channel-priority").as_deref() == Some("disabled") {
-        request.channel_priority = ChannelPriority::Disabled;
-    }
+    request.channel_priority = word(&mut fields, "channel-priority");
     request.mirrors = fields.map("mirrors");
     request.exclude_newer = fields.text("exclude-newer");
     request.virtual_packages = fields.map("virtual-packages");
-    if fields.string("post-link").as_deref() == Some("run") {
-        request.post_link = PostLink::Run;
-    }
-    if fields.string("pyc").as_deref() == Some("unchecked-hash") {
-        request.bytecode = Bytecode::UncheckedHash;
-    }
-    let presets = fields.strings("prune").unwrap_or_default();
-    request.prune =
-        PRESETS.iter().filter(|(name, ..)| presets.iter().any(|known| known == name)).map(|p| p.1).collect();
-    request.layers = match fields.string("layers").as_deref() {
-        Some("single") => LayerStrategy::Single,
-        Some("per-package") => LayerStrategy::PerPackage,
-        _ => LayerStrategy::Auto,
-    };
+    request.post_link = word(&mut fields, "post-link");
+    request.bytecode = word(&mut fields, "pyc");
+    let presets: BTreeSet<CondaPreset> =
+        fields.strings("prune").unwrap_or_default().iter().filter_map(|name| name.parse().ok()).collect();
+    request.prune = presets.into_iter().collect();
+    request.layers = word(&mut fields, "layers");
     request.max_layers = fields.number("max-layers").unwrap_or(DEFAULT_MAX_LAYERS);
     request.max_layer_size = fields.number("max-layer-size").map(|mebibytes| u64::from(mebibytes) << 20);
-    request.activate = match fields.string("activate").as_deref() {
-        Some("env") => Activate::Env,
-        Some("frozen") => Activate::Frozen,
-        _ => Activate::Entrypoint,
-    };
+    request.activate = word(&mut fields, "activate");
     fields.finish();
     Some((place, CondaRequest { environment: environment?, text: content?, ..request }))
+}
+
+/// The choice of a key, whose words were looked at before.
+fn word<T: FromStr + Default>(fields: &mut Fields<'_>, key: &'static str) -> T {
+    fields.string(key).and_then(|word| word.parse().ok()).unwrap_or_default()
 }
 
 /// Writes down prefixes that two environments have, or that one has within another's.
@@ -359,7 +373,7 @@ impl CondaRequest {
 impl CondaPreset {
     /// The globs, relative to the prefix, of what it leaves out.
     pub fn globs(self) -> &'static [&'static str] {
-        PRESETS.iter().find(|(_, preset, _)| *preset == self).map_or(&[], |(.., globs)| globs)
+        PRESETS.iter().find(|(preset, _)| *preset == self).map_or(&[], |(_, globs)| globs)
     }
 }
 

@@ -125,7 +125,7 @@ pub(super) const VARIABLE: Text = Text { what: "the name of a variable", check: 
 pub(super) const VALUE: Text = Text { what: "a string", check: check_value };
 /// A platform by its name.
 pub(super) const PLATFORM: Text = Text { what: "a platform", check: check_platform };
-const SECRET: Text = Text { what: "the name of a secret", check: check_secret };
+pub(super) const SECRET: Text = Text { what: "the name of a secret", check: check_secret };
 const LINK: Text = Text { what: "the target of a link", check: check_link };
 
 impl FileKind {

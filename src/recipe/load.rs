@@ -14,7 +14,7 @@ use super::mistake::{Mistake, Notebook, RecipeErrors, RecipeFile};
 use super::shape::{ANY, Key, Keys, Shape, Text, text};
 use super::value::{Item, Place, Table, Value, located};
 use super::words::Misfit;
-use super::{FileEntry, FileKind, Harden, Init, Mode, PackageRequest, Recipe, SourceRequest, TINI_PLACES};
+use super::{FileEntry, FileKind, Harden, Init, Mode, PackageRequest, Places, Recipe, SourceRequest, TINI_PLACES};
 use super::{conda, file, from, harden, image, os_release, prune};
 use crate::platform::{Architecture, Platform};
 
@@ -123,7 +123,9 @@ fn read(path: &Path, text: io::Result<String>, variant: Option<&str>, notebook: 
     {
         notebook.error_nowhere(Mistake::NoSuchVariant { name: name.to_owned(), known: variants.clone() });
     }
-    decode(Fields::new(&RECIPE, place, recipe, notebook), variant.map(str::to_owned), variants)
+    let places = Places::of(&recipe, &notebook.files);
+    let recipe = decode(Fields::new(&RECIPE, place, recipe, notebook), variant.map(str::to_owned), variants)?;
+    Some(Recipe { places, ..recipe })
 }
 
 /// The recipe and what it extends, nearest first, as far as they can be read.
@@ -266,6 +268,7 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         sources: notebook.files.iter().map(|file| file.path.clone()).collect(),
         folder: notebook.files[0].folder(),
         warnings: Arc::default(),
+        places: Places::default(),
     })
 }
 

@@ -21,6 +21,7 @@ mod mistake;
 mod oci;
 mod os_release;
 mod path_rules;
+mod places;
 mod prune;
 mod schema;
 mod scratch;
@@ -55,6 +56,7 @@ pub use mistake::{Mistake, Problem, RecipeErrors};
 pub use oci::{ImageLocation, OciRequest};
 pub use os_release::os_release_order;
 pub use path_rules::PathRules;
+pub use places::{Places, Said};
 pub use prune::{PathPattern, Preset, Prune};
 pub use schema::schema;
 pub use scratch::ScratchRequest;
@@ -102,6 +104,8 @@ pub struct Recipe {
     pub sources: Vec<PathBuf>,
     /// The folder of the recipe, where its lock is.
     pub folder: PathBuf,
+    /// Where it says what.
+    pub places: Places,
     /// Things to look at that do not stop the build.
     pub warnings: Arc<[Problem]>,
 }
@@ -128,6 +132,7 @@ impl Recipe {
             sources: Vec::new(),
             folder: PathBuf::new(),
             warnings: Arc::default(),
+            places: Places::default(),
         }
     }
 

@@ -332,3 +332,42 @@ fn secrets_are_nowhere() {
     }
     assert!(!holds(&fs::read(workspace.path("toy.lock")).unwrap()));
 }
+
+#[test]
+fn many_recipes_are_built_in_one_run_and_one_failure_does_not_stop_the_others() {
+    require!(Need::Root, Need::Program("busybox"), Need::Amd64);
+    let workspace = toy_workspace();
+    toy(&workspace, "");
+    fs::rename(workspace.path("toy.toml"), workspace.path("plain.toml")).unwrap();
+    toy(&workspace, "\"greting\"");
+    fs::rename(workspace.path("toy.toml"), workspace.path("wrong.toml")).unwrap();
+    toy(&workspace, "\"greeting\"");
+    workspace.write("typo.toml", "nme = \"x\"\n");
+    let alone = workspace.rootsmith(["build", "toy.toml", "--progress", "none"]).digest();
+    let recipes = ["build", "wrong.toml", "toy.toml", "plain.toml", "golden.toml", "typo.toml"];
+    let with = |more: &[&str]| workspace.rootsmith(recipes.iter().chain(more).copied());
+    for jobs in ["1", "3"] {
+        let out = format!("oci:out-{jobs}/{{recipe}}");
+        let finished = with(&["--fresh", "--jobs", jobs, "-o", &out]);
+        finished.failed_with(2);
+        let lines: Vec<&str> = finished.stdout.lines().collect();
+        assert_eq!(lines.len(), 3, "{}", finished.stdout);
+        assert_eq!(lines[0], format!("{alone}  toy.toml"));
+        assert_eq!(lines[2], format!("{}  golden.toml", golden::digest()));
+        finished.says("has no package `greting`").says("`nme` is not a key").says("3 of 5 recipes built");
+        finished.says("wrong.toml was not built").says("plain.toml: begun");
+        for name in ["toy", "plain", "golden"] {
+            assert!(workspace.path(&format!("out-{jobs}/{name}/index.json")).exists(), "{name}");
+        }
+        assert!(!workspace.path(&format!("out-{jobs}/wrong")).exists());
+    }
+    let json: serde_json::Value = serde_json::from_str(&with(&["--json", "--progress", "none"]).stdout).unwrap();
+    assert_eq!(json["recipes"][1]["digest"], alone);
+    assert_eq!(json["recipes"][4]["exit-code"], 2);
+    with(&["-o", "oci:out"]).failed_with(2).says("one place for 5 recipes").says("{recipe}");
+    with(&["-t", "x:1"]).failed_with(2).says("would name several images the same");
+    workspace.rootsmith(["build", "toy.toml", "toy.toml"]).failed_with(2).says("given twice");
+    let one = workspace.rootsmith(["build", "toy.toml", "-o", "oci-archive:{recipe}.tar", "--progress", "none"]);
+    one.succeeded();
+    assert!(workspace.path("toy.tar").exists(), "one recipe may use the hole as well");
+}

@@ -77,7 +77,11 @@ impl Image {
         let mut files = BTreeMap::new();
         for (digest, _) in &self.layers[1..] {
             let bytes = fs::read(self.folder.join("blobs/sha256").join(&digest[7..])).unwrap();
-            let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes.as_slice()));
+            let plain: Box<dyn Read> = match bytes.starts_with(&[0x1f, 0x8b]) {
+                true => Box::new(flate2::read::GzDecoder::new(bytes.as_slice())),
+                false => Box::new(bytes.as_slice()),
+            };
+            let mut archive = tar::Archive::new(plain);
             for entry in archive.entries().unwrap() {
                 let mut entry = entry.unwrap();
                 let path = String::from_utf8(entry.path_bytes().into_owned()).unwrap();

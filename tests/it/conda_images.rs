@@ -89,7 +89,7 @@ fn programs_run_on_every_base() {
         assert!(inside(&["curl", "--version"]).contains("libcurl/7.49.0 OpenSSL/1.0.2l"), "{base}");
         assert!(inside(&["sqlite3", ":memory:", "select 6 * 7;"]).contains("42"), "{base}");
         assert!(inside(&["xz", "--version"]).contains("5.2.2"), "{base}");
-        assert!(inside(&["openssl", "version", "-d"]).contains("/opt/conda/envs/default/ssl"), "{base}");
+        assert!(inside(&["openssl", "version"]).contains("1.0.2l"), "{base}");
         if base != "distroless" {
             assert_eq!(
                 inside(&["sh", "-c", "id -u; echo same | xz | xz -d; touch /x 2> /dev/null || echo no"]).trim(),
@@ -350,7 +350,13 @@ fn a_recipe_for_gpus_takes_the_runtime_from_its_vendor() {
     let runtime = deb::Package::new("cuda-cudart-12-4", "12.4.127-1")
         .file(library, 0o644, "a runtime")
         .symlink("usr/local/cuda", "cuda-12.4");
-    let vendor = Suite { origin: "Vendor", suite: "stable", codename: "stable", date: "Sun, 15 Jun 2025 15:06:40 UTC" };
+    let vendor = Suite {
+        origin: "Vendor",
+        suite: "stable",
+        codename: "stable",
+        date: "Sun, 15 Jun 2025 15:06:40 UTC",
+        more: "",
+    };
     archive::write(&workspace.path("vendor"), &vendor, &[runtime.build()]);
     fs::copy(archive::public_key(), workspace.path("key.asc")).unwrap();
     let gpu = |name: &str, cuda: &str| Package::new(name, "1").needs(&[cuda]).file(&format!("lib/{name}"), name, 0o644);

@@ -61,7 +61,7 @@ fn locks_of_other_tools_mean_the_same_packages() {
     let pixi = format!(
         "version: 6\nenvironments:\n  default:\n    channels:\n    - url: {channel}/\n    packages:\n      linux-64: []\n\
          \x20 web:\n    channels:\n    - url: {channel}/\n    packages:\n      linux-64:\n      - conda: {url}\npackages:\n\
-         - conda: {url}\n  sha256: {}\n  md5: {}\n  size: {}\n",
+         - conda: {url}\n  subdir: linux-64\n  sha256: {}\n  md5: {}\n  size: {}\n",
         digest("sha256"),
         digest("md5"),
         index["packages"][name]["size"],
@@ -115,6 +115,38 @@ fn the_first_channel_and_the_past_win_where_they_should() {
     build(&workspace, "exclude-newer = \"2001-01-01\"", &[]).failed_with(2).says("tool").says("cannot solve");
     build(&workspace, "allowed-channels = [\"./first\"]", &[]).failed_with(2).says("`./second`").says("`./first`");
     build(&workspace, "virtual-packages = { \"big\" = \"1 2\" }", &[]).failed_with(2).says("virtual-packages");
+}
+
+#[test]
+fn flags_of_layer_say_what_keys_of_recipes_say() {
+    let tool = || {
+        let script = Package::new("tool", "1").file("lib/libtool.a", "x", 0o644).file("lib/tool", "x", 0o644);
+        script.file("etc/conda/activate.d/tool.sh", "export A=1\n", 0o644).needs(&["__cuda >=12"])
+    };
+    let late = Package::new("tool", "2").field("timestamp", 1_800_000_000_000_u64).file("new", "x", 0o644);
+    let workspace = with_packages(vec![tool(), late]);
+    let files = |more: &[&str]| {
+        ask(&workspace, "tool", more).succeeded();
+        Image::open(workspace.path("out"))
+    };
+    assert!(files(&[]).files().contains_key(&format!("{PREFIX}/new")));
+    ask(&workspace, "tool", &["--exclude-newer", "2025-01-01"]).failed_with(2).says("__cuda");
+    let older = ["--exclude-newer", "2025-01-01", "--virtual-package", "cuda=12.4"];
+    let image = files(&[&older[..], &["--prune", "static-libs", "--layers", "single", "--activate", "env"]].concat());
+    assert!(
+        image.files().contains_key(&format!("{PREFIX}/lib/tool"))
+            && !image.files().contains_key(&format!("{PREFIX}/lib/libtool.a"))
+    );
+    assert_eq!((image.layers.len(), &image.config["config"]["Entrypoint"]), (2, &json!(["/usr/bin/tini", "--"])));
+    for (flag, wrong, reason) in [
+        ("--prune", "everything", "`static-libs` or"),
+        ("--post-link", "maybe", "`deny` or `run`"),
+        ("--max-layers", "0", "1..=120"),
+        ("--virtual-package", "cuda", "cuda=12.4"),
+        ("--exclude-newer", "soon", "a day"),
+    ] {
+        ask(&workspace, "tool", &[flag, wrong]).failed_with(2).says(reason);
+    }
 }
 
 #[test]
@@ -386,7 +418,7 @@ fn the_prefix_takes_the_place_of_the_placeholder() {
     let record: Value = serde_json::from_str(&text(&files, "opt/env/conda-meta/tool-1-0.json")).unwrap();
     let path = &record["paths_data"]["paths"][0];
     assert_eq!((path["prefix_placeholder"].as_str(), path["file_mode"].as_str()), (Some(PLACEHOLDER), Some("text")));
-    for wrong in ["/opt/my env", "/opt/a;b", "opt/env", "/"] {
-        ask(&workspace, "tool", &["--prefix", wrong]).failed_with(2).says("the folder of an environment");
+    for wrong in ["/opt/my env", "/opt/a;b"] {
+        ask(&workspace, "tool", &["--prefix", wrong]).failed_with(2).says("without spaces");
     }
 }

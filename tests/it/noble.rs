@@ -18,6 +18,8 @@ const RELEASE: &str =
 
 const COMPONENTS: [&str; 2] = ["main", "universe"];
 
+const RELEASES: [&str; 3] = ["jammy", "noble", "resolute"];
+
 #[test]
 fn the_noble_recipe_builds_from_a_local_archive() {
     require!(Need::Root, Need::Mirror, Need::Program("apt-ftparchive"), Need::Program("dpkg-deb"), Need::Amd64);
@@ -25,15 +27,26 @@ fn the_noble_recipe_builds_from_a_local_archive() {
     let packages = debian_packages(&workspace);
     assert!(packages.len() > 70, "{packages:?}");
     write_archive(&workspace, &packages);
-    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/noble.toml");
-    let text = format!(
-        "extends = \"{}\"\nplatforms = [\"linux/amd64\"]\n[from.debian]\nkeyring = \"key.asc\"\n\
-         [[from.debian.repository]]\nurl = \"file://{}\"\n",
-        recipe.display(),
-        workspace.path("archive").display()
-    );
-    workspace.write("noble.toml", &text);
+    for release in RELEASES {
+        let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("recipes/{release}.toml"));
+        let text = format!(
+            "extends = \"{}\"\nplatforms = [\"linux/amd64\"]\n[from.debian]\nkeyring = \"key.asc\"\n\
+             [[from.debian.repository]]\nurl = \"file://{}\"\n",
+            recipe.display(),
+            workspace.path("archive").display()
+        );
+        workspace.write(&format!("{release}.toml"), &text);
+    }
     fs::copy(archive::public_key(), workspace.path("key.asc")).unwrap();
+    for release in ["jammy", "resolute"] {
+        workspace.rootsmith(["lock", &format!("{release}.toml"), "--progress", "none"]).succeeded();
+        let lock = fs::read_to_string(workspace.path(&format!("{release}.lock"))).unwrap();
+        assert!(
+            lock.contains(&format!("suites = [\"{release}\", \"{release}-updates\", \"{release}-security\"]")),
+            "{lock}"
+        );
+        assert!(lock.contains("signed-by = \"/usr/share/keyrings/ubuntu-archive-keyring.gpg\""), "{lock}");
+    }
     workspace.rootsmith(["build", "noble.toml", "-o", "oci:out", "--progress", "none"]).succeeded();
     let image = Layout::open(&workspace.path("out")).image();
     assert_eq!(image.file("etc/lsb-release"), RELEASE.as_bytes());
@@ -78,16 +91,19 @@ fn write_archive(workspace: &Workspace, packages: &[String]) {
             say_it_is_ubuntu(&deb, &workspace.path("base-files"));
         }
     }
-    for suite in ["noble", "noble-updates", "noble-security"] {
-        write_suite(&root, suite);
+    for release in RELEASES {
+        for pocket in ["", "-updates", "-security"] {
+            write_suite(&root, release, pocket);
+        }
     }
 }
 
 /// All packages are in the main suite; the others are there, and empty.
-fn write_suite(root: &Path, suite: &str) {
+fn write_suite(root: &Path, release: &str, pocket: &str) {
+    let suite = &format!("{release}{pocket}");
     for component in COMPONENTS {
-        let index = match suite {
-            "noble" => {
+        let index = match pocket {
+            "" => {
                 let pool = format!("pool/{component}");
                 run(Command::new("apt-ftparchive").args(["packages", &pool]).current_dir(root))
             }
@@ -103,7 +119,7 @@ fn write_suite(root: &Path, suite: &str) {
         ("Origin", "Ubuntu"),
         ("Label", "Ubuntu"),
         ("Suite", suite),
-        ("Codename", "noble"),
+        ("Codename", release),
         ("Architectures", "amd64"),
         ("Components", "main universe"),
     ];

@@ -337,7 +337,7 @@ fn tini_archive(workspace: &Workspace, program: &str) -> String {
         .file(program, 0o755, Writer::new().write())
         .file("usr/share/doc/tini/copyright", 0o644, "MIT\n");
     let libc = Package::new("libc6", "2.41").file("lib/libc.so.6", 0o755, "libc");
-    let suite = Suite { origin: "Toy", suite: "toy", codename: "toy", date: "Sun, 15 Jun 2025 15:06:40 UTC" };
+    let suite = Suite { origin: "Toy", suite: "toy", codename: "toy", date: "Sun, 15 Jun 2025 15:06:40 UTC", more: "" };
     let folder = workspace.path("archive");
     let _ = fs::remove_dir_all(&folder);
     archive::write(&folder, &suite, &[tini.build(), libc.build()]);

@@ -19,6 +19,7 @@ Examples:
   rootsmith build trixie.toml -o oci:out/trixie
   rootsmith build trixie.toml -o docker-daemon:trixie:latest -o oci-archive:trixie.tar
   rootsmith build trixie.toml --frozen -o rootfs-tar:trixie.tar
+  rootsmith build recipes/*.toml -o oci:out/{recipe} --jobs 2
   rootsmith build --binary ./app -o oci:out/app
 
 Outputs:
@@ -32,9 +33,15 @@ Outputs:
   squashfs:FILE              the same, as a SquashFS image (needs tar2sqfs)
   cpio:FILE[.gz|.zst]        the same, as a cpio: an initial root filesystem of the kernel")]
 pub struct BuildArgs {
-    /// The recipe
+    /// The recipe; or several, to be built in one run
+    ///
+    /// One that cannot be built does not stop the others. Outputs of several then have a hole for their names:
+    /// `-o oci-archive:out/{recipe}.tar`.
     #[arg(value_name = "RECIPE", required_unless_present = "binaries", conflicts_with = "binaries")]
-    pub recipe: Option<PathBuf>,
+    pub recipes: Vec<PathBuf>,
+    /// How many recipes are built at a time; as many as there are processors, up to 4, where it is not given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
     /// A static program to build an image of, without a recipe; may be repeated for other platforms
     ///
     /// The image is that of `[from.scratch]`: the program as its entrypoint, a user without privileges, and certificate
@@ -58,7 +65,7 @@ pub struct BuildArgs {
     /// Which inputs may change, and from where they come.
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// A secret for the recipe's commands: id=NAME,src=FILE; may be repeated
+    /// A secret for the recipe's commands, or the login for an archive: id=NAME,src=FILE; may be repeated
     ///
     /// Commands that ask for it find it at /run/secrets/NAME. It is never in the image, the lock or a log.
     #[arg(long = "secret", value_name = "SECRET")]
@@ -84,6 +91,7 @@ Examples:
   rootsmith lock trixie.toml                     write trixie.lock, where there is none that fits
   rootsmith lock --update trixie.toml            take the newest of everything, and say what changed
   rootsmith lock --update=openssl trixie.toml    take the newest of one package
+  rootsmith lock --update --summary trixie.toml  the same as Markdown, for a scheduled job that opens a merge request
   rootsmith lock --check trixie.toml             exit with 1 where newer inputs exist")]
 pub struct LockArgs {
     /// The recipe
@@ -96,9 +104,15 @@ pub struct LockArgs {
     /// Change nothing; exit with 1 where newer inputs exist
     #[arg(long)]
     pub check: bool,
+    /// Print what changed as Markdown, for a merge request: security updates apart from the others
+    #[arg(long, conflicts_with = "json")]
+    pub summary: bool,
     /// A variant of the recipe: [variant.NAME]
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
+    /// A secret with the login for an archive: id=NAME,src=FILE; may be repeated
+    #[arg(long = "secret", value_name = "SECRET")]
+    pub secrets: Vec<Secret>,
     /// Which inputs may change, and from where they come.
     #[command(flatten)]
     pub network: NetworkArgs,

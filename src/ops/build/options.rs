@@ -1,6 +1,5 @@
 //! What is asked of a build, and what comes of it.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -32,8 +31,6 @@ pub struct BuildOptions {
     pub threads: NonZeroUsize,
     /// The socket of the Docker engine, for `docker-daemon:`.
     pub docker_socket: PathBuf,
-    /// Secrets by id, for `[[run]]`.
-    pub secrets: BTreeMap<String, Vec<u8>>,
 }
 
 /// What was built.

@@ -40,7 +40,9 @@ pub(super) fn key(recipe: &Recipe, lock: &Lock, options: &BuildOptions, context:
     part(format!("{recipe:?}").as_bytes());
     part(lock.to_text().as_bytes());
     part(format!("{:?} {:?} {:?}", context.epoch, options.tags, options.platforms).as_bytes());
-    for (id, secret) in &options.secrets {
+    // Logins of archives do not show in what is fetched with them.
+    let secrets = options.lock.secrets.iter().filter(|(id, _)| recipe.runs.iter().any(|run| run.secrets.contains(id)));
+    for (id, secret) in secrets {
         part(id.as_bytes());
         part(secret);
     }

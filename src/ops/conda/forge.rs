@@ -1,7 +1,9 @@
 //! From `[[conda]]` to pins, and from pins to layers.
 
+use rayon::prelude::*;
+
 use super::Added;
-use crate::conda::layers::{Spread, plan};
+use crate::conda::layers::{PlannedLayer, Spread, plan};
 use crate::conda::{Access, CondaError, Environment, Resolve, activation, check, fetch, glibc_version, scripts};
 use crate::context::Context;
 use crate::error::Error;
@@ -175,13 +177,14 @@ fn pack(
     let planned = plan(environment, &spread)?;
     let reporter = &*context.reporter;
     reporter.begin(Phase::Pack, Some(environment.packages.iter().map(|package| package.size).sum()), Unit::Bytes);
-    let mut layers = Vec::new();
-    for layer in &planned {
+    let one = |layer: &PlannedLayer| {
         let Packing { compression, effort, threads } = packing;
         let created_by = format!("rootsmith: {}", layer.title);
         let advance = |bytes| reporter.advance(Phase::Pack, bytes);
-        layers.push(image::pack(&layer.tree, compression, effort, threads, &context.store, &created_by, advance)?);
-    }
+        image::pack(&layer.tree, compression, effort, threads, &context.store, &created_by, advance)
+    };
+    // Small layers leave processors idle one by one.
+    let layers = planned.par_iter().map(one).collect::<Result<Vec<_>, _>>()?;
     let sizes = |size: fn(&Layer) -> u64| layers.iter().map(size).sum::<u64>() as f64 / 1e6;
     let (before, after) = (sizes(|layer| layer.uncompressed_size), sizes(|layer| layer.size));
     reporter.end(Phase::Pack, &format!("{} conda layers, {before:.1} MB to {after:.1} MB", layers.len()));

@@ -80,11 +80,12 @@ pub fn diff(options: &DiffOptions, context: &Context) -> Result<Diff, Error> {
     compare(&mut before, &mut after, options.times)
 }
 
-/// Compares what is open. Where one of both is an image, devices do not count, because images have none.
+/// Compares what is open. Where one of both is an image, devices and named pipes do not count, because
+/// images have none.
 pub(super) fn compare(before: &mut Held, after: &mut Held, times: bool) -> Result<Diff, Error> {
     if before.image.is_some() || after.image.is_some() {
-        before.without_devices();
-        after.without_devices();
+        before.without_special();
+        after.without_special();
     }
     let files = files::changes(&before.tree, &after.tree, times).map_err(|source| Error::Contents { source })?;
     let config = match (&before.image, &after.image) {

@@ -4,23 +4,25 @@ use serde_json::{Value, json};
 
 use super::LockOptions;
 use crate::context::Context;
-use crate::error::Error;
+use crate::digest::Digest;
+use crate::error::{Error, Placed};
+use crate::http;
 use crate::lock::{DebianPin, Lock};
 use crate::platform::Platform;
 use crate::recipe::{DebianRequest, Init, PathRules, Recipe};
 use crate::source::Rootfs;
-use crate::source::debian::{self, Resolve, archives};
+use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unresolved, archives};
 
-/// All that decides which packages are chosen.
+/// All that decides which packages are chosen, and what the image's own apt is told.
 pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
     let DebianRequest { suite, distribution, variant, packages, components, updates, recommends, snapshot, .. } =
         source;
     let packages: Vec<String> = packages.iter().map(ToString::to_string).collect();
-    let repositories = source.repositories.iter().filter(|repository| !repository.suites.is_empty());
-    let vendors: Vec<String> = repositories
+    let vendors = source.repositories.iter().filter(|repository| !repository.is_mirror());
+    let vendors: Vec<String> = vendors
         .map(|vendor| format!("{} {:?} {:?} {:?}", vendor.url.as_str(), vendor.suites, vendor.components, vendor.trust))
         .collect();
-    json!({
+    let mut asked = json!({
         "debian": {
             "suite": suite,
             "distribution": distribution.to_string(),
@@ -33,7 +35,27 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
             "repositories": vendors,
         },
         "extra": extra(recipe),
-    })
+    });
+    let told = told(source, recipe);
+    if !told.is_empty() {
+        asked["debian"]["in-image"] = told.into();
+    }
+    asked
+}
+
+/// What the image's own apt is told beyond the distribution's own: addresses, and the keys that are in the image for them.
+fn told(source: &DebianRequest, recipe: &Recipe) -> Vec<String> {
+    let Some(platform) = recipe.platforms.first() else { return Vec::new() };
+    let told = |archive: archives::Archive| {
+        let url = archive.public_url.filter(|_| archive.vendor_url.is_some() || archive.image_keyring.is_none())?;
+        // A file that cannot be read is for resolving to complain about.
+        let keys = archive.keyring.filter(|_| archive.image_keyring.is_none());
+        let keys = keys.and_then(|file| Digest::of_file(&file).ok()).map(|digest| digest.hex());
+        Some(format!("{url} {}", keys.unwrap_or_default()))
+    };
+    let archives = archives::of(source, *platform).into_iter();
+    let mirrors = source.repositories.iter().filter(|mirror| mirror.is_mirror() && mirror.in_image == Some(true));
+    archives.filter_map(told).chain(mirrors.map(|mirror| mirror.url.as_str().to_owned())).collect()
 }
 
 /// Chooses packages for `platform`.
@@ -45,11 +67,19 @@ pub(super) fn resolve(
     keeping: Option<(&Lock, &[String])>,
     context: &Context,
 ) -> Result<DebianPin, Error> {
-    let mirrors = archives::mirrors(request, &options.mirrors);
+    let mirrors = reached(request, platform, options, context)?;
     let keeping = keeping.and_then(|(old, names)| Some((old.debian(platform)?, names)));
     let extra = extra(recipe);
     let what = Resolve { request, extra: &extra, platform, mirrors: &mirrors, now: options.now, keeping };
-    Ok(debian::resolve(&what, context)?)
+    debian::resolve(&what, context).map_err(|unresolved| placed(unresolved, recipe))
+}
+
+/// The error with the place in the recipe that led to it, where there is one.
+fn placed(unresolved: Unresolved, recipe: &Recipe) -> Error {
+    match unresolved.said().and_then(|said| recipe.places.find(said)) {
+        Some((text, spans)) => Box::new(Placed { error: unresolved.error, text, spans }).into(),
+        None => unresolved.error.into(),
+    }
 }
 
 /// Installs the locked packages.
@@ -62,10 +92,40 @@ pub(super) fn fetch(
     context: &Context,
 ) -> Result<Rootfs, Error> {
     let pin = lock.debian(platform).ok_or(Error::EmptyLock)?;
-    let mut mirrors = archives::mirrors(request, &options.mirrors);
+    let mut mirrors = reached(request, platform, options, context)?;
     archives::add_dated(pin, &mut mirrors);
     let rules = PathRules::new(&recipe.prune);
-    Ok(debian::fetch(pin, &mirrors, &|path| rules.drops(path.as_bytes()), context)?)
+    let keyrings = keyrings(request);
+    Ok(debian::fetch(pin, &mirrors, &keyrings, &|path| rules.drops(path.as_bytes()), context)?)
+}
+
+/// Where the archives are reached, with the logins of the recipe's own in their addresses: those are shown nowhere. Without
+/// the network no login is needed.
+pub(super) fn reached(
+    request: &DebianRequest,
+    platform: Platform,
+    options: &LockOptions,
+    context: &Context,
+) -> Result<Mirrors, Error> {
+    let mut mirrors = archives::mirrors(request, platform, &options.mirrors);
+    for repository in request.repositories.iter().filter(|_| !context.http.is_offline()) {
+        let Some(id) = &repository.login else { continue };
+        let url = repository.url.as_str();
+        let missing = || Error::MissingLogin { id: id.clone(), url: url.to_owned() };
+        let secret = options.secrets.get(id).ok_or_else(missing)?;
+        let wrong = || Error::NoLogin { id: id.clone(), url: url.to_owned() };
+        let with = http::with_login(url, &String::from_utf8_lossy(secret)).ok_or_else(wrong)?;
+        for address in mirrors.values_mut().flatten().filter(|address| *address == url) {
+            address.clone_from(&with);
+        }
+    }
+    Ok(mirrors)
+}
+
+/// The recipe's files of keys. One that cannot be read is missed where it is needed.
+fn keyrings(request: &DebianRequest) -> Keyrings {
+    let files = request.repositories.iter().map(|repository| &repository.keyring).chain([&request.keyring]).flatten();
+    files.filter_map(|file| std::fs::read(file).ok()).map(|bytes| (Digest::of(&bytes), bytes)).collect()
 }
 
 /// Packages that other tables of the recipe need.

@@ -8,6 +8,7 @@ mod host;
 mod oci;
 mod scratch;
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -38,6 +39,8 @@ pub struct LockOptions {
     pub channels: ChannelLogins,
     /// The socket of the Docker engine, for recipes that start from its images.
     pub docker_socket: PathBuf,
+    /// Secrets by id: for `[[run]]`, and logins of archives.
+    pub secrets: BTreeMap<String, Vec<u8>>,
     /// Folders of this machine's programs.
     pub programs: Vec<PathBuf>,
     /// The time of day: what has expired is judged by it, and nothing else.

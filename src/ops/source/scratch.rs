@@ -46,7 +46,7 @@ pub(super) fn resolve(
     let packages: Vec<_> = pin.packages.into_iter().filter(|package| package.name == TINI).collect();
     let from = |id: &String| packages.iter().any(|package| package.repository == *id);
     let repositories = pin.repositories.into_iter().filter(|repository| from(&repository.id)).collect();
-    Ok(Some(Pin::Debian(DebianPin { repositories, packages, sources: Vec::new(), ..pin })))
+    Ok(Some(Pin::Debian(DebianPin { repositories, packages, sources: Vec::new(), keyrings: Vec::new(), ..pin })))
 }
 
 /// Makes the root filesystem, with tini in it where the recipe needs one.
@@ -62,7 +62,7 @@ pub(super) fn fetch(
         return Ok(scratch::rootfs(parts(request, recipe), context.epoch.unwrap_or_default()));
     };
     let pin = lock.debian(platform).ok_or(Error::EmptyLock)?;
-    let mut mirrors = archives::mirrors(archive, &options.mirrors);
+    let mut mirrors = debian::reached(archive, platform, options, context)?;
     archives::add_dated(pin, &mut mirrors);
     let packages = extract(pin, &mirrors, context)?;
     let tini = packages.into_iter().find(|package| package.name == TINI).ok_or(Error::EmptyLock)?;

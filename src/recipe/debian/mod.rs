@@ -6,11 +6,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::fields::Fields;
+use super::file::SECRET;
 use super::mistake::{Mistake, nearest};
 use super::shape::{ANY, Key, Keys, Shape, Words, itself, text};
 use super::value::{Item, Value};
 use super::words::Misfit;
-use words::{COMPONENT, DISTRIBUTION, SUITE};
+use words::{COMPONENT, DISTRIBUTION, SUITE, SUITE_OR_FOLDER};
 pub use words::{PackageRequest, RepositoryUrl, Snapshot};
 
 /// What `[from.debian]` asks for.
@@ -90,6 +91,22 @@ pub struct Repository {
     pub keyring: Option<PathBuf>,
     /// Whether its index has to be signed.
     pub trust: Trust,
+    /// The secret that has the login for it.
+    pub login: Option<String>,
+    /// Whether the image's own apt uses it, where the recipe says so; else further archives are used and mirrors not.
+    pub in_image: Option<bool>,
+}
+
+impl Repository {
+    /// Whether it is a mirror of the distribution's own archive, and no further one.
+    pub fn is_mirror(&self) -> bool {
+        self.suites.is_empty()
+    }
+
+    /// Whether it is flat: its suites are folders that have the indexes themselves.
+    pub fn is_flat(&self) -> bool {
+        self.suites.iter().any(|suite| suite.ends_with('/'))
+    }
 }
 
 /// Whether an archive's index has to be signed.
@@ -174,8 +191,8 @@ static REPOSITORY: Keys = Keys {
         },
         Key {
             name: "suites",
-            shape: Shape::List(&Shape::Text(SUITE)),
-            about: "its suites; without them it is a mirror of the distribution's archive",
+            shape: Shape::List(&Shape::Text(SUITE_OR_FOLDER)),
+            about: "its suites, or `/` and the like for a flat one; without them it is a mirror of the distribution's archive",
         },
         Key {
             name: "components",
@@ -187,6 +204,16 @@ static REPOSITORY: Keys = Keys {
             name: "trust",
             shape: Shape::Word(Words { known: &["signed", "unsigned"], later: &[] }),
             about: "`unsigned` takes an archive without a signature",
+        },
+        Key {
+            name: "login",
+            shape: Shape::Text(SECRET),
+            about: "the secret (`--secret id=...`) that has the login for it: `USER:PASSWORD`, or lines of netrc",
+        },
+        Key {
+            name: "in-image",
+            shape: Shape::Flag { only: None },
+            about: "whether the image's own apt uses it; as it is not given, mirrors are not and further archives are",
         },
     ]],
     later: &[],
@@ -244,7 +271,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         return None;
     };
     if let Distribution::Other(name) = &distribution
-        && !repositories.iter().any(|repository| repository.suites.is_empty())
+        && !repositories.iter().any(Repository::is_mirror)
     {
         let what = format!("nothing says where the archive of `{name}` is");
         fields.error(
@@ -271,6 +298,8 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
 
 fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {
     let trust_place = fields.place_of("trust");
+    let (suites_place, components_place) = (fields.place_of("suites"), fields.place_of("components"));
+    let login_place = fields.place_of("login");
     let url = fields.required::<RepositoryUrl>("url");
     let suites = fields.strings("suites").unwrap_or_default();
     let components = fields.strings("components").unwrap_or_default();
@@ -280,6 +309,24 @@ fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {
         Some("unsigned") => Trust::Unsigned,
         _ => Trust::Signed,
     };
+    let login = fields.string("login");
+    if let (Some(_), Some(place), Some(url)) = (&login, login_place, &url)
+        && url.as_str().starts_with("http:")
+    {
+        let what = format!("the login for {} is sent unencrypted", url.as_str());
+        fields.notebook().warn(place, Mistake::Doubtful(what, "use its address of `https` where it has one"));
+    }
+    let in_image = fields.flag("in-image");
+    let flat = suites.iter().filter(|suite| suite.ends_with('/')).count();
+    if flat > 0 && flat < suites.len() {
+        let what = "one `[[from.debian.repository]]` has flat suites and others".to_owned();
+        fields
+            .error(suites_place, Mistake::Clash(what, "make it two: suites that end with `/`, and those that do not"));
+    }
+    if flat > 0 && !components.is_empty() {
+        let what = "a flat repository has no components".to_owned();
+        fields.error(components_place, Mistake::Clash(what, "leave out `components`, or the `/` at the suite's end"));
+    }
     if trust == Trust::Unsigned && has_keyring {
         let what = "a `keyring` and `trust = \"unsigned\"` exclude each other".to_owned();
         fields
@@ -292,7 +339,7 @@ fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {
         fields.notebook().warn(place, Mistake::Doubtful(what, "give it a `keyring` where it has a signature"));
     }
     fields.finish();
-    Some(Repository { url: url?, suites, components, keyring, trust })
+    Some(Repository { url: url?, suites, components, keyring, trust, login, in_image })
 }
 
 fn distribution(suite: &str, named: Option<&str>) -> Option<Distribution> {

@@ -30,6 +30,8 @@ pub struct RepositoryUrl(String);
 
 /// The name of a suite.
 pub(super) const SUITE: Text = Text { what: "a suite", check: check_suite };
+/// The name of a suite, or the folder of a flat repository, which ends with a slash.
+pub(super) const SUITE_OR_FOLDER: Text = Text { what: "a suite", check: check_suite_or_folder };
 /// The name of a component.
 pub(super) const COMPONENT: Text = Text { what: "a component", check: check_component };
 /// The name of a distribution.
@@ -171,6 +173,16 @@ fn check_suite(found: &str) -> Result<(), Misfit> {
     Err(Misfit::new(found, "a suite", "a name such as `trixie` or `trixie-backports`"))
 }
 
+/// apt's form (sources.list(5)): a suite that ends with a slash is a folder below the URL, which has the indexes itself.
+fn check_suite_or_folder(found: &str) -> Result<(), Misfit> {
+    let Some(folder) = found.strip_suffix('/') else { return check_suite(found) };
+    let folder = folder.strip_prefix("./").unwrap_or(folder);
+    if matches!(folder, "" | ".") || check_suite(folder).is_ok() {
+        return Ok(());
+    }
+    Err(Misfit::new(found, "a suite", "a name such as `trixie`, or a folder with a slash at its end: `/`, `x86_64/`"))
+}
+
 fn check_component(found: &str) -> Result<(), Misfit> {
     check_suite(found).map_err(|_| Misfit::new(found, "a component", "a name such as `main` or `non-free-firmware`"))
 }
@@ -201,6 +213,16 @@ mod tests {
             ["", "a", "Curl", "-curl", "curl=", "curl/", "curl:", "curl =1", "curl=;", "a/../b", "x.deb", "ü2", &long]
         {
             assert!(wrong.parse::<PackageRequest>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn folders_of_flat_repositories() {
+        for right in ["/", "./", "x86_64/", "./x86_64/", "a/b/", "trixie", "trixie/updates"] {
+            assert!(check_suite_or_folder(right).is_ok(), "{right}");
+        }
+        for wrong in ["", "//", "../", "a/../", "/a/", "a b/", "/a", "./x"] {
+            assert!(check_suite_or_folder(wrong).is_err(), "{wrong}");
         }
     }
 

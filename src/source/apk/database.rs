@@ -148,6 +148,9 @@ fn append(tar: &mut tar::Builder<Vec<u8>>, mut header: tar::Header, name: &str, 
         long.as_mut_bytes()[..13].copy_from_slice(b"././@LongLink");
         long.set_entry_type(tar::EntryType::GNULongName);
         long.set_mode(0o644);
+        long.set_uid(0);
+        long.set_gid(0);
+        long.set_mtime(0);
         long.set_size(name.len() as u64 + 1);
         long.set_cksum();
         tar.append(&long, [name.as_bytes(), b"\0"].concat().as_slice()).expect(MEMORY);

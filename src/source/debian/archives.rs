@@ -7,7 +7,8 @@ use super::suite;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::lock::DebianPin;
-use crate::recipe::{DebianRequest, Distribution, Snapshot, Trust};
+use crate::platform::{Architecture, Platform};
+use crate::recipe::{DebianRequest, Distribution, Repository, Snapshot, Trust};
 
 /// An archive of packages that a request reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,37 +19,83 @@ pub struct Archive {
     pub suites: Vec<String>,
     /// The components that are read.
     pub components: Vec<String>,
-    /// What the image's own apt is told: the official address. `None` where nobody outside can reach it.
+    /// What the image's own apt is told. `None` where it is told nothing: nobody outside can reach it, or the recipe
+    /// does not want it to be.
     pub public_url: Option<String>,
     /// The address, where it is in no list of official archives.
     pub vendor_url: Option<String>,
-    /// Where the image has its keys.
+    /// Where a package of the distribution puts its keys in the image.
     pub image_keyring: Option<&'static str>,
-    keyring: Option<PathBuf>,
+    /// The recipe's file of its keys.
+    pub keyring: Option<PathBuf>,
+    /// Whether its index has to be signed.
+    pub trust: Trust,
+    /// Whether it is the distribution's own main archive, of which the recipe may name mirrors.
+    pub is_main: bool,
+    /// Suites of it that are read for single packages of theirs, and for nothing else.
+    pub pinned: Vec<String>,
     distribution: String,
-    trust: Trust,
 }
 
 /// The official archives: id, address, address of the dated archive (above the time stamp).
-const OFFICIAL: [(&str, &str, &str); 3] = [
+const OFFICIAL: [(&str, &str, &str); 4] = [
     ("debian", "http://ftp.debian.org/debian", "http://snapshot.debian.org/archive/debian"),
     ("debian-security", "http://ftp.debian.org/debian-security", "http://snapshot.debian.org/archive/debian-security"),
     ("ubuntu", "http://archive.ubuntu.com/ubuntu", "http://snapshot.ubuntu.com/ubuntu"),
+    (UBUNTU_PORTS, "http://ports.ubuntu.com/ubuntu-ports", "http://snapshot.ubuntu.com/ubuntu"),
 ];
 
 /// Ubuntu's archive of the architectures that are not in its main one.
-const UBUNTU_PORTS: &str = "http://ports.ubuntu.com/ubuntu-ports";
+const UBUNTU_PORTS: &str = "ubuntu-ports";
 
 /// Suites that move and have neither updates nor security suites beside them.
 const ROLLING: [&str; 4] = ["sid", "unstable", "experimental", "rc-buggy"];
 
-/// The archives of `request`: the distribution's, with updates and security suites where they are asked for, then the
-/// recipe's further ones.
-pub fn of(request: &DebianRequest) -> Vec<Archive> {
+/// What may follow the name of a release, for suites of the same archive that are read only where a package is asked of
+/// them.
+const POCKETS: [&str; 4] = ["-backports", "-backports-sloppy", "-proposed-updates", "-proposed"];
+
+/// The archives of `request` for `platform`: the distribution's, with updates and security suites where they are asked
+/// for, then the recipe's further ones. A suite that a package is asked of (`golang/trixie-backports`) is read too, where
+/// it is one of the distribution.
+pub fn of(request: &DebianRequest, platform: Platform) -> Vec<Archive> {
     let suite = request.suite.as_str();
-    let distribution = request.distribution.to_string();
     let updates = request.updates && !ROLLING.contains(&suite);
-    let archive = |id: &str, suites: Vec<String>| Archive {
+    let with = |suffixes: &[&str]| {
+        let further = suffixes.iter().filter(|_| updates).map(|suffix| format!("{suite}{suffix}"));
+        std::iter::once(suite.to_owned()).chain(further).collect::<Vec<_>>()
+    };
+    let mut archives = match &request.distribution {
+        Distribution::Debian => vec![official(request, "debian", with(&["-updates"]))],
+        Distribution::Ubuntu => vec![official(request, ubuntu_id(platform), with(&["-updates", "-security"]))],
+        Distribution::Other(name) => vec![official(request, name, vec![suite.to_owned()])],
+    };
+    archives[0].is_main = true;
+    if let Some(mirror) = request.repositories.iter().find(|repository| is_public_mirror(request, repository)) {
+        archives[0].public_url = Some(mirror.url.as_str().to_owned());
+        archives[0].image_keyring = archives[0].image_keyring.filter(|_| request.keyring.is_none());
+    }
+    if updates && request.distribution == Distribution::Debian {
+        archives.push(official(request, "debian-security", vec![format!("{suite}-security")]));
+    }
+    let vendors = request.repositories.iter().filter(|repository| !repository.is_mirror());
+    archives.extend(vendors.map(|repository| vendor(request, repository)));
+    let mut asked: Vec<&String> = request.packages.iter().filter_map(|package| package.suite.as_ref()).collect();
+    asked.sort();
+    asked.dedup();
+    for suite in asked {
+        let is_read = archives.iter().any(|archive| archive.suites.contains(suite));
+        if !is_read && is_of_distribution(request, suite) {
+            archives[0].suites.push(suite.clone());
+            archives[0].pinned.push(suite.clone());
+        }
+    }
+    archives
+}
+
+/// An archive of the distribution itself.
+fn official(request: &DebianRequest, id: &str, suites: Vec<String>) -> Archive {
+    Archive {
         id: id.to_owned(),
         suites,
         components: request.components.clone(),
@@ -56,36 +103,55 @@ pub fn of(request: &DebianRequest) -> Vec<Archive> {
         vendor_url: None,
         image_keyring: image_keyring(request),
         keyring: request.keyring.clone(),
-        distribution: distribution.clone(),
         trust: mirror_trust(request),
-    };
-    let with = |suffixes: &[&str]| {
-        let further = suffixes.iter().filter(|_| updates).map(|suffix| format!("{suite}{suffix}"));
-        std::iter::once(suite.to_owned()).chain(further).collect::<Vec<_>>()
-    };
-    let mut archives = match &request.distribution {
-        Distribution::Debian => vec![archive("debian", with(&["-updates"]))],
-        Distribution::Ubuntu => vec![archive("ubuntu", with(&["-updates", "-security"]))],
-        Distribution::Other(name) => vec![archive(name, vec![suite.to_owned()])],
-    };
-    if updates && request.distribution == Distribution::Debian {
-        archives.push(archive("debian-security", vec![format!("{suite}-security")]));
+        is_main: false,
+        pinned: Vec::new(),
+        distribution: request.distribution.to_string(),
     }
-    for vendor in request.repositories.iter().filter(|repository| !repository.suites.is_empty()) {
-        let url = vendor.url.as_str().to_owned();
-        archives.push(Archive {
-            id: vendor_id(&url),
-            suites: vendor.suites.clone(),
-            components: vendor.components.clone(),
-            public_url: (!url.starts_with("file:")).then(|| url.clone()),
-            vendor_url: Some(url),
-            image_keyring: None,
-            keyring: vendor.keyring.clone().or_else(|| request.keyring.clone()),
-            distribution: distribution.clone(),
-            trust: vendor.trust,
-        });
+}
+
+/// A further archive of the recipe.
+fn vendor(request: &DebianRequest, repository: &Repository) -> Archive {
+    let url = repository.url.as_str().to_owned();
+    let own = &repository.components;
+    Archive {
+        id: vendor_id(&url),
+        suites: repository.suites.clone(),
+        components: if own.is_empty() && !repository.is_flat() { request.components.clone() } else { own.clone() },
+        public_url: (repository.in_image.unwrap_or(true) && !url.starts_with("file:")).then(|| url.clone()),
+        vendor_url: Some(url),
+        image_keyring: repository.keyring.is_none().then(|| image_keyring(request)).flatten(),
+        keyring: repository.keyring.clone().or_else(|| request.keyring.clone()),
+        trust: repository.trust,
+        is_main: false,
+        pinned: Vec::new(),
+        distribution: request.distribution.to_string(),
     }
-    archives
+}
+
+/// Ubuntu has two architectures in its main archive, and all others in another one.
+fn ubuntu_id(platform: Platform) -> &'static str {
+    match platform.architecture {
+        Architecture::Amd64 | Architecture::I386 => "ubuntu",
+        _ => UBUNTU_PORTS,
+    }
+}
+
+/// A mirror that the image's own apt is told of: one that the recipe wants there. Of a distribution without an official
+/// archive, that is the first that others can reach.
+fn is_public_mirror(request: &DebianRequest, repository: &Repository) -> bool {
+    let is_other = matches!(request.distribution, Distribution::Other(_));
+    repository.is_mirror() && repository.in_image.unwrap_or(is_other) && !repository.url.as_str().starts_with("file:")
+}
+
+/// Whether the distribution's main archive can be expected to have a suite that a package is asked of.
+fn is_of_distribution(request: &DebianRequest, suite: &str) -> bool {
+    let release = POCKETS.iter().find_map(|pocket| suite.strip_suffix(pocket)).unwrap_or(suite);
+    match request.distribution {
+        Distribution::Debian => DEBIAN_SUITES.contains(&release) || ROLLING.contains(&release),
+        Distribution::Ubuntu => UBUNTU_SUITES.contains(&release),
+        Distribution::Other(_) => release == request.suite,
+    }
 }
 
 /// What else says where archives are, besides the recipe.
@@ -99,16 +165,15 @@ pub struct MirrorSettings {
 
 /// Where each archive of `request` is reached: at the recipe's mirrors, else those of the command line, else those of
 /// the host, and at last at the official address. A dated archive is only where it is kept, unless a mirror was chosen.
-pub fn mirrors(request: &DebianRequest, settings: &MirrorSettings) -> Mirrors {
-    let main = request.distribution.to_string();
+pub fn mirrors(request: &DebianRequest, platform: Platform, settings: &MirrorSettings) -> Mirrors {
     let mut mirrors = Mirrors::new();
-    for archive in of(request) {
+    for archive in of(request, platform) {
         let mut addresses: Vec<String> = Vec::new();
-        if archive.id == main {
-            let recipe = request.repositories.iter().filter(|repository| repository.suites.is_empty());
+        if archive.is_main {
+            let recipe = request.repositories.iter().filter(|repository| repository.is_mirror());
             addresses.extend(recipe.map(|repository| repository.url.as_str().to_owned()));
         }
-        let is_meant = |id: &str| id == archive.id || id.is_empty() && archive.id == main;
+        let is_meant = |id: &str| id == archive.id || id.is_empty() && archive.is_main;
         addresses.extend(settings.chosen.iter().filter(|(id, _)| is_meant(id)).map(|(_, url)| url.clone()));
         addresses.extend(archive.vendor_url.clone());
         let official = OFFICIAL.iter().find(|official| official.0 == archive.id);
@@ -116,12 +181,9 @@ pub fn mirrors(request: &DebianRequest, settings: &MirrorSettings) -> Mirrors {
             (Some(snapshot), Some((_, _, dated))) => addresses.push(format!("{dated}/{}", snapshot.as_str())),
             _ if addresses.is_empty() => {
                 addresses.extend(settings.host.iter().filter(|(id, _)| *id == archive.id).map(|(_, url)| url.clone()));
-                addresses.extend(archive.public_url.clone());
+                addresses.extend(official.map(|official| official.1.to_owned()));
             }
             _ => {}
-        }
-        if archive.id == "ubuntu" {
-            addresses.push(UBUNTU_PORTS.to_owned());
         }
         mirrors.insert(archive.id, addresses);
     }
@@ -154,6 +216,7 @@ pub fn on_host<'a>(sources: impl Iterator<Item = (&'a str, &'a [String])>) -> Ve
             let id = match kind {
                 "security" if DEBIAN_SUITES.contains(&name) => "debian-security",
                 "" | "updates" | "backports" if DEBIAN_SUITES.contains(&name) => "debian",
+                _ if UBUNTU_SUITES.contains(&name) && url.contains(UBUNTU_PORTS) => UBUNTU_PORTS,
                 _ if UBUNTU_SUITES.contains(&name) => "ubuntu",
                 _ => continue,
             };
@@ -179,8 +242,17 @@ pub fn add_dated(pin: &DebianPin, mirrors: &mut Mirrors) {
 }
 
 impl Archive {
+    /// Whether the image's own apt uses it without a signature. The official address is never used so, whatever the mirror
+    /// that was read.
+    pub(super) fn is_trusted_unsigned(&self) -> bool {
+        let is_official = OFFICIAL.iter().any(|official| Some(official.1) == self.public_url.as_deref());
+        self.trust == Trust::Unsigned && !is_official
+    }
+
     /// Its suites, to be read at the addresses of `mirrors` and judged by the time `now`, or that of the dated archive.
     pub(super) fn suites(&self, mirrors: &Mirrors, dated: Option<&Snapshot>, now: Epoch) -> Vec<suite::Wanted> {
+        // Only official archives are dated; a vendor's is what it is now.
+        let dated = dated.filter(|_| self.vendor_url.is_none());
         let wanted = |suite: &String| suite::Wanted {
             id: self.id.clone(),
             addresses: mirrors.get(&self.id).cloned().unwrap_or_default(),
@@ -191,6 +263,8 @@ impl Archive {
             trust: self.trust,
             now: dated.map_or(now, Snapshot::epoch),
             is_dated: dated.is_some(),
+            is_pinned: self.pinned.contains(suite),
+            declared: self.vendor_url.clone(),
         };
         self.suites.iter().map(wanted).collect()
     }
@@ -216,6 +290,9 @@ fn image_keyring(request: &DebianRequest) -> Option<&'static str> {
 
 /// A mirror of the recipe may say that its index is not signed.
 fn mirror_trust(request: &DebianRequest) -> Trust {
-    let mirror = request.repositories.iter().find(|repository| repository.suites.is_empty());
+    let mirror = request.repositories.iter().find(|repository| repository.is_mirror());
     mirror.map_or(Trust::Signed, |mirror| mirror.trust)
 }
+
+#[cfg(test)]
+mod tests;

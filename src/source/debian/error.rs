@@ -10,8 +10,10 @@ use super::relation::RelationError;
 use super::release::ReleaseError;
 use super::solve::SolveError;
 use crate::archive::ArchiveError;
+use crate::digest::Digest;
 use crate::http::HttpError;
 use crate::openpgp::{KeyringError, SignatureError};
+use crate::recipe::Said;
 use crate::sandbox::SandboxError;
 use crate::store::StoreError;
 use crate::tree::{self, TreeError, TreePath};
@@ -110,6 +112,22 @@ pub enum FetchError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Install(#[from] InstallError),
+    /// A keyring of the recipe is not the one that was locked.
+    #[error("no keyring of the recipe is the one that the lock has for `{path}`, {expected}")]
+    #[diagnostic(help("a keyring was changed since: `rootsmith lock --update RECIPE` takes the new one"))]
+    KeyringChanged {
+        /// Its path in the image.
+        path: String,
+        /// The digest that it had.
+        expected: Digest,
+    },
+    /// The lock has no usable place for a keyring.
+    #[error("`{path}` is no path for a keyring")]
+    #[diagnostic(help("undo the change of the lock, or write it anew: `rootsmith lock --update RECIPE`"))]
+    KeyringPath {
+        /// The path.
+        path: String,
+    },
     /// A .deb is another package than the index says.
     #[error("`{path}` holds {found}, but the index says {expected}")]
     #[diagnostic(help("the archive is broken there; another mirror has the same index, so tell those who run it"))]
@@ -226,4 +244,42 @@ pub enum ResolveError {
         /// Why not.
         source: io::Error,
     },
+}
+
+/// A request that cannot be resolved, and what it was that the request says there.
+#[derive(Debug)]
+pub struct Unresolved {
+    /// What is wrong.
+    pub error: ResolveError,
+    /// The archive that was being read, if it was one: by the address that the recipe has for it, or as the distribution's
+    /// own.
+    pub archive: Option<Option<String>>,
+}
+
+impl From<ResolveError> for Unresolved {
+    fn from(error: ResolveError) -> Self {
+        Self { error, archive: None }
+    }
+}
+
+impl Unresolved {
+    /// What the recipe says that led to it; nothing where it is no matter of the recipe.
+    pub fn said(&self) -> Option<Said<'_>> {
+        let name = |wanted: &str| wanted.find(['=', '/', ':']).unwrap_or(wanted.len());
+        match (&self.error, &self.archive) {
+            (_, Some(Some(url))) => Some(Said::Repository(url)),
+            (ResolveError::Http(_), Some(None)) => None,
+            (_, Some(None)) => Some(Said::Suite),
+            (ResolveError::Solve(error), None) => match error {
+                SolveError::Unknown { name, .. } | SolveError::Virtual { name, .. } => Some(Said::Package(name)),
+                SolveError::Contradiction { name } => Some(Said::Package(name)),
+                SolveError::NoSuchVersion { wanted, .. } | SolveError::OtherArchitecture { wanted, .. } => {
+                    Some(Said::Package(&wanted[..name(wanted)]))
+                }
+                SolveError::Unsatisfiable { explanation } => Some(Said::NamedIn(explanation)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use super::FetchError;
 use super::apt_state;
 use super::install::{self, Surroundings};
 use super::unpack::{self, Candidate, Unpacked};
-use super::{FetchError, InstallError};
 use crate::archive::What;
 use crate::context::Context;
+use crate::digest::Digest;
 use crate::http::{Job, address_in};
 use crate::lock::{DebianPin, LockedPackage};
 use crate::report::{Phase, Unit};
@@ -19,11 +20,20 @@ use crate::tree::TreePath;
 /// Where repositories are reached: addresses above `dists/` and `pool/`, in order of preference, by the repository's id.
 pub type Mirrors = BTreeMap<String, Vec<String>>;
 
+/// Files of keys that the recipe names, by their digests: the image's own apt gets those of the lock.
+pub type Keyrings = BTreeMap<Digest, Vec<u8>>;
+
 /// Says yes for paths that are not even unpacked. Folders are not asked about.
 pub type Drops<'a> = &'a (dyn Fn(&TreePath) -> bool + Sync);
 
 /// Makes the root filesystem of `pin`. With a full store it needs no network.
-pub fn fetch(pin: &DebianPin, mirrors: &Mirrors, drops: Drops<'_>, context: &Context) -> Result<Rootfs, FetchError> {
+pub fn fetch(
+    pin: &DebianPin,
+    mirrors: &Mirrors,
+    keyrings: &Keyrings,
+    drops: Drops<'_>,
+    context: &Context,
+) -> Result<Rootfs, FetchError> {
     let candidates = download(pin, mirrors, drops, context)?;
     let newest = candidates.iter().map(|candidate| candidate.unpacked.date).max();
     let epoch = context.epoch.or(newest).unwrap_or_default();
@@ -40,8 +50,7 @@ pub fn fetch(pin: &DebianPin, mirrors: &Mirrors, drops: Drops<'_>, context: &Con
     context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
     let mut tree = install::install(candidates, &around)?;
     context.reporter.end(Phase::Configure, &format!("{count} packages"));
-    apt_state::write(pin, &mut tree, epoch)
-        .map_err(|source| InstallError::Misplaced { package: "apt".into(), source })?;
+    apt_state::write(pin, keyrings, &mut tree, epoch)?;
     Ok(Rootfs { tree, epoch, summary: format!("{count} packages of {} {}", pin.distribution, pin.suite) })
 }
 

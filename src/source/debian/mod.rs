@@ -33,7 +33,7 @@ mod scripts;
 mod suite;
 mod unpack;
 
-pub use error::{FetchError, InstallError, ResolveError};
+pub use error::{FetchError, InstallError, ResolveError, Unresolved};
 pub use extract::{Extracted, extract};
-pub use fetch::{Drops, Mirrors, fetch};
+pub use fetch::{Drops, Keyrings, Mirrors, fetch};
 pub use resolve::{Resolve, resolve};

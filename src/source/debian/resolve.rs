@@ -1,18 +1,23 @@
 //! From a request to a pin: which suites are read, which packages are chosen, and what the image's own apt is told.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::thread;
 
 use super::archives::{self, Archive};
 use super::solve::{self, PREFERRED, Pin as WantedPin, Repository, Request, Variant};
-use super::suite::Suite;
-use super::{Mirrors, ResolveError, keep};
+use super::suite::{self, Suite};
+use super::{Mirrors, ResolveError, Unresolved, keep};
 use crate::context::Context;
+use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::lock::{AptSource, DebianPin, LockedPackage, LockedRepository};
+use crate::lock::{AptKeyring, AptSource, DebianPin, LockedPackage, LockedRepository};
 use crate::platform::Platform;
 use crate::recipe::{DebianRequest, DebianVariant, PackageRequest};
 use crate::report::{Phase, Unit};
+
+/// The priority of suites that are read only for packages that are asked of them by name: that of backports in apt, which
+/// is below that of everything else.
+const PINNED: i16 = 100;
 
 /// What to resolve, and how.
 #[derive(Clone, Copy, Debug)]
@@ -32,10 +37,10 @@ pub struct Resolve<'a> {
 }
 
 /// Resolves a request: reads its suites and chooses packages.
-pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<DebianPin, ResolveError> {
+pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<DebianPin, Unresolved> {
     let Resolve { request, extra, platform, mirrors, now, keeping } = *what;
     let architecture = platform.architecture.debian_name();
-    let archives = archives::of(request);
+    let archives = archives::of(request, platform);
     let suites = read(&archives, request, architecture, mirrors, now, context)?;
     context.reporter.begin(Phase::Resolve, None, Unit::Items);
     let pin = choose(request, extra, platform, keeping, &archives, &suites)?;
@@ -51,21 +56,26 @@ fn read(
     mirrors: &Mirrors,
     now: Epoch,
     context: &Context,
-) -> Result<Vec<Suite>, ResolveError> {
+) -> Result<Vec<Suite>, Unresolved> {
     let dated = request.snapshot.as_ref();
     let wanted: Vec<_> = archives.iter().flat_map(|archive| archive.suites(mirrors, dated, now)).collect();
     context.reporter.begin(Phase::Index, None, Unit::Bytes);
     let suites = thread::scope(|scope| {
         let readers: Vec<_> =
-            wanted.into_iter().map(|suite| scope.spawn(move || suite.read(architecture, context))).collect();
+            wanted.into_iter().map(|suite| scope.spawn(move || read_one(suite, architecture, context))).collect();
         readers
             .into_iter()
             .map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect::<Result<Vec<Suite>, ResolveError>>()
+            .collect::<Result<Vec<Suite>, Unresolved>>()
     })?;
     let packages: usize = suites.iter().flat_map(|suite| &suite.packages).map(|packages| packages.len()).sum();
     context.reporter.end(Phase::Index, &format!("{} suites, {packages} packages", suites.len()));
     Ok(suites)
+}
+
+fn read_one(suite: suite::Wanted, architecture: &str, context: &Context) -> Result<Suite, Unresolved> {
+    let declared = suite.declared.clone();
+    suite.read(architecture, context).map_err(|error| Unresolved { error, archive: Some(declared) })
 }
 
 fn choose(
@@ -84,7 +94,12 @@ fn choose(
             let repository = |packages| Repository {
                 suite: &suite.wanted.suite,
                 aliases: &aliases[number],
-                priority: suite.release.priority,
+                // What is read for single packages comes along with nothing else.
+                priority: if suite.wanted.is_pinned {
+                    suite.release.priority.min(PINNED)
+                } else {
+                    suite.release.priority
+                },
                 packages,
             };
             suite.packages.iter().map(repository).map(move |repository| (number, repository)).collect::<Vec<_>>()
@@ -109,6 +124,7 @@ fn choose(
         Some((_, names)) => Some(keep::moving(&solution, names)?),
         None => None,
     };
+    let security = security(suites);
     let packages = solution.packages.iter().map(|chosen| {
         let (record, suite) = (chosen.record, &suites[indexes[chosen.repository].0]);
         if let (Some((old, _)), Some(moving)) = (keeping, &moving)
@@ -122,20 +138,23 @@ fn choose(
             version: record.version().as_str().to_owned(),
             architecture: record.architecture().to_owned(),
             repository: suite.wanted.id.clone(),
-            path: record.filename().to_owned(),
+            path: record.filename().trim_start_matches("./").to_owned(),
             size: record.size(),
             sha256: record.digest(),
             essential: chosen.essential_stage,
             automatic: chosen.automatic,
+            security: security.contains(&(record.name(), record.version().as_str())),
         }
     });
+    let (sources, keyrings) = sources(archives, suites)?;
     Ok(DebianPin {
         platform,
         distribution: request.distribution.to_string(),
         suite: request.suite.clone(),
         repositories: suites.iter().map(|suite| locked(suite, request, archives)).collect(),
         packages: packages.collect(),
-        sources: sources(archives),
+        sources,
+        keyrings,
     })
 }
 
@@ -169,28 +188,61 @@ fn locked(suite: &Suite, request: &DebianRequest, archives: &[Archive]) -> Locke
         id: suite.wanted.id.clone(),
         url: archive.and_then(|archive| archive.vendor_url.clone()),
         suite: suite.wanted.suite.clone(),
-        components: suite.wanted.components.clone(),
+        components: if suite.wanted.suite.ends_with('/') { Vec::new() } else { suite.wanted.components.clone() },
         date: suite.release.date.unwrap_or_default(),
         release: suite.digest,
         signed_by: suite.signed_by.clone(),
-        snapshot: request.snapshot.as_ref().map(|snapshot| snapshot.as_str().to_owned()),
+        snapshot: request
+            .snapshot
+            .as_ref()
+            .filter(|_| suite.wanted.is_dated)
+            .map(|snapshot| snapshot.as_str().to_owned()),
     }
 }
 
-/// What the image's own apt uses: the distribution's official addresses, whatever mirror was used here, and the vendors'.
-fn sources(archives: &[Archive]) -> Vec<AptSource> {
-    let mut sources: BTreeMap<usize, AptSource> = BTreeMap::new();
-    for (number, archive) in archives.iter().enumerate() {
-        if let Some(uri) = &archive.public_url {
-            let source = AptSource {
-                types: vec!["deb".to_owned()],
-                uri: uri.clone(),
-                suites: archive.suites.clone(),
-                components: archive.components.clone(),
-                signed_by: archive.image_keyring.map(str::to_owned),
-            };
-            sources.insert(number, source);
+/// Names and versions in suites of security updates.
+fn security(suites: &[Suite]) -> BTreeSet<(&str, &str)> {
+    let suites = suites.iter().filter(|suite| suite.wanted.suite.contains("-security"));
+    let records = suites.flat_map(|suite| &suite.packages).flat_map(|packages| packages.records());
+    records.map(|record| (record.name(), record.version().as_str())).collect()
+}
+
+/// What the image's own apt uses, and the keys that it needs for that: the distribution's official addresses or the
+/// mirror that the recipe wants there, whatever mirror was used here, and the vendors'.
+fn sources(archives: &[Archive], suites: &[Suite]) -> Result<(Vec<AptSource>, Vec<AptKeyring>), ResolveError> {
+    let (mut sources, mut keyrings) = (Vec::new(), Vec::new());
+    for archive in archives {
+        let Some(uri) = &archive.public_url else { continue };
+        // A suite that was read for single packages stays, where apt itself takes nothing else from it.
+        let is_harmless = |name: &String| {
+            let read = suites.iter().find(|suite| suite.wanted.id == archive.id && suite.wanted.suite == *name);
+            !archive.pinned.contains(name) || read.is_some_and(|suite| suite.release.priority <= PINNED)
+        };
+        let trusted = archive.is_trusted_unsigned();
+        let mut signed_by = archive.image_keyring.filter(|_| !trusted).map(str::to_owned);
+        if let (None, Some(file), false) = (&signed_by, &archive.keyring, trusted) {
+            let bytes = std::fs::read(file).map_err(|source| ResolveError::Keyring { path: file.clone(), source })?;
+            // apt tells the two forms of a keyring apart by the file's name.
+            let extension = if bytes.starts_with(b"-----BEGIN PGP") { "asc" } else { "gpg" };
+            let sha256 = Digest::of(&bytes);
+            let mut keyring = AptKeyring { path: format!("/etc/apt/keyrings/{}.{extension}", archive.id), sha256 };
+            // One address may be declared twice, with other suites and other keys.
+            if keyrings.iter().any(|known: &AptKeyring| known.path == keyring.path && known.sha256 != sha256) {
+                keyring.path = format!("/etc/apt/keyrings/{}-{}.{extension}", archive.id, &sha256.hex()[..8]);
+            }
+            signed_by = Some(keyring.path.clone());
+            keyrings.push(keyring);
         }
+        sources.push(AptSource {
+            types: vec!["deb".to_owned()],
+            uri: uri.clone(),
+            suites: archive.suites.iter().filter(|suite| is_harmless(suite)).cloned().collect(),
+            components: archive.components.clone(),
+            signed_by,
+            trusted,
+        });
     }
-    sources.into_values().collect()
+    keyrings.sort();
+    keyrings.dedup();
+    Ok((sources, keyrings))
 }

@@ -19,6 +19,9 @@ use crate::report::Phase;
 /// Release files are at most this large (Debian's are 150 KB).
 const RELEASE_LIMIT: u64 = 16 << 20;
 
+/// Package indexes whose size no Release says are at most this large (Debian's main one is 54 MB).
+const INDEX_LIMIT: u64 = 256 << 20;
+
 /// A suite to read.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
@@ -40,6 +43,10 @@ pub(super) struct Wanted {
     pub(super) now: Epoch,
     /// Whether it is a dated archive, whose `Valid-Until` has passed by nature.
     pub(super) is_dated: bool,
+    /// Whether it is read only for packages that are asked of it by name.
+    pub(super) is_pinned: bool,
+    /// The address by which the recipe declares its archive; nothing for the distribution's own.
+    pub(super) declared: Option<String>,
 }
 
 /// A suite that was read.
@@ -61,12 +68,28 @@ impl Wanted {
     pub(super) fn read(self, architecture: &str, context: &Context) -> Result<Suite, ResolveError> {
         let (release, digest, signed_by) = self.release(context)?;
         let mut packages = Vec::new();
-        for component in &self.components {
-            for file in index::choose(&release, Some(component), architecture)? {
+        let components: Vec<Option<&str>> =
+            if self.is_flat() { vec![None] } else { self.components.iter().map(|name| Some(name.as_str())).collect() };
+        for component in components {
+            for file in index::choose(&release, component, architecture)? {
                 packages.push(self.index(&file, context)?);
             }
         }
         Ok(Suite { wanted: self, release, digest, signed_by, packages })
+    }
+
+    /// Whether the folder of the suite has the package index itself (sources.list(5)).
+    fn is_flat(&self) -> bool {
+        self.suite.ends_with('/')
+    }
+
+    /// Where the suite's files are, below the repository's address: nothing, or with a slash at the end.
+    fn folder(&self) -> String {
+        if self.is_flat() {
+            let folder = self.suite.trim_start_matches("./");
+            return if folder == "/" { String::new() } else { folder.to_owned() };
+        }
+        format!("dists/{}/", self.suite)
     }
 
     /// The Release of the first address that has the suite.
@@ -94,7 +117,7 @@ impl Wanted {
         address: &str,
         context: &Context,
     ) -> Result<Option<(Release, Digest, Option<String>)>, ResolveError> {
-        let at = |name: &str| address_in(address, &format!("dists/{}/{name}", self.suite));
+        let at = |name: &str| address_in(address, &format!("{}{name}", self.folder()));
         let fetch = |name: &str| context.http.fetch_optional(&at(name), RELEASE_LIMIT);
         let what = |name: &str| crate::http::without_secrets(&at(name));
         let verified = if let Some(signed) = fetch("InRelease")? {
@@ -104,7 +127,7 @@ impl Wanted {
                 Trust::Signed => openpgp::verify_clearsigned(&what("InRelease"), &signed, &self.keyring()?, self.now)?,
             }
         } else {
-            let Some(bytes) = fetch("Release")? else { return Ok(None) };
+            let Some(bytes) = fetch("Release")? else { return self.without_release(address, context) };
             let not_text = |_| ResolveError::NotText { suite: self.suite.clone() };
             let text = String::from_utf8(bytes).map_err(not_text)?;
             match self.trust {
@@ -123,6 +146,26 @@ impl Wanted {
         Ok(Some((release, digest, verified.signers.into_iter().next())))
     }
 
+    /// Some flat repositories are no more than packages and their index. It is taken as it is, where the recipe says that
+    /// no signature is needed.
+    fn without_release(
+        &self,
+        address: &str,
+        context: &Context,
+    ) -> Result<Option<(Release, Digest, Option<String>)>, ResolveError> {
+        if !self.is_flat() || self.trust == Trust::Signed {
+            return Ok(None);
+        }
+        for name in ["Packages.xz", "Packages.gz", "Packages"] {
+            let place = address_in(address, &format!("{}{name}", self.folder()));
+            if let Some(bytes) = context.http.fetch_optional(&place, INDEX_LIMIT)? {
+                let text = format!("SHA256:\n {} {} {name}\n", Digest::of(&bytes).hex(), bytes.len());
+                return Ok(Some((Release::parse(&text)?, Digest::of(text.as_bytes()), None)));
+            }
+        }
+        Ok(None)
+    }
+
     /// The Release is the one that was asked for, and not too old. A mirror could send another suite's, signed as well.
     fn check(&self, release: &Release) -> Result<(), ResolveError> {
         let plain = |name: &str| name.trim_end_matches("/updates").to_owned();
@@ -134,7 +177,8 @@ impl Wanted {
         let same = names.iter().any(|name| {
             *name == asked || asked.starts_with(&format!("{name}-")) || name.starts_with(&format!("{asked}-"))
         });
-        if !same && !names.is_empty() {
+        // Of a flat repository the folder is all that is asked for.
+        if !same && !names.is_empty() && !self.is_flat() {
             return Err(ResolveError::OtherSuite { asked, found: names.join(", ") });
         }
         if self.is_dated { Ok(()) } else { Ok(release.check_validity(self.now)?) }
@@ -156,10 +200,10 @@ impl Wanted {
     fn index(&self, file: &index::IndexFile, context: &Context) -> Result<Packages, ResolveError> {
         let paths = file.by_hash.iter().chain([&file.path]);
         let job = Job {
-            what: format!("the package index {}/{}", self.suite, file.path),
+            what: format!("the package index {}/{}", self.suite.trim_end_matches('/'), file.path),
             candidates: paths
                 .flat_map(|path| {
-                    let at = |address: &String| address_in(address, &format!("dists/{}/{path}", self.suite));
+                    let at = |address: &String| address_in(address, &format!("{}{path}", self.folder()));
                     self.addresses.iter().map(at).collect::<Vec<_>>()
                 })
                 .collect(),

@@ -16,6 +16,8 @@ use base64::engine::general_purpose::STANDARD;
 use rootsmith::digest::{Digest, to_hex};
 use sha1::Digest as _;
 
+use super::raw_tar;
+
 /// A package to be written.
 #[derive(Clone)]
 pub struct Apk {
@@ -388,7 +390,13 @@ fn tar(entries: &[Entry], is_data: bool) -> Vec<u8> {
         header.set_entry_type(kind);
         if let Some(sum) = sum.filter(|_| is_data) {
             let sum = to_hex(&sha1::Sha1::digest(sum));
-            builder.append_pax_extensions([("APK-TOOLS.checksum.SHA1", sum.as_bytes())]).unwrap();
+            let body = raw_tar::body(&[("APK-TOOLS.checksum.SHA1", sum.as_bytes())]);
+            let mut extended = header.clone();
+            extended.set_entry_type(tar::EntryType::XHeader);
+            extended.set_path("PaxHeaders").unwrap();
+            extended.set_size(body.len() as u64);
+            extended.set_cksum();
+            builder.append(&extended, body.as_slice()).unwrap();
         }
         header.set_path(&entry.path).unwrap();
         header.set_size(bytes.len() as u64);

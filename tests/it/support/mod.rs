@@ -19,6 +19,7 @@ pub mod program;
 pub mod raw_tar;
 pub mod require;
 pub mod rpm;
+pub mod serve;
 pub mod toy;
 #[cfg(feature = "conda")]
 pub mod web;

@@ -19,16 +19,17 @@ pub(super) fn needed(universe: &Universe<'_>, chosen: &[PackageId]) -> Result<Ve
         if let Some(relation) = open.pop_front() {
             let choices = choices(universe, chosen, &relation);
             match choices[..] {
-                [only] => more.push(only),
+                [only] => more.extend(Some(only).filter(|only| is_choice_of_apk(universe, *only, &relation))),
                 _ => doubtful.push_back((relation, choices)),
             }
         } else {
             let so_far: Vec<PackageId> = needed.iter().copied().collect();
             more.extend(chosen.iter().filter(|id| !needed.contains(id) && follow::is_met(universe, **id, &so_far)));
             if more.is_empty() {
-                let Some((_, choices)) = doubtful.pop_front() else { break };
+                let Some((relation, choices)) = doubtful.pop_front() else { break };
                 let is_served = choices.iter().any(|id| needed.contains(id));
-                more.extend(choices.first().filter(|_| !is_served));
+                let first = choices.iter().find(|id| is_choice_of_apk(universe, **id, &relation));
+                more.extend(first.filter(|_| !is_served));
             }
         }
         for id in more {
@@ -55,13 +56,13 @@ pub(super) fn needed(universe: &Universe<'_>, chosen: &[PackageId]) -> Result<Ve
     Ok(needed.into_iter().collect())
 }
 
-/// Those of `chosen` that apk would take for a relation, the first choice first.
+/// Those of `chosen` that a relation asks for, the first choice first.
 fn choices(universe: &Universe<'_>, chosen: &[PackageId], relation: &Relation<'_>) -> Vec<PackageId> {
     if relation.conflict {
         return Vec::new();
     }
     let mut choices = universe.fitting(relation);
-    choices.retain(|id| chosen.contains(id) && is_choice_of_apk(universe, *id, relation));
+    choices.retain(|id| chosen.contains(id));
     choices
 }
 

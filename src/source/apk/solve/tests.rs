@@ -47,7 +47,7 @@ fn who_is_there_anyway_serves_a_virtual_name() {
     let index = index(&[
         ("app", "1", "D:lua"),
         ("lua5.1", "1", "p:lua\nk:100"),
-        ("lua5.2", "1", "p:lua\nk:50"),
+        ("lua5.2", "1", "p:lua"),
         ("other", "1", "D:lua5.2"),
         ("lua5.1-extra", "1", "i:lua5.1 app"),
     ]);

@@ -1,0 +1,214 @@
+//! `diff`, `verify`, `explain PATH` and `lock --update --summary`: what is different, and who put it there.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::golden;
+use crate::support::archive::{self, Suite};
+use crate::support::deb::Package;
+use crate::support::require::{Need, require};
+use crate::support::workspace::Workspace;
+
+/// A recipe of the toy archive, with more below it.
+fn toy(workspace: &Workspace, name: &str, packages: &str, more: &str) {
+    let archive = workspace.path("archive").display().to_string();
+    let text = format!(
+        "name = \"toy\"\nplatforms = [\"linux/amd64\"]\n[from.debian]\nsuite = \"golden\"\ndistribution = \"golden\"\n\
+         variant = \"essential\"\npackages = [{packages}]\nupdates = false\nkeyring = \"archive-key.asc\"\n\
+         [[from.debian.repository]]\nurl = \"file://{archive}\"\n{more}"
+    );
+    workspace.write(name, &text);
+}
+
+const MORE: &str = "[[file]]\npath = \"/etc/app.conf\"\ncontent = \"port = 80\\n\"\n[prune]\npresets = [\"man\"]\n\
+                    [image]\nenv = { LANG = \"C.UTF-8\" }\n";
+
+/// A workspace with `toy.toml`, built into every kind of output that can be compared.
+fn built() -> Workspace {
+    let workspace = golden::workspace(&std::env::temp_dir());
+    toy(&workspace, "toy.toml", "\"greeting\"", MORE);
+    let outputs = ["oci:out", "oci-archive:toy.tar", "rootfs-tar:rootfs.tar.gz", "rootfs-dir:rootfs"];
+    let outputs = outputs.iter().flat_map(|output| ["-o", output]);
+    workspace.rootsmith(["build", "toy.toml", "--progress", "none"].into_iter().chain(outputs)).succeeded();
+    workspace
+}
+
+#[test]
+fn an_image_is_the_same_wherever_it_lies() {
+    require!(Need::Root, Need::Program("busybox"), Need::Amd64);
+    let workspace = built();
+    let places =
+        ["oci:out", "oci-archive:toy.tar", "toy.tar", "rootfs-tar:rootfs.tar.gz", "rootfs-dir:rootfs", "toy.toml"];
+    for (before, after) in places.iter().zip(places.iter().skip(1)) {
+        let same = workspace.rootsmith(["diff", before, after, "--times", "--progress", "none"]);
+        same.succeeded();
+        assert!(same.stdout.ends_with("no difference\n"), "{}", same.stdout);
+    }
+    assert!(!workspace.path("toy.lock").with_extension("toml.lock").exists());
+}
+
+#[test]
+fn differences_are_told_in_three_forms() {
+    require!(Need::Root, Need::Program("busybox"), Need::Amd64);
+    let workspace = built();
+    let more = MORE.replace("port = 80", "port = 8080").replace("C.UTF-8", "C");
+    toy(&workspace, "next.toml", "\"facts\"", &more);
+    let diff = |form: &[&str]| {
+        let words = ["diff", "oci:out", "next.toml", "--progress", "none"].into_iter().chain(form.iter().copied());
+        let finished = workspace.rootsmith(words);
+        finished.failed_with(1);
+        finished.stdout
+    };
+    let text = diff(&[]);
+    for line in [
+        "Packages: 1 added",
+        "+ facts 1.0 (all)",
+        "~ env LANG: C.UTF-8 -> C",
+        "~ /etc/app.conf: content, size 10 B -> 12 B",
+        "+ /etc/build-facts (file 0644 0:0,",
+    ] {
+        assert!(text.lines().any(|known| known.starts_with(line)), "{line}:\n{text}");
+    }
+    let json: Value = serde_json::from_str(&diff(&["--json"])).unwrap();
+    assert_eq!(json["packages"][0]["name"], "facts");
+    let changed = json["files"].as_array().unwrap().iter().find(|file| file["path"] == "/etc/app.conf").unwrap();
+    assert_eq!(changed["aspects"], serde_json::json!(["content", "size"]));
+    assert_eq!(changed["after"]["size"], 12);
+    let markdown = diff(&["--markdown"]);
+    assert!(markdown.contains("| + | `facts:all` |  | `1.0` |"), "{markdown}");
+    assert!(markdown.contains("\n! /etc/app.conf: content"), "{markdown}");
+}
+
+#[test]
+fn what_cannot_be_compared_is_named() {
+    let workspace = Workspace::new();
+    workspace.rootsmith(["diff", "oci:nowhere", "rootfs-dir:here"]).failed_with(2).says("nowhere");
+    workspace.rootsmith(["diff", "one"]).failed_with(2);
+    fs::create_dir(workspace.path("empty")).unwrap();
+    fs::write(workspace.path("noise.tar"), "this is no archive").unwrap();
+    workspace.rootsmith(["diff", "empty", "noise.tar"]).failed_with(2).says("noise.tar");
+    workspace.write("bad.toml", "name = \"bad\"\n[from.debian]\nsuite = \"trixi\"\n");
+    workspace.rootsmith(["diff", "bad.toml", "empty"]).failed_with(2).says("trixi");
+    workspace.rootsmith(["diff", "empty", "empty"]).succeeded();
+}
+
+#[test]
+fn an_image_is_verified_from_its_recipe() {
+    require!(Need::Root, Need::Program("busybox"), Need::Amd64);
+    let workspace = built();
+    let verify =
+        |image: &str| workspace.rootsmith(["verify", image, "--recipe", "toy.toml", "--offline", "--progress", "none"]);
+    let digest = workspace.rootsmith(["build", "toy.toml", "--frozen", "--progress", "none"]).digest();
+    for image in ["oci:out", "oci-archive:toy.tar", "rootfs-tar:rootfs.tar.gz", "rootfs-dir:rootfs"] {
+        assert_eq!(verify(image).digest(), digest, "{image}");
+    }
+    // Another file in the image, of the same lock.
+    toy(&workspace, "toy.toml", "\"greeting\"", &MORE.replace("port = 80", "port = 443"));
+    for image in ["oci:out", "rootfs-tar:rootfs.tar.gz"] {
+        let other = verify(image);
+        other.failed_with(1);
+        assert!(other.stdout.contains("~ /etc/app.conf: content, size 10 B -> 11 B"), "{}", other.stdout);
+    }
+    // The same files, packed otherwise.
+    toy(&workspace, "toy.toml", "\"greeting\"", &format!("{MORE}[layer]\ncompression = \"zstd\"\n"));
+    let packed = verify("oci:out");
+    packed.failed_with(1);
+    assert!(packed.stdout.contains("compressed otherwise"), "{}", packed.stdout);
+    let json = workspace.rootsmith(["verify", "oci:out", "--recipe", "toy.toml", "--json", "--progress", "none"]);
+    let json: Value = serde_json::from_str(&json.failed_with(1).stdout).unwrap();
+    assert_eq!((&json["same"], &json["found"]), (&Value::Bool(false), &Value::String(digest)));
+    fs::remove_file(workspace.path("toy.lock")).unwrap();
+    verify("oci:out").failed_with(2).says("the lock of `toy.toml` is missing");
+    assert!(!workspace.path("toy.lock").exists(), "verifying writes no lock");
+    workspace.rootsmith(["verify", "toy.toml", "--recipe", "toy.toml"]).failed_with(2).says("is a recipe");
+}
+
+#[test]
+fn paths_are_explained() {
+    require!(Need::Root, Need::Program("busybox"), Need::Amd64);
+    let workspace = built();
+    let explain =
+        |path: &str, image: &str| workspace.rootsmith(["explain", path, "--image", image, "--progress", "none"]);
+    let says = |path: &str, image: &str, lines: &[&str]| {
+        let explained = explain(path, image);
+        explained.succeeded();
+        for line in lines {
+            assert!(explained.stdout.contains(line), "{line}:\n{}", explained.stdout);
+        }
+    };
+    says(
+        "/usr/bin/greet",
+        "oci:out",
+        &[
+            "file 4755 0:0",
+            "is also /usr/bin/wave",
+            "of the package greeting 2.0-1 (dpkg)",
+            "in layer 1 of 1",
+            ": rootsmith",
+        ],
+    );
+    says("/bin/greet", "rootfs-tar:rootfs.tar.gz", &["/bin/greet is /usr/bin/greet", "of the package greeting"]);
+    says("/bin/ls", "oci:out", &["symlink", "leads to /usr/bin/busybox\n", "of the package busybox"]);
+    says("/etc/greeting.conf", "rootfs-dir:rootfs", &["of the package greeting 2.0-1 (dpkg), as a configuration file"]);
+    says("/etc/app.conf", "oci:out", &["of no package"]);
+    says("/etc/app.conf", "toy.toml", &["put there by the recipe: [[file]] /etc/app.conf"]);
+    says("/etc/motd", "toy.toml", &["put there by a program in the sandbox"]);
+    says("/usr/bin/greet", "toy.toml", &["put there by package greeting"]);
+    let pruned = explain("/usr/share/man/man1/greet.1", "oci:out");
+    pruned.failed_with(1);
+    assert!(pruned.stdout.contains("is not in out\n  of the package greeting"), "{}", pruned.stdout);
+    assert!(pruned.stdout.contains("left out of the image"), "{}", pruned.stdout);
+    let nothing = explain("/nowhere", "oci:out");
+    nothing.failed_with(1);
+    let json = workspace.rootsmith(["explain", "/usr/bin/greet", "--image", "oci:out", "--json"]);
+    let json: Value = serde_json::from_str(&json.succeeded().stdout).unwrap();
+    assert_eq!(json["owners"][0]["package"], "greeting");
+    assert_eq!(json["layer"]["of"], 1);
+    explain("/a/../b", "oci:out").failed_with(2).says("..");
+    workspace.rootsmith(["explain", "/usr/bin/greet"]).failed_with(2).says("--image");
+    workspace.rootsmith(["explain", "http::mismatch"]).succeeded();
+    workspace.rootsmith(["explain", "http::mismtch"]).failed_with(2).says("http::mismatch");
+}
+
+#[test]
+fn a_summary_tells_security_updates_apart() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let workspace = golden::workspace(&std::env::temp_dir());
+    let date = "Sun, 15 Jun 2025 15:06:40 UTC";
+    let publish = |codename: &'static str, packages: &[Package]| {
+        let packages: Vec<_> = packages.iter().map(Package::build).collect();
+        let suite = Suite { origin: "Golden", suite: codename, codename, date, more: "" };
+        archive::write(&workspace.path("more"), &suite, &packages);
+    };
+    let of = |name: &str, version: &str| Package::new(name, version).file(&format!("usr/share/{name}"), 0o644, version);
+    publish("golden-security", &[of("lib", "1"), of("gone", "1")]);
+    publish("golden-extra", &[of("tool", "1").field("Depends", "lib, gone")]);
+    let url = workspace.path("more").display().to_string();
+    let more = format!(
+        "[[from.debian.repository]]\nurl = \"file://{url}\"\nsuites = [\"golden-security\", \"golden-extra\"]\n"
+    );
+    toy(&workspace, "toy.toml", "\"tool\"", &more);
+    let lock = |words: &[&str]| {
+        let words = ["lock", "toy.toml", "--progress", "none"].into_iter().chain(words.iter().copied());
+        workspace.rootsmith(words)
+    };
+    let first = lock(&["--summary"]);
+    assert!(first.succeeded().stdout.starts_with("Update toy.toml: locked for the first time"), "{}", first.stdout);
+    assert_eq!(lock(&["--update", "--summary"]).succeeded().stdout, "Update toy.toml: nothing newer\n");
+    publish("golden-security", &[of("lib", "1.1")]);
+    publish("golden-extra", &[of("tool", "2").field("Depends", "lib, fresh"), of("fresh", "7")]);
+    let checked = lock(&["--check", "--summary"]);
+    checked.failed_with(1);
+    let updated = lock(&["--update", "--summary"]);
+    let expected = "Update toy.toml: 1 security updates, 1 other updates, 1 added, 1 removed\n\n\
+        ## Security updates\n\n| package | before | after |\n| --- | --- | --- |\n| `lib:amd64` | `1` | `1.1` |\n\n\
+        ## Other updates\n\n| package | before | after |\n| --- | --- | --- |\n| `tool:amd64` | `1` | `2` |\n\n\
+        ## Added\n\n| package | before | after |\n| --- | --- | --- |\n| `fresh:amd64` |  | `7` |\n\n\
+        ## Removed\n\n| package | before | after |\n| --- | --- | --- |\n| `gone:amd64` | `1` |  |\n";
+    assert_eq!(updated.succeeded().stdout, expected);
+    assert_eq!(checked.stdout, expected, "--check says the same and changes nothing");
+    publish("golden-security", &[of("lib", "1.2")]);
+    let json: Value = serde_json::from_str(&lock(&["--update", "--json"]).succeeded().stdout).unwrap();
+    assert_eq!(json["security"], serde_json::json!(["~ lib:amd64 1.1 -> 1.2"]));
+}
