@@ -98,6 +98,15 @@ fn programs_run_on_every_base() {
         }
     }
     assert!(layers.iter().all(|these| *these == layers[0]), "the layers do not depend on the base");
+    // The engine's own image is a base too, its environment stays, and the new one comes before it.
+    let of_engine = "docker-daemon:distroless-with-conda:latest";
+    let words = ["layer", of_engine, "--conda", "environment.yml", "--prefix", "/opt/two", "-o", "oci:two"];
+    rootsmith(&workspace, &engine, &words).succeeded();
+    let two = Image::open(workspace.path("two"));
+    assert_eq!(two.layers.len(), 1 + 2 * layers[0].len());
+    let path =
+        two.config["config"]["Env"].as_array().unwrap().iter().find_map(|line| line.as_str()?.strip_prefix("PATH="));
+    assert!(path.unwrap().starts_with(&format!("/opt/two/bin:/{PREFIX}/bin:")), "{path:?}");
     // An environment whose lock was made for a newer glibc does not go onto an older base.
     workspace.write(
         "old.toml",

@@ -43,3 +43,5 @@ mod remembered;
 mod reproducible;
 mod scratch;
 mod support;
+#[cfg(not(feature = "conda"))]
+mod without_conda;
