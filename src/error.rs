@@ -20,6 +20,8 @@ use crate::recipe::{Misfit, RecipeErrors};
 use crate::sandbox::SandboxError;
 use crate::source::apk::ApkError;
 use crate::source::archive::ArchiveSourceError;
+use crate::source::debian::index::IndexError;
+use crate::source::debian::package_file::PackageFileError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
 use crate::source::dnf::DnfError;
 use crate::source::host::CaptureError;
@@ -283,7 +285,8 @@ impl Error {
             Self::Placed(placed) => of_resolve(&placed.error),
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
-            Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::Fetch(FetchError::Package { source: PackageFileError::Read { .. }, .. }) => Blame::Machine,
+            Self::Fetch(FetchError::Package { .. } | FetchError::OtherPackage { .. }) => Blame::Upstream,
             Self::Apk(error) => of_apk(error),
             Self::Dnf(error) => of_dnf(error),
             Self::Capture(error) => of_capture(error),
@@ -356,8 +359,10 @@ fn of_resolve(error: &ResolveError) -> Blame {
         ResolveError::Solve(_)
         | ResolveError::Keyring { .. }
         | ResolveError::BadKeyring { .. }
-        | ResolveError::NoKeys { .. } => Blame::Input,
-        ResolveError::NoSuite { .. } | ResolveError::Packages(_) | ResolveError::NotChosen { .. } => Blame::Input,
+        | ResolveError::NoKeys { .. }
+        | ResolveError::SliceOfNothing { .. } => Blame::Input,
+        ResolveError::NoSuite { .. } | ResolveError::NotChosen { .. } => Blame::Input,
+        ResolveError::Packages(IndexError::NoComponent { .. } | IndexError::NoArchitecture { .. }) => Blame::Input,
         _ => Blame::Upstream,
     }
 }
@@ -366,8 +371,11 @@ fn of_install(error: &InstallError) -> Blame {
     match error {
         InstallError::Store(error) => of_store(error),
         InstallError::Sandbox(error) => of_sandbox(error),
-        InstallError::FileConflict { .. } => Blame::Input,
-        InstallError::Content { .. } => Blame::Machine,
+        InstallError::FileConflict { .. } | InstallError::EmptySlice { .. } | InstallError::NoProgram { .. } => {
+            Blame::Input
+        }
+        InstallError::Engine { .. } => Blame::Machine,
+        InstallError::Content { .. } | InstallError::Program { source: ElfError::Io(_), .. } => Blame::Machine,
         _ => Blame::Upstream,
     }
 }
@@ -438,7 +446,11 @@ fn of_apk(error: &ApkError) -> Blame {
 
 /// A command of the image that fails is the recipe's affair; all else is the machine's.
 fn of_sandbox(error: &SandboxError) -> Blame {
-    if matches!(error, SandboxError::Program { .. }) { Blame::Input } else { Blame::Machine }
+    match error {
+        SandboxError::Program { .. } => Blame::Input,
+        SandboxError::Store(error) => of_store(error),
+        _ => Blame::Machine,
+    }
 }
 
 #[cfg(test)]

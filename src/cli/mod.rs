@@ -119,6 +119,7 @@ pub fn main() -> ExitCode {
     }
     let session = Session { global: cli.global, environment, reporter, style };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli.command, &session)));
+    signals::wait_for_end();
     // Unfinished work of the store goes now, as it does when a signal ends the program.
     crate::interrupt::run_all();
     match outcome {

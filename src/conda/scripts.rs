@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::activate::{scripts, shell};
 use super::{CondaError, Environment};
 use crate::context::Context;
+use crate::platform::Platform;
 use crate::recipe::{Activate, Bytecode, CondaRequest, PostLink};
 use crate::report::{Phase, Unit};
-use crate::sandbox::{Session, Settings, Step};
+use crate::sandbox::{Emulator, Session, Settings, Step};
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
 /// Where a shell leaves the variables that scripts have set.
@@ -27,6 +28,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub fn run(
     environment: &mut Environment,
     base: &Tree,
+    platform: Platform,
     request: &CondaRequest,
     context: &Context,
 ) -> Result<Vec<(String, String)>, CondaError> {
@@ -55,10 +57,18 @@ pub fn run(
     let prefix = format!("/{}", String::from_utf8_lossy(environment.prefix.as_bytes()));
     let shell = shell(base, &prefix, environment).unwrap_or_else(|| "/bin/sh".to_owned());
     let sizes = stage.entries().filter_map(|entry| entry.inode.content()).map(Content::size);
-    let settings = Settings { folder: context.store.temporary(), network: false, expected_size: sizes.sum() };
+    let settings = Settings {
+        folder: context.store.temporary(),
+        network: false,
+        expected_size: sizes.sum(),
+        emulator: Emulator::for_platform(platform)?,
+    };
     context.reporter.begin(Phase::Configure, None, Unit::Items);
     let mut session = context.sandbox.start(&settings)?;
-    session.put(stage.entries())?;
+    // What an imported image has there is in the way of the sandbox's own.
+    let of_sandbox = ["dev", "proc", "sys"].map(TreePath::literal);
+    let is_below = |path: &TreePath| of_sandbox.iter().any(|folder| path.starts_with(folder) && path != folder);
+    session.put(stage.entries().filter(|entry| !is_below(entry.path)))?;
     let time = context.epoch.unwrap_or(environment.epoch).seconds();
     // Scripts of packages run in the activated environment, as conda runs them.
     let variables = environment.variables.clone();

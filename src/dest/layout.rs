@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::{Descriptor, MediaType};
 use serde_json::{Value, json};
 
-use super::beside::{Beside, sync_folder};
+use super::beside::{Beside, is_unfinished, sweep, sync_folder};
 use super::error::failed;
 use super::{Blob, BlobContent, DestError, Destination};
 use crate::image::Artifact;
@@ -31,19 +31,23 @@ impl Layout {
     /// tags of `names`.
     pub fn open(folder: &Path, names: &[Reference]) -> Result<Self, DestError> {
         let marker = folder.join("oci-layout");
+        // A run that was killed may have left nothing but the folder and an unfinished file.
+        let is_left = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| is_unfinished(&entry.file_name()));
         let is_empty = match fs::read_dir(folder) {
-            Ok(mut entries) => entries.next().is_none(),
+            Ok(mut entries) => entries.all(is_left),
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => return Err(failed("open the OCI layout", folder)(error)),
         };
         let blobs = folder.join("blobs/sha256");
         if is_empty {
-            fs::create_dir_all(&blobs).map_err(failed("make the folder", &blobs))?;
+            // The marker comes first: a folder with anything else and no marker is somebody else's.
+            fs::create_dir_all(folder).map_err(failed("make the folder", folder))?;
             put(folder, &marker, oci::OCI_LAYOUT)?;
         } else {
             check_marker(folder, &marker)?;
-            fs::create_dir_all(&blobs).map_err(failed("make the folder", &blobs))?;
         }
+        sweep(folder);
+        fs::create_dir_all(&blobs).map_err(failed("make the folder", &blobs))?;
         Ok(Self { folder: folder.to_owned(), names: names.to_vec() })
     }
 

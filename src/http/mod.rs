@@ -121,6 +121,11 @@ impl Http {
         self.options.offline
     }
 
+    /// The same, but each address is asked once: for those who ask the next mirror before they ask one again.
+    pub fn without_retries(&self) -> Self {
+        Self { options: Arc::new(HttpOptions { retries: 0, ..(*self.options).clone() }), ..self.clone() }
+    }
+
     /// The bytes at `url`. More than `limit` bytes are an error, as is 404.
     ///
     /// The caller checks them: nothing is known of their digest here.

@@ -21,6 +21,7 @@ mod mistake;
 mod oci;
 mod os_release;
 mod path_rules;
+mod path_set;
 mod places;
 mod prune;
 mod schema;
@@ -40,8 +41,8 @@ pub use conda::{
     Activate, Bytecode, ChannelPriority, CondaPrefix, CondaPreset, CondaRequest, ExcludeNewer, LayerStrategy, PostLink,
 };
 pub use debian::{
-    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, Snapshot,
-    Trust,
+    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, SliceRequest,
+    Snapshot, Trust,
 };
 pub use dnf::{
     DatabaseFormat, DnfRepository, DnfRequest, DnfShape, KeySources, ModuleStream, RepositoryPlace, RpmDistribution,
@@ -56,6 +57,7 @@ pub use mistake::{Mistake, Problem, RecipeErrors};
 pub use oci::{ImageLocation, OciRequest};
 pub use os_release::os_release_order;
 pub use path_rules::PathRules;
+pub use path_set::PathSet;
 pub use places::{Places, Said};
 pub use prune::{PathPattern, Preset, Prune};
 pub use schema::schema;

@@ -20,6 +20,8 @@ pub use import::{ImportArgs, LayerCompression};
 pub use layer::LayerArgs;
 pub use store::{GcArgs, StoreArgs, StoreCommand};
 
+use crate::http::HttpOptions;
+
 /// Forge reproducible container base images from recipes.
 #[derive(Debug, Parser)]
 #[command(
@@ -154,7 +156,7 @@ pub enum Command {
 }
 
 /// Which inputs may change, and from where they come.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct NetworkArgs {
     /// Use the lock as it is: an error where it does not fit the recipe
     #[arg(long, help_heading = "Inputs")]
@@ -175,6 +177,28 @@ pub struct NetworkArgs {
     /// A file of certificates (PEM) trusted for downloads beside the system's; may be repeated
     #[arg(long = "ca-file", value_name = "FILE", help_heading = "Inputs")]
     pub certificates: Vec<PathBuf>,
+    /// How often a mirror is asked again where its trouble may pass, after ever longer pauses
+    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Inputs")]
+    pub retries: u32,
+    /// After how many seconds of silence, or of less than 1 KiB a second, a mirror is given up
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..),
+          help_heading = "Inputs")]
+    pub timeout: u64,
+}
+
+impl Default for NetworkArgs {
+    fn default() -> Self {
+        let HttpOptions { retries, patience, .. } = HttpOptions::default();
+        Self {
+            locked: false,
+            offline: false,
+            frozen: false,
+            mirrors: Vec::new(),
+            certificates: Vec::new(),
+            retries,
+            timeout: patience.as_secs(),
+        }
+    }
 }
 
 impl NetworkArgs {

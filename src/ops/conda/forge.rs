@@ -112,7 +112,7 @@ pub(in crate::ops) fn add(
     let glibc = glibc_version(base);
     check_base(pin, request, base, glibc.as_deref())?;
     let mut environment = fetch(pin, request, &access, context)?;
-    let frozen = scripts::run(&mut environment, base, request, context)?;
+    let frozen = scripts::run(&mut environment, base, pin.platform, request, context)?;
     let activation = activation(&mut environment, base, request.activate)?;
     let mut warnings = std::mem::take(&mut environment.warnings);
     warnings.extend(activation.warnings);

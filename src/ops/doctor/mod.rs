@@ -6,6 +6,7 @@
 mod doors;
 mod machine;
 mod outputs;
+mod platforms;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ pub struct Diagnosis {
     pub doors: Vec<Check>,
     /// What recipes can begin with.
     pub sources: Vec<Check>,
+    /// For which platforms programs of images run.
+    pub platforms: Vec<Check>,
     /// Where images can go.
     pub outputs: Vec<Check>,
 }
@@ -88,6 +91,7 @@ pub fn doctor(options: &DoctorOptions) -> Diagnosis {
         schema: "rootsmith/doctor/1",
         machine: about(&machine, options),
         sources,
+        platforms: platforms::platforms(&machine, options),
         outputs: outputs::outputs(&machine, options),
         doors,
     }
@@ -153,10 +157,11 @@ fn amount(bytes: u64) -> String {
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sections = [
+        let sections: [(&str, &Vec<Check>); 5] = [
             ("This machine", &self.machine),
             ("The sandbox, for packages with scripts and [[run]]: the first that is ok is taken", &self.doors),
             ("Sources", &self.sources),
+            ("Platforms, for packages with scripts and [[run]]; all others are built anywhere", &self.platforms),
             ("Outputs", &self.outputs),
         ];
         for (number, (title, checks)) in sections.into_iter().enumerate() {

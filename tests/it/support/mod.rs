@@ -12,6 +12,7 @@ pub mod door;
 #[path = "../../../src/elf/tests/writer.rs"]
 pub mod elf;
 pub mod engine;
+pub mod faulty;
 pub mod layout;
 pub mod listing;
 pub mod peer;
