@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::oci::Reference;
 use crate::ops::forge::Packing;
 use crate::ops::layer::{self, LayerOptions};
-use crate::recipe::{CondaRequest, ImageLocation};
+use crate::recipe::{CondaRequest, ImageLocation, Misfit};
 
 /// Puts an environment on an image, and answers with the digest.
 pub(super) fn layer(arguments: &LayerArgs, session: &Session) -> Result<Answer, Error> {
@@ -66,8 +66,11 @@ fn request(arguments: &LayerArgs, plain: CondaRequest) -> CondaRequest {
 
 /// Where an image is: by its transport, or a path, of which the file or folder itself says what it is.
 fn image(text: &str, folder: &Path) -> Result<ImageLocation, Error> {
-    if let Ok(ImageLocation::DockerDaemon { name }) = text.parse() {
-        return Ok(ImageLocation::DockerDaemon { name });
+    if text.starts_with("docker-daemon:") || text.starts_with("docker://") {
+        return text.parse().map_err(|misfit: Misfit| Error::Usage {
+            message: format!("cannot put an environment on `{text}`: expected {}", misfit.expected),
+            help: "an image is `oci:DIR`, `docker-daemon:NAME:TAG`, `docker://HOST/NAME:TAG` or a path".to_owned(),
+        });
     }
     let (path, name) = inspect::place(text)?;
     let path = folder.join(path);

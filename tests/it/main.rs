@@ -42,6 +42,8 @@ mod noble;
 mod oci;
 mod peer;
 mod recipes;
+mod registry;
+mod registry_clients;
 mod remembered;
 mod reproducible;
 mod scratch;

@@ -22,7 +22,8 @@ Examples:
   rootsmith layer oci-archive:base.tar --conda pixi.lock -t app:1 -o docker-daemon:app:1
   docker save base:1 -o base.tar && rootsmith layer base.tar --conda environment.yml -o oci-archive:app.tar")]
 pub struct LayerArgs {
-    /// The image, as `build` names outputs: `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`; or a path
+    /// The image, as `build` names outputs: `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`,
+    /// `docker-daemon:REF`, `docker://REF`; or a path
     #[arg(value_name = "IMAGE")]
     pub image: String,
     /// What is in the environment: environment.yml, pixi.lock, conda-lock.yml or an explicit list

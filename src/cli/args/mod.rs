@@ -6,6 +6,7 @@ mod compare;
 mod image;
 mod import;
 mod layer;
+mod registry;
 mod store;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use compare::{DiffArgs, ExplainArgs, RecipeArgs, VerifyArgs};
 pub use image::{InitArgs, InspectArgs};
 pub use import::{ImportArgs, LayerCompression};
 pub use layer::LayerArgs;
+pub use registry::{CopyArgs, LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryArgs, RemoteArgs, TakeArgs};
 pub use store::{GcArgs, StoreArgs, StoreCommand};
 
 use crate::http::HttpOptions;
@@ -50,6 +52,9 @@ Environment:
   RATTLER_AUTH_FILE, NETRC           logins for conda channels
   SOURCE_DATE_EPOCH                  the image's timestamp, in seconds since 1970
   http_proxy, https_proxy, no_proxy  as for curl; apt's own proxies come first
+  ROOTSMITH_REGISTRY                 a registry, with ..._USER and ..._PASSWORD: the login for it
+  DOCKER_AUTH_CONFIG                 logins, as the text of a config.json
+  DOCKER_CONFIG, REGISTRY_AUTH_FILE  where logins are, as for docker and podman
   NO_COLOR                           no colours"
 )]
 pub struct Cli {
@@ -127,6 +132,16 @@ pub enum Command {
     Import(Box<ImportArgs>),
     /// Show what is in an image: configuration, layers, packages, largest paths
     Inspect(InspectArgs),
+    /// Push an image to a registry
+    Push(Box<PushArgs>),
+    /// Pull an image from a registry
+    Pull(Box<PullArgs>),
+    /// Copy an image between registries, layouts, archives and engines
+    Copy(Box<CopyArgs>),
+    /// Keep the login for a registry
+    Login(LoginArgs),
+    /// Forget the login for a registry
+    Logout(LogoutArgs),
     /// Show what two images have differently: packages, configuration, files
     Diff(Box<DiffArgs>),
     /// Rebuild an image from its recipe's lock, and compare
@@ -184,6 +199,9 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..),
           help_heading = "Inputs")]
     pub timeout: u64,
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 }
 
 impl Default for NetworkArgs {
@@ -197,6 +215,7 @@ impl Default for NetworkArgs {
             certificates: Vec::new(),
             retries,
             timeout: patience.as_secs(),
+            registry: RegistryArgs::default(),
         }
     }
 }

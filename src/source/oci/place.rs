@@ -34,7 +34,7 @@ impl Place {
                 let file = self.save(name, &image, store)?;
                 (file.path().to_owned(), Vec::new(), Some(file))
             }
-            ImageLocation::Registry { .. } => unreachable!("a recipe that names a registry is refused when it is read"),
+            ImageLocation::Registry { .. } => unreachable!("registries have a way of their own"),
         };
         let locate = |tag: Option<String>| {
             let choice = Choice { tag, platform };
@@ -49,14 +49,8 @@ impl Place {
         let stored = found.map_err(open)?;
         let config = stored.config.document();
         let there = format!("{}/{}", config.os(), config.architecture());
-        let found = there.parse::<Platform>().ok();
-        match found.filter(|found| platform.is_none_or(|wanted| wanted == *found)) {
-            Some(platform) => Ok(Found { stored, platform, _file: file }),
-            None => Err(match platform {
-                Some(wanted) => OciImageError::Platform { image, wanted, there },
-                None => OciImageError::UnknownPlatform { image, there },
-            }),
-        }
+        let platform = of_image(&there, platform, &image)?;
+        Ok(Found { stored, platform, _file: file })
     }
 
     fn save(&self, name: &str, image: &str, store: &Store) -> Result<tempfile::NamedTempFile, OciImageError> {
@@ -86,6 +80,16 @@ impl Found {
         let manifest = self.stored.manifest.as_ref().map(|manifest| manifest.digest());
         manifest.unwrap_or_else(|| self.stored.config.digest())
     }
+}
+
+/// What an image is for that says it is for `there`, where that is what is wanted.
+pub(super) fn of_image(there: &str, wanted: Option<Platform>, image: &str) -> Result<Platform, OciImageError> {
+    let found = there.parse::<Platform>().ok();
+    let (image, there) = (image.to_owned(), there.to_owned());
+    found.filter(|found| wanted.is_none_or(|wanted| wanted == *found)).ok_or(match wanted {
+        Some(wanted) => OciImageError::Platform { image, wanted, there },
+        None => OciImageError::UnknownPlatform { image, there },
+    })
 }
 
 /// The ways in which archives write a name.

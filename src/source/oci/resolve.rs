@@ -1,13 +1,14 @@
 //! From a request for an image to a pin.
 
-use super::{OciImageError, Place, take};
+use super::{OciImageError, Place, remote, take};
 use crate::context::Context;
 use crate::lock::{LockedLayer, OciPin};
 use crate::oci;
 use crate::platform::Platform;
 use crate::recipe::{ImageLocation, OciRequest};
 
-/// Finds the image of `request` for `platform` and pins it; without one, the only one there is, or that for this machine. `image` is where it is as the lock says it.
+/// Finds the image of `request` for `platform` and pins it; without one, the only one there is, or that for this machine.
+/// `image` is where it is as the lock says it.
 pub fn resolve(
     request: &OciRequest,
     image: &str,
@@ -15,6 +16,9 @@ pub fn resolve(
     place: &Place,
     context: &Context,
 ) -> Result<OciPin, OciImageError> {
+    if let ImageLocation::Registry { name } = &place.location {
+        return remote::resolve(request, image, name, platform, context);
+    }
     let store = &context.store;
     let found = place.find(platform, store)?;
     let stored = &found.stored;
