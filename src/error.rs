@@ -5,6 +5,8 @@ mod placed;
 use std::path::PathBuf;
 
 use crate::archive::{ArchiveError, CpioError};
+#[cfg(feature = "conda")]
+use crate::conda::{CondaError, Trouble};
 use crate::dest::{DestError, ParseTargetError};
 use crate::elf::{ElfError, ProgramError};
 use crate::engine::EngineError;
@@ -26,6 +28,7 @@ use crate::source::dnf::DnfError;
 use crate::source::host::CaptureError;
 use crate::source::oci::OciImageError;
 use crate::store::StoreError;
+use crate::tree::TreeError;
 pub use placed::Placed;
 
 /// What ended a command.
@@ -191,6 +194,19 @@ pub enum Error {
     /// A tag that does not come out as one.
     #[error("cannot fill in a tag: {0}")]
     Tag(#[from] Misfit),
+    /// A conda environment.
+    #[cfg(feature = "conda")]
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Conda(#[from] CondaError),
+    /// An environment where the base has something else.
+    #[error("cannot put the environment on the base")]
+    #[diagnostic(help("give it another `prefix`, or a base without files there"))]
+    Environment(#[from] TreeError),
+    /// A recipe with environments, and a program without conda.
+    #[error("cannot make a conda environment: this rootsmith was built without conda")]
+    #[diagnostic(code(conda::missing), help("build it with the feature `conda`, which is on unless it is turned off"))]
+    NoConda,
     /// A lock that does not fit under `--locked`.
     #[error("the lock of `{}` {why}, and --locked (or --frozen) forbids to write one", recipe.display())]
     #[diagnostic(help("`rootsmith lock {}` writes it", recipe.display()))]
@@ -298,6 +314,9 @@ impl Error {
             Self::Document(_) => Blame::Upstream,
             Self::Engine { source: EngineError::Talk { .. }, .. } => Blame::Machine,
             Self::Sandbox(error) => of_sandbox(error),
+            #[cfg(feature = "conda")]
+            Self::Conda(error) => of_conda(error),
+            Self::NoConda => Blame::Machine,
             Self::ArchiveSource(error) => of_archive(error),
             Self::Open { source: OpenError::Temporary { .. }, .. } => Blame::Machine,
             Self::Image(ImageError::Store { source }) => of_store(source),
@@ -331,6 +350,23 @@ fn of_http(error: &HttpError) -> Blame {
         error if error.is_input() => Blame::Input,
         error if error.is_local() => Blame::Machine,
         _ => Blame::Upstream,
+    }
+}
+
+#[cfg(feature = "conda")]
+fn of_conda(error: &CondaError) -> Blame {
+    match (error.trouble(), error.innermost()) {
+        (Some(Trouble::Input), _) => Blame::Input,
+        (Some(Trouble::Machine), _) => Blame::Machine,
+        (Some(Trouble::Upstream), _) => Blame::Upstream,
+        (None, CondaError::Store(error)) => of_store(error),
+        (None, CondaError::Sandbox(error)) => of_sandbox(error),
+        // A channel's folder that lacks a file it lists is the channel's trouble, wherever that is.
+        (None, CondaError::Http(error)) if error.is_absent() || matches!(error, HttpError::File { .. }) => {
+            Blame::Upstream
+        }
+        (None, CondaError::Http(error)) => of_http(error),
+        (None, _) => Blame::Upstream,
     }
 }
 

@@ -13,7 +13,7 @@
 //!                                                               |
 //!                    prune -> files -> accounts -> certificates -> harden -> normalize      passes on the tree
 //!                                                               |
-//!                          pack: canonical tar -> diff ID -> compress -> digest
+//!                          pack: canonical tar -> diff ID -> compress -> digest      conda environments: further layers
 //!                                                               |
 //!                                Layer + configuration -> Image -> publish to destinations
 //! ```
@@ -38,7 +38,7 @@
 //! | 1 | [`tree`] [`oci`] [`recipe`] [`store`] | files as data, documents, recipes, blobs |
 //! | 2 | [`archive`] [`lock`] [`http`] [`engine`] [`openpgp`] [`sandbox`] [`elf`] | tar and compression, pins, downloads, Docker, signatures, other programs, what programs need |
 //! | 3 | [`context`] [`image`] [`inventory`] [`registry`] | what is handed down; layers and images; packages found in a tree; registries |
-//! | 4 | [`source`] [`pass`] [`dest`] | the families: each has members that do not know each other |
+//! | 4 | [`source`] [`pass`] [`dest`] `conda` | the families: each has members that do not know each other |
 //! | 5 | [`error`] | the sum of what can go wrong, and the exit code of each |
 //! | 6 | [`ops`] | one verb a file; here the families meet |
 //! | 7 | [`cli`] | flags, environment, output |
@@ -121,6 +121,12 @@
 //! - `sandbox/stage.rs`: what programs wrote gets the epoch as its time when it is collected.
 //! - `source/debian/scripts.rs` and `ops/run.rs`: the environment, which is ours alone.
 //!
+//! # Conda
+//!
+//! The module `conda`, behind the default feature of that name, makes environments that go on top of a root filesystem as
+//! layers of their own. It stands beside the sources: a pin is resolved and fetched, and nothing of it runs but in the
+//! sandbox. Rattler's crates choose packages and reach channels; their runtime starts and ends in `conda/network.rs`.
+//!
 //! # Errors
 //!
 //! Each module has one error enum whose variants say what could not be done to what, with the cause behind and the help
@@ -132,6 +138,8 @@
 
 pub mod archive;
 pub mod cli;
+#[cfg(feature = "conda")]
+pub mod conda;
 pub mod context;
 pub mod dest;
 pub mod digest;

@@ -1,27 +1,4 @@
-# Time and memory against the number of packages. Memory is the largest sum, over all processes, of what each has for
-# itself and its share of what it shares (Pss), and of what lies in file systems in memory.
-
-# weigh COMMAND...: writes its seconds and its largest memory in MiB.
-weigh() {
-    local before peak=0 now start end
-    before=$(awk '$1 == "Shmem:" { print $2 }' /proc/meminfo)
-    start=$(date +%s.%N)
-    setsid "$@" > /dev/null 2>> "$work/sizes.log" &
-    local session=$!
-    while kill -0 "$session" 2> /dev/null; do
-        now=$(
-            for process in $(ps -o pid= -s "$session"); do
-                sed -n 's/^Pss: *\([0-9]*\) kB/\1/p' "/proc/$process/smaps_rollup" 2> /dev/null
-            done | awk '{ s += $1 } END { print s + 0 }'
-        )
-        now=$((now + $(awk '$1 == "Shmem:" { print $2 }' /proc/meminfo) - before))
-        [ "$now" -le "$peak" ] || peak=$now
-        sleep 0.05
-    done
-    wait "$session"
-    end=$(date +%s.%N)
-    awk -v start="$start" -v end="$end" -v peak="$peak" 'BEGIN { printf "%.1f %.0f\n", end - start, peak / 1024 }'
-}
+# Time and memory against the number of packages.
 
 sizes_rows() {
     local packages count ours theirs

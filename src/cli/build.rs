@@ -156,6 +156,7 @@ pub(super) fn lock_options(arguments: &NetworkArgs, given: &[Secret], session: &
             chosen: chosen.collect(),
             host: archives::on_host(host.iter().map(|mirror| (mirror.url.as_str(), mirror.suites.as_slice()))),
         },
+        channels: network::channel_logins(&session.environment),
         secrets: secrets(given)?,
         programs: session.environment.path.clone(),
         now: now(),

@@ -33,6 +33,8 @@ pub struct Environment {
     pub cache: Option<PathBuf>,
     /// `DOCKER_HOST`.
     pub docker_host: Option<String>,
+    /// `RATTLER_AUTH_FILE`: logins for conda channels.
+    pub rattler_auth_file: Option<PathBuf>,
     /// `NETRC`, else `HOME` with `.netrc`: where logins are.
     pub netrc: Option<PathBuf>,
     /// How registries are reached.
@@ -68,7 +70,10 @@ impl Environment {
             is_dumb: text("TERM").is_none_or(|term| term == "dumb"),
             cache: absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache"))),
             docker_host: text("DOCKER_HOST"),
-            netrc: set("NETRC").map(PathBuf::from).or_else(|| absolute("HOME").map(|home| home.join(".netrc"))),
+            rattler_auth_file: set("RATTLER_AUTH_FILE").map(|path| folder.join(path)),
+            netrc: set("NETRC")
+                .map(|path| folder.join(path))
+                .or_else(|| absolute("HOME").map(|home| home.join(".netrc"))),
             registries: RegistryEnvironment::from(&set, &text, &folder),
             path: set("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
             folder,

@@ -37,6 +37,111 @@ pub fn explain(code: Option<&str>) -> Result<String, Error> {
 /// Code, a few words, the text.
 const TEXTS: &[(&str, &str, &str)] = &[
     (
+        "conda::channel",
+        "a text that names no channel, or none that may be written there",
+        "A channel is a name (`conda-forge`), an address of https, http, file or oci, or a path from the folder of \
+         the file that names it. `defaults` stands for several channels, so those are named one by one. Logins and \
+         tokens are read from rattler's file (RATTLER_AUTH_FILE) and from netrc: in an address they would get into \
+         the lock.",
+    ),
+    (
+        "conda::denied",
+        "a package or channel that the recipe does not allow",
+        "`allowed-channels` names the only channels that packages may come from, those of locks and explicit lists \
+         included. Add the channel there, or take the package from one of those.",
+    ),
+    (
+        "conda::download",
+        "a file of a channel cannot be fetched",
+        "The server was asked several times. Private channels need a login in rattler's file (RATTLER_AUTH_FILE) or \
+         in netrc, for the host of the address.",
+    ),
+    (
+        "conda::environment",
+        "a file that says what is in an environment cannot be understood",
+        "It is an environment.yml, a pixi.lock, a conda-lock.yml or an explicit list; which of them is told by its \
+         text, not by its name. The place of the mistake is shown where it is known.",
+    ),
+    (
+        "conda::fetch",
+        "a package that a channel lists cannot be had",
+        "The channel's list and its files do not fit each other, or the server does not answer. What was locked is \
+         fetched by its digest: another build of the same name is never taken in its place. `rootsmith lock --update \
+         RECIPE` chooses anew.",
+    ),
+    (
+        "conda::glibc",
+        "the base has an older C library than the lock was made for",
+        "Packages were chosen for the glibc of the base at that time. On an older one some would not start. Lock \
+         anew, or use the newer base.",
+    ),
+    (
+        "conda::index",
+        "the packages of a channel cannot be listed",
+        "A channel has a `repodata.json` (or shards) in a folder for each platform. Offline, lists are not asked for: \
+         build once with the network, or from a lock that fits.",
+    ),
+    (
+        "conda::mismatch",
+        "a file has other bytes than its list says",
+        "It was changed after it was listed, or the list is another channel's. The file was thrown away.",
+    ),
+    (
+        "conda::missing",
+        "this rootsmith was built without conda",
+        "Conda environments are a feature of the build, on unless it is turned off: `cargo build` has it, `cargo \
+         build --no-default-features` does not.",
+    ),
+    (
+        "conda::no_python",
+        "a Python package in an environment without Python",
+        "Packages for any Python, and wheels, are put where the environment's own Python looks for modules. Add \
+         `python` to the dependencies.",
+    ),
+    (
+        "conda::package",
+        "a conda package is damaged",
+        "Its digest is the one that was listed, so it was damaged when it was made. Choose another version or build \
+         of it.",
+    ),
+    (
+        "conda::pip",
+        "a package of pip that is not a pinned wheel",
+        "A `pip` section may name wheels with their SHA-256, by address or path. A requirement such as `requests>=2` \
+         would be chosen by an index at the time of the build, and a source distribution runs code of its own: take \
+         the conda package of that name, or build the wheel first.",
+    ),
+    (
+        "conda::place",
+        "the base has something where the environment goes",
+        "The folders above an environment are folders in the base too, not links or files: programs have the path in \
+         them. Choose another `prefix`.",
+    ),
+    (
+        "conda::platform",
+        "a lock of another tool has nothing for the platform",
+        "A pixi.lock, a conda-lock.yml or an explicit list is for the platforms that it was made for. Lock it for \
+         this one too, or leave the platform out of the recipe.",
+    ),
+    (
+        "conda::prefix",
+        "the prefix is longer than a package has room for",
+        "Programs hold the prefix in a place of fixed length, mostly of 255 letters, in old packages of fewer. Choose \
+         a shorter `prefix`.",
+    ),
+    (
+        "conda::solve",
+        "no set of packages is what was asked for",
+        "The reason is the solver's own. It chose among the channels' packages for this platform, with the virtual \
+         packages that the help names: `__glibc` is that of the base, `__cuda` is there where the recipe says so.",
+    ),
+    (
+        "conda::symbols",
+        "a program needs a newer C library than the base has",
+        "The versions of symbols in the program were compared with the base after installing. The channel's list did \
+         not say it, or `virtual-packages` named another glibc than the base has.",
+    ),
+    (
         "http::absent",
         "the server does not have the file (404 or 410)",
         "Mirrors drop old versions of a package when a new one comes, and some mirrors lack suites or architectures. The \
@@ -360,6 +465,8 @@ mod tests {
     #[test]
     fn every_code_has_its_text() {
         let sources = [
+            include_str!("../conda/error.rs"),
+            include_str!("../error.rs"),
             include_str!("../http/error.rs"),
             include_str!("../lock/error.rs"),
             include_str!("../registry/error.rs"),
@@ -370,7 +477,6 @@ mod tests {
             .flat_map(|source| source.split("code(").skip(1))
             .filter_map(|rest| rest.split(')').next())
             .collect();
-        codes.push("usage");
         codes.sort_unstable();
         let texts: Vec<&str> = TEXTS.iter().map(|(code, ..)| *code).collect();
         assert_eq!(texts, codes);

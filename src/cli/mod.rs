@@ -11,6 +11,7 @@ mod explain;
 mod import;
 mod init;
 mod inspect;
+mod layer;
 mod login;
 mod many;
 pub mod network;
@@ -140,6 +141,7 @@ fn run(command: Command, session: &Session) -> Result<Answer, Error> {
         Command::Build(arguments) => build::build(&arguments, session),
         Command::Capture(arguments) => capture::capture(&arguments, session),
         Command::Lock(arguments) => build::lock(&arguments, session),
+        Command::Layer(arguments) => layer::layer(&arguments, session),
         Command::Import(arguments) => import::import(&arguments, session),
         Command::Inspect(arguments) => inspect::inspect(&arguments, session),
         Command::Push(arguments) => transfer::push(&arguments, session),

@@ -8,7 +8,8 @@ use crate::cli::args::NetworkArgs;
 use crate::cli::environment::Environment;
 use crate::error::Error;
 use crate::http::{
-    AptProxies, Credential, HostMirror, HttpOptions, Proxies, mirrors_in_deb822, mirrors_in_list, parse_netrc,
+    AptProxies, ChannelLogins, Credential, HostMirror, HttpOptions, Proxies, mirrors_in_deb822, mirrors_in_list,
+    parse_netrc,
 };
 
 /// The options for downloads on this machine.
@@ -23,6 +24,11 @@ pub fn http_options(arguments: &NetworkArgs, environment: &Environment) -> Resul
         registries: super::registries::settings(&arguments.registry, environment)?,
         ..HttpOptions::default()
     })
+}
+
+/// Where logins for conda channels are.
+pub fn channel_logins(environment: &Environment) -> ChannelLogins {
+    ChannelLogins { auth_file: environment.rattler_auth_file.clone(), netrc: environment.netrc.clone() }
 }
 
 /// The mirrors that were named by flags; folders are made absolute.

@@ -14,7 +14,7 @@ use crate::http::stop::Stop;
 use crate::http::{HttpError, HttpOptions, without_secrets};
 
 /// No more redirects are followed: what is longer is a loop.
-const MOST_REDIRECTS: usize = 10;
+pub(super) const MOST_REDIRECTS: usize = 10;
 
 /// The client; it lives as long as one of its users.
 pub(super) struct Client {

@@ -1,6 +1,7 @@
 //! Logins, by the beginning of the addresses that they are for.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use reqwest::Url;
 
@@ -19,6 +20,15 @@ pub struct Credential {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` names no server: expected `HOST`, `HOST/PATH` or `https://HOST/PATH`")]
 pub struct CredentialError(pub String);
+
+/// Where the logins of conda channels are, by the paths of their files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelLogins {
+    /// Rattler's own file (`RATTLER_AUTH_FILE`): JSON with tokens and passwords by host.
+    pub auth_file: Option<PathBuf>,
+    /// A netrc; it may be missing.
+    pub netrc: Option<PathBuf>,
+}
 
 impl Credential {
     /// A login for addresses that begin with `prefix`, in the form of apt's `auth.conf`: `[SCHEME://]HOST[:PORT][/PATH]`.

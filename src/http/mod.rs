@@ -31,7 +31,7 @@ use std::time::Duration;
 pub use apt::AptProxies;
 pub(crate) use body::Body;
 pub(crate) use client::{retry_after, unreachable, web_client};
-pub use credentials::{Credential, CredentialError, parse_netrc, with_login};
+pub use credentials::{ChannelLogins, Credential, CredentialError, parse_netrc, with_login};
 pub use error::HttpError;
 pub use location::{address_in, without_secrets};
 pub use proxy::Proxies;
@@ -183,6 +183,17 @@ impl Http {
         each: impl Fn(usize, Blob) -> Result<(), E> + Sync,
     ) -> Result<(), E> {
         parallel::all(self, jobs, store, on_bytes, each)
+    }
+
+    /// A client with these proxies and certificates that follows redirects: for libraries that make requests of their
+    /// own. An error where the network is off.
+    pub fn web_client(&self) -> Result<reqwest::Client, HttpError> {
+        if self.options.offline {
+            return Err(HttpError::Offline { what: "anything".to_owned() });
+        }
+        client::web_client(&self.options, Vec::new(), |builder| {
+            builder.redirect(reqwest::redirect::Policy::limited(client::MOST_REDIRECTS))
+        })
     }
 
     /// The client, made at its first use for `what`; an error where the network is off.

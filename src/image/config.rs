@@ -69,6 +69,17 @@ const EXTENSIONS: [&str; 4] = ["Healthcheck", "OnBuild", "Shell", "StopTimeout"]
 const LARGEST_USER: u32 = i32::MAX as u32;
 
 impl ImageConfig {
+    /// The `PATH` that containers have: its own, that of the image that this one starts from, or the usual one.
+    pub fn path(&self) -> String {
+        let all = self.env_with_path();
+        all.iter().find_map(|variable| variable.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH).to_owned()
+    }
+
+    /// The command that always runs: its own, or that of the image that this one starts from.
+    pub fn whole_entrypoint(&self) -> Vec<String> {
+        if self.entrypoint.is_empty() { self.inherited_list("Entrypoint") } else { self.entrypoint.clone() }
+    }
+
     /// Looks for what no runtime accepts.
     pub(super) fn check(&self) -> Result<(), ImageError> {
         if let Some(directory) = self.working_dir.as_ref().filter(|directory| !directory.starts_with('/')) {

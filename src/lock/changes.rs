@@ -45,6 +45,7 @@ pub fn changes(old_lock: &Lock, new_lock: &Lock) -> Vec<Change> {
     }
     changes.extend(super::oci::changes(&old_lock.oci, &new_lock.oci));
     changes.extend(archives(old_lock, new_lock));
+    changes.extend(super::conda::changes(&old_lock.conda, &new_lock.conda));
     changes.into_iter().collect()
 }
 

@@ -6,6 +6,7 @@
 mod apk;
 mod archive;
 mod changes;
+mod conda;
 mod debian;
 mod dnf;
 mod error;
@@ -24,6 +25,7 @@ use serde::Deserialize;
 pub use apk::{ApkPin, LockedApk, LockedApkRepository, LockedKey, LockedScripts};
 pub use archive::ArchivePin;
 pub use changes::{Change, changes, set_back};
+pub use conda::{CondaPin, LockedConda, LockedWheel};
 pub use debian::{AptKeyring, AptSource, DebianPin, Installer, LockedPackage, LockedRepository, LockedSlice};
 pub use dnf::{DnfPin, LockedRpm, LockedRpmRepository};
 pub use error::LockError;
@@ -48,6 +50,9 @@ pub struct Lock {
     /// Root filesystems of Debian packages.
     #[serde(default)]
     debian: Vec<DebianPin>,
+    /// Conda environments.
+    #[serde(default)]
+    conda: Vec<CondaPin>,
     /// Images that were made before.
     #[serde(default)]
     oci: Vec<OciPin>,
@@ -70,6 +75,8 @@ pub struct Lock {
 pub enum Pin {
     /// A root filesystem of Debian packages.
     Debian(DebianPin),
+    /// A conda environment.
+    Conda(CondaPin),
     /// An image that was made before.
     Oci(OciPin),
     /// A root filesystem or image in an archive.
@@ -91,19 +98,26 @@ impl Lock {
             apk: Vec::new(),
             oci: Vec::new(),
             archive: Vec::new(),
+            conda: Vec::new(),
             is_altered: false,
         };
+        lock.add(pins);
+        lock
+    }
+
+    /// Adds `pins`.
+    pub fn add(&mut self, pins: Vec<Pin>) {
         for pin in pins {
             match pin {
-                Pin::Debian(pin) => lock.debian.push(pin),
-                Pin::Dnf(pin) => lock.dnf.push(pin),
-                Pin::Apk(pin) => lock.apk.push(pin),
-                Pin::Oci(pin) => lock.oci.push(pin),
-                Pin::Archive(pin) => lock.archive.push(pin),
+                Pin::Debian(pin) => self.debian.push(pin),
+                Pin::Dnf(pin) => self.dnf.push(pin),
+                Pin::Apk(pin) => self.apk.push(pin),
+                Pin::Oci(pin) => self.oci.push(pin),
+                Pin::Archive(pin) => self.archive.push(pin),
+                Pin::Conda(pin) => self.conda.push(pin),
             }
         }
-        lock.sort();
-        lock
+        self.sort();
     }
 
     /// The pin of Debian packages for `platform`.
@@ -135,6 +149,29 @@ impl Lock {
     /// The pin of apk's packages for `platform`.
     pub fn apk(&self, platform: Platform) -> Option<&ApkPin> {
         self.apk.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// The pin of the conda environment at `prefix` for `platform`.
+    pub fn conda(&self, platform: Platform, prefix: &str) -> Option<&CondaPin> {
+        self.conda.iter().find(|pin| pin.platform == platform && pin.prefix == prefix)
+    }
+
+    /// Whether the package `name` is in a conda environment and nowhere else.
+    pub fn is_only_conda(&self, name: &str) -> bool {
+        let environments = self.conda.iter().flat_map(|pin| {
+            let wheels = pin.wheels.iter().map(|wheel| &wheel.name);
+            pin.packages.iter().map(|package| &package.name).chain(wheels)
+        });
+        let debian = self.debian.iter().flat_map(|pin| &pin.packages).map(|package| &package.name);
+        let dnf = self.dnf.iter().flat_map(|pin| &pin.packages).map(|package| &package.name);
+        let apk = self.apk.iter().flat_map(|pin| &pin.packages).map(|package| &package.name);
+        let is_it = |known: &String| known == name;
+        environments.into_iter().any(is_it) && !debian.chain(dnf).chain(apk).any(is_it)
+    }
+
+    /// What the lock holds of the root filesystem alone, as a lock of the request with this digest.
+    pub fn without_conda(&self, request: Digest) -> Self {
+        Self { request, conda: Vec::new(), ..self.clone() }
     }
 
     /// Where the lock of a recipe is: `trixie.toml` has `trixie.lock` beside it.
@@ -206,6 +243,8 @@ impl Lock {
     fn sort(&mut self) {
         self.debian.sort_by_key(|pin| pin.platform.to_string());
         self.debian.iter_mut().for_each(DebianPin::sort);
+        self.conda.sort_by_key(|pin| (pin.platform.to_string(), pin.prefix.clone()));
+        self.conda.iter_mut().for_each(CondaPin::sort);
         self.oci.sort_by_key(|pin| pin.platform.to_string());
         self.archive.sort_by_key(|pin| pin.platform.to_string());
         self.dnf.sort_by_key(|pin| pin.platform.to_string());
@@ -217,6 +256,7 @@ impl Lock {
     /// What a person's editing, or a merge of two locks, can break.
     fn check(&self) -> Result<(), String> {
         once_each(self.debian.iter().map(|pin| pin.platform))?;
+        self.conda.iter().try_for_each(CondaPin::check)?;
         once_each(self.oci.iter().map(|pin| pin.platform))?;
         once_each(self.archive.iter().map(|pin| pin.platform))?;
         once_each(self.dnf.iter().map(|pin| pin.platform))?;

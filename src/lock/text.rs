@@ -37,6 +37,10 @@ impl Lock {
             text.push_str("\n[[archive]]\n");
             pin.write(&mut text);
         }
+        for pin in &self.conda {
+            text.push_str("\n[[conda]]\n");
+            pin.write(&mut text);
+        }
         let seal = seal(&text);
         text + &seal
     }

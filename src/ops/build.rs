@@ -12,8 +12,9 @@ use crate::context::Context;
 use crate::dest::Target;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::image::{Artifact, Image, Index};
+use crate::image::{Artifact, Image, Index, Layer};
 use crate::lock::Lock;
+use crate::ops::conda;
 use crate::ops::config;
 use crate::ops::forge::{self, Applied, Packing};
 use crate::ops::lock;
@@ -65,7 +66,7 @@ pub(super) fn for_platform(
     let outputs: Vec<PathBuf> = options.places().collect();
     let rootfs = source::fetch(&recipe, lock, platform, &options.lock, &outputs, context)?;
     let inherited = source::inherited(&recipe, lock, platform, context)?;
-    forge(&recipe, platform, rootfs, &inherited, options, context)
+    forge(&recipe, platform, rootfs, &inherited, lock, options, context)
 }
 
 /// Writes the images of all platforms to all targets.
@@ -151,6 +152,7 @@ pub(super) fn forge(
     platform: Platform,
     mut rootfs: Rootfs,
     inherited: &Inherited,
+    lock: &Lock,
     options: &BuildOptions,
     context: &Context,
 ) -> Result<Forged, Error> {
@@ -170,8 +172,13 @@ pub(super) fn forge(
         Some(kept) => above::pack(kept, &rootfs.tree, packing, context)?,
         None => Some(forge::pack(&rootfs.tree, packing, config::CREATED_BY, context)?),
     };
-    let settings = config::image(recipe, &rootfs.tree, inherited)?;
-    let layers = layer.into_iter().collect();
+    let mut settings = config::image(recipe, &rootfs.tree, inherited)?;
+    let mut layers: Vec<Layer> = layer.into_iter().collect();
+    let added = conda::layers(recipe, lock, platform, &rootfs.tree, &options.lock, packing, context)?;
+    added.announce(&mut settings);
+    added.put(&mut rootfs.tree)?;
+    layers.extend(added.layers);
+    rootfs.epoch = context.epoch.unwrap_or_else(|| rootfs.epoch.max(added.epoch));
     let image = Image::assemble_on(&inherited.base, platform, rootfs.epoch, &settings, layers)?;
     Ok(Forged { image, rootfs, passes })
 }

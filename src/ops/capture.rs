@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
+use crate::digest::Digest;
 use crate::error::Error;
+use crate::lock::Lock;
 use crate::ops::build::{self, BuildOptions, Built};
 use crate::platform::{Architecture, Platform};
 use crate::recipe::{HostRequest, Recipe, SourceRequest};
@@ -54,8 +56,10 @@ pub fn capture(options: &CaptureOptions, context: &Context) -> Result<CapturedIm
         message: "cannot tell which platform the captured files are for".to_owned(),
         help: "name it: `--platform linux/amd64`".to_owned(),
     })?;
+    let nothing = Lock::new(Digest::of(NAME.as_bytes()), Vec::new());
     let recipe = Recipe::plain(NAME, platform, SourceRequest::Host(options.request.clone()));
-    let forged = build::forge(&recipe, platform, captured.rootfs, &Inherited::default(), &options.build, context)?;
+    let forged =
+        build::forge(&recipe, platform, captured.rootfs, &Inherited::default(), &nothing, &options.build, context)?;
     let built = build::deliver(&recipe, vec![forged], &options.build, context)?;
     Ok(CapturedImage { built, report: captured.report })
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::lock::{self, Change, Lock, LockError};
-use crate::ops::source::{asked, has_inputs, resolve};
+use crate::ops::{conda, source};
 use crate::recipe::{self, Recipe, SourceRequest};
 
 pub use crate::ops::source::LockOptions;
@@ -97,6 +98,41 @@ pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, conte
     Ok(lock)
 }
 
+/// The digest of all that decides which inputs are chosen.
+fn asked(recipe: &Recipe) -> Digest {
+    let mut what = source::asked(recipe);
+    if !recipe.conda.is_empty() {
+        what["conda"] = recipe.conda.iter().map(conda::asked).collect::<Vec<_>>().into();
+    }
+    Digest::of(&crate::oci::canonical_json(&what))
+}
+
+fn has_inputs(recipe: &Recipe) -> bool {
+    source::has_inputs(recipe) || !recipe.conda.is_empty()
+}
+
+/// Resolves a recipe for each of its platforms, the root filesystem first: environments are solved for its C library. Of
+/// an earlier lock, all but what is named, and what that needs, is kept.
+fn resolve(
+    recipe: &Recipe,
+    options: &LockOptions,
+    keeping: Option<(&Lock, &[String])>,
+    context: &Context,
+) -> Result<Lock, Error> {
+    let request = asked(recipe);
+    // The root filesystem knows nothing of packages of environments.
+    let names = |(old, names): (&Lock, &[String])| -> Vec<String> {
+        names.iter().filter(|name| !old.is_only_conda(name)).cloned().collect()
+    };
+    let names = keeping.map(names).unwrap_or_default();
+    let of_source = keeping.map(|(old, _)| (old, names.as_slice()));
+    let mut lock = Lock::new(request, source::resolve(recipe, options, of_source, context)?);
+    for platform in recipe.platforms.iter().copied() {
+        lock.add(conda::resolve(&recipe.on(platform), &lock, platform, options, keeping, context)?);
+    }
+    Ok(lock)
+}
+
 /// Says where a lock is not as it was written.
 fn warn_of_changes(lock: Option<&Lock>, path: &Path, context: &Context) {
     if lock.is_some_and(Lock::is_altered) {
@@ -120,6 +156,6 @@ fn path(recipe: &Recipe, file: &Path) -> PathBuf {
     }
 }
 
-fn stale(recipe: &Path, exists: bool) -> Error {
+pub(super) fn stale(recipe: &Path, exists: bool) -> Error {
     Error::StaleLock { recipe: recipe.to_owned(), why: if exists { "does not fit it any more" } else { "is missing" } }
 }

@@ -15,7 +15,7 @@ use super::shape::{ANY, Key, Keys, Shape, Text, text};
 use super::value::{Item, Place, Table, Value, located};
 use super::words::Misfit;
 use super::{FileEntry, FileKind, Harden, Init, Mode, PackageRequest, Places, Recipe, SourceRequest, TINI_PLACES};
-use super::{file, from, harden, image, os_release, prune};
+use super::{conda, file, from, harden, image, os_release, prune};
 use crate::platform::{Architecture, Platform};
 
 /// The keys that both a recipe and its variants have.
@@ -34,6 +34,11 @@ const COMMON: &[Key] = &[
         about: "what is put into the image",
     },
     Key { name: "run", shape: Shape::Set(&Shape::Table(&file::RUN), file::is_run), about: "what runs in the image" },
+    Key {
+        name: "conda",
+        shape: Shape::Set(&Shape::Table(&conda::KEYS), conda::is_environment),
+        about: "conda environments, as further layers",
+    },
     Key { name: "prune", shape: Shape::Table(&prune::KEYS), about: "what is left out" },
     Key { name: "harden", shape: Shape::Table(&harden::KEYS), about: "what makes it harder to misuse" },
     Key { name: "certificates", shape: Shape::Table(&harden::CERTIFICATES), about: "certificate authorities to trust" },
@@ -60,7 +65,7 @@ pub(super) static RECIPE: Keys = Keys {
 };
 
 static VARIANT: Keys = Keys { name: "a variant", groups: &[COMMON], later: LATER };
-const LATER: &[&str] = &["conda", "policy"];
+const LATER: &[&str] = &["policy"];
 const NAME: Text = text::<Name>("a name");
 
 /// Reads the recipe at `path`, what it extends, and the tables of `variant`.
@@ -203,6 +208,8 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     file::check_twice(&files, notebook);
     let mut files: Vec<FileEntry> = files.into_iter().map(|(_, file)| file).collect();
     let runs: Vec<_> = fields.tables("run", &file::RUN).into_iter().filter_map(file::read_run).collect();
+    let conda: Vec<_> = fields.tables("conda", &conda::KEYS).into_iter().filter_map(conda::read).collect();
+    conda::check_twice(&conda, notebook);
     let prune = fields.table("prune", &prune::KEYS).map(prune::read).unwrap_or_default();
     let harden = fields.table("harden", &harden::KEYS).map(harden::read).unwrap_or_default();
     let certificates = fields.table("certificates", &harden::CERTIFICATES).map(harden::read_certificates);
@@ -246,6 +253,7 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         source,
         files,
         runs,
+        conda: conda.into_iter().map(|(_, request)| request).collect(),
         prune,
         harden,
         certificates: certificates.unwrap_or_default(),

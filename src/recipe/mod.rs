@@ -6,6 +6,7 @@
 
 mod apk;
 mod archive;
+mod conda;
 mod debian;
 mod dnf;
 mod fields;
@@ -36,6 +37,9 @@ use std::sync::Arc;
 
 pub use apk::{ApkPackage, ApkPlace, ApkRepository, ApkRequest, ApkScripts};
 pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
+pub use conda::{
+    Activate, Bytecode, ChannelPriority, CondaPrefix, CondaPreset, CondaRequest, ExcludeNewer, LayerStrategy, PostLink,
+};
 pub use debian::{
     DebianEngine, DebianRequest, DebianVariant, Distribution, PackageList, PackageRequest, Repository, RepositoryUrl,
     SliceRequest, Snapshot, Trust,
@@ -84,6 +88,8 @@ pub struct Recipe {
     pub files: Vec<FileEntry>,
     /// `[[run]]`, in order.
     pub runs: Vec<RunStep>,
+    /// `[[conda]]`, in order.
+    pub conda: Vec<CondaRequest>,
     /// What is left out.
     pub prune: Prune,
     /// What makes it harder to misuse.
@@ -118,6 +124,7 @@ impl Recipe {
             source,
             files: Vec::new(),
             runs: Vec::new(),
+            conda: Vec::new(),
             prune: Prune::default(),
             harden: Harden::default(),
             certificates: Vec::new(),

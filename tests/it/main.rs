@@ -20,7 +20,14 @@ mod capture;
 mod cli;
 mod clients;
 mod commands;
-
+#[cfg(feature = "conda")]
+mod conda;
+#[cfg(feature = "conda")]
+mod conda_channels;
+#[cfg(feature = "conda")]
+mod conda_images;
+#[cfg(feature = "conda")]
+mod conda_inputs;
 mod conformance;
 mod custom;
 mod diff;
@@ -43,3 +50,5 @@ mod reproducible;
 mod scratch;
 mod sources;
 mod support;
+#[cfg(not(feature = "conda"))]
+mod without_conda;

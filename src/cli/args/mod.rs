@@ -5,6 +5,7 @@ mod capture;
 mod compare;
 mod image;
 mod import;
+mod layer;
 mod registry;
 mod store;
 
@@ -17,6 +18,7 @@ pub use capture::CaptureArgs;
 pub use compare::{DiffArgs, ExplainArgs, RecipeArgs, VerifyArgs};
 pub use image::{InitArgs, InspectArgs};
 pub use import::{ImportArgs, LayerCompression};
+pub use layer::LayerArgs;
 pub use registry::{CopyArgs, LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryArgs, RemoteArgs, TakeArgs};
 pub use store::{GcArgs, StoreArgs, StoreCommand};
 
@@ -47,6 +49,7 @@ Exit codes:
 Environment:
   ROOTSMITH_STORE                    where the store is (see --store)
   ROOTSMITH_LOG                      what is logged: warn, info, debug, trace, or a filter
+  RATTLER_AUTH_FILE, NETRC           logins for conda channels
   SOURCE_DATE_EPOCH                  the image's timestamp, in seconds since 1970
   http_proxy, https_proxy, no_proxy  as for curl; apt's own proxies come first
   ROOTSMITH_REGISTRY                 a registry, with ..._USER and ..._PASSWORD: the login for it
@@ -123,6 +126,8 @@ pub enum Command {
     Capture(Box<CaptureArgs>),
     /// Resolve a recipe to exact inputs, in a lock beside it
     Lock(Box<LockArgs>),
+    /// Put a conda environment on a finished image, as further layers
+    Layer(Box<LayerArgs>),
     /// Make an image of a root filesystem archive, without a recipe
     Import(Box<ImportArgs>),
     /// Show what is in an image: configuration, layers, packages, largest paths

@@ -12,12 +12,15 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 pub(super) use scratch::skeleton;
 
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
+use crate::http::ChannelLogins;
 use crate::lock::{FORMAT, Lock, Pin};
 use crate::platform::Platform;
 use crate::recipe::{Recipe, SourceRequest};
@@ -32,6 +35,8 @@ pub struct LockOptions {
     pub locked: bool,
     /// Where archives are reached.
     pub mirrors: MirrorSettings,
+    /// Where logins for conda channels are.
+    pub channels: ChannelLogins,
     /// The socket of the Docker engine, for recipes that start from its images.
     pub docker_socket: PathBuf,
     /// Secrets by id: for `[[run]]`, and logins of archives.
@@ -42,8 +47,8 @@ pub struct LockOptions {
     pub now: Epoch,
 }
 
-/// The digest of all that decides which inputs are chosen. Where they are fetched from does not.
-pub(super) fn asked(recipe: &Recipe) -> Digest {
+/// All that decides which inputs of the root filesystem are chosen. Where they are fetched from does not.
+pub(super) fn asked(recipe: &Recipe) -> Value {
     let platforms: Vec<String> = recipe.platforms.iter().map(ToString::to_string).collect();
     let mut what = match &recipe.source {
         SourceRequest::Debian(request) => debian::asked(request, recipe),
@@ -55,10 +60,10 @@ pub(super) fn asked(recipe: &Recipe) -> Digest {
         SourceRequest::Apk(request) => apk::asked(request, recipe),
     };
     what["platforms"] = platforms.into();
-    Digest::of(&crate::oci::canonical_json(&what))
+    what
 }
 
-/// Whether a recipe has anything to lock. What is built into this program is not in the lock.
+/// Whether a recipe's root filesystem has anything to lock. What is built into this program is not in the lock.
 pub(super) fn has_inputs(recipe: &Recipe) -> bool {
     match &recipe.source {
         SourceRequest::Scratch(request) => request.tini.is_some(),
@@ -74,7 +79,7 @@ pub(super) fn resolve(
     options: &LockOptions,
     keeping: Option<(&Lock, &[String])>,
     context: &Context,
-) -> Result<Lock, Error> {
+) -> Result<Vec<Pin>, Error> {
     let mut pins = Vec::new();
     for platform in recipe.platforms.iter().copied() {
         match &recipe.source {
@@ -88,7 +93,8 @@ pub(super) fn resolve(
                 pins.push(oci::resolve(request, recipe, platform, options, context)?);
             }
             SourceRequest::Archive(request) => pins.push(archive::resolve(request, recipe, platform, context)?),
-            SourceRequest::Host(_) => return Err(Error::HostLock),
+            // What is captured is what is built.
+            SourceRequest::Host(_) => {}
             SourceRequest::Dnf(request) => {
                 pins.push(dnf::resolve(request, recipe, platform, options, keeping, context)?);
             }
@@ -97,7 +103,7 @@ pub(super) fn resolve(
             }
         }
     }
-    Ok(Lock::new(asked(recipe), pins))
+    Ok(pins)
 }
 
 /// Makes the root filesystem of what the lock holds for `platform`; one that takes long to make is remembered. What is
@@ -113,8 +119,9 @@ pub(super) fn fetch(
     if !is_remembered(&recipe.source) {
         return fetch_anew(recipe, lock, platform, options, outputs, context);
     }
+    let asked = Digest::of(&crate::oci::canonical_json(&asked(recipe)));
     let mut what = serde_json::json!({
-        "rootfs": lock.to_text(),
+        "rootfs": lock.without_conda(asked).to_text(),
         "platform": platform.to_string(),
         "prune": format!("{:?}", recipe.prune),
         "epoch": context.epoch.map(Epoch::seconds),

@@ -31,7 +31,7 @@ pub(super) fn resolve(
     context: &Context,
 ) -> Result<Pin, Error> {
     let image = request.image.relative_to(&recipe.folder);
-    Ok(Pin::Oci(oci::resolve(request, &image, platform, &place(request, options), context)?))
+    Ok(Pin::Oci(oci::resolve(request, &image, Some(platform), &place(request, options), context)?))
 }
 
 /// Applies the locked layers.

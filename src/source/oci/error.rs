@@ -64,6 +64,15 @@ pub enum OciImageError {
         /// What its configuration says.
         there: String,
     },
+    /// It is for something that no image can be made for.
+    #[error("the image `{image}` is for {there}, for which nothing can be added to it")]
+    #[diagnostic(help("name another image, or another platform of it: `--platform linux/amd64`"))]
+    UnknownPlatform {
+        /// The image.
+        image: String,
+        /// What its configuration says.
+        there: String,
+    },
     /// It is not the image that the recipe's `digest` means.
     #[error("the image `{image}` has the digest {found}, but the recipe wants {expected}")]
     #[diagnostic(help("if this image is the right one now, change `digest` in `[from.oci]`"))]

@@ -73,7 +73,7 @@ fn gather(pin: &OciPin, place: &Place, store: &Store) -> Result<(), OciImageErro
     if stored_all(pin, store)? {
         return Ok(());
     }
-    let found = place.find(pin.platform, store)?;
+    let found = place.find(Some(pin.platform), store)?;
     if found.identity() != pin.identity() || found.stored.layers.len() != pin.layers.len() {
         return Err(OciImageError::changed(pin, found.identity()));
     }

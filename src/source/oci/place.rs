@@ -22,9 +22,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// Finds the image for `platform`. What an engine has is written into the store's temporary folder, and is gone with
+    /// Finds the image for `platform`; without one, the only one there is, or that for this machine. What an engine has is written into the store's temporary folder, and is gone with
     /// the result.
-    pub fn find(&self, platform: Platform, store: &Store) -> Result<Found, OciImageError> {
+    pub fn find(&self, platform: Option<Platform>, store: &Store) -> Result<Found, OciImageError> {
         let image = self.location.to_string();
         let open = |source| OciImageError::Open { image: image.clone(), source };
         let (path, tags, file) = match &self.location {
@@ -37,7 +37,7 @@ impl Place {
             ImageLocation::Registry { .. } => unreachable!("registries have a way of their own"),
         };
         let locate = |tag: Option<String>| {
-            let choice = Choice { tag, platform: Some(platform) };
+            let choice = Choice { tag, platform };
             image::locate(&path, &choice, &Limits::default(), &store.temporary())
         };
         let mut found = locate(tags.first().cloned());
@@ -49,10 +49,8 @@ impl Place {
         let stored = found.map_err(open)?;
         let config = stored.config.document();
         let there = format!("{}/{}", config.os(), config.architecture());
-        if there.parse() != Ok(platform) {
-            return Err(OciImageError::Platform { image, wanted: platform, there });
-        }
-        Ok(Found { stored, _file: file })
+        let platform = of_image(&there, platform, &image)?;
+        Ok(Found { stored, platform, _file: file })
     }
 
     fn save(&self, name: &str, image: &str, store: &Store) -> Result<tempfile::NamedTempFile, OciImageError> {
@@ -70,6 +68,8 @@ impl Place {
 pub struct Found {
     /// The image.
     pub stored: Stored,
+    /// What it is for.
+    pub platform: Platform,
     /// What the engine gave.
     _file: Option<tempfile::NamedTempFile>,
 }
@@ -80,6 +80,16 @@ impl Found {
         let manifest = self.stored.manifest.as_ref().map(|manifest| manifest.digest());
         manifest.unwrap_or_else(|| self.stored.config.digest())
     }
+}
+
+/// What an image is for that says it is for `there`, where that is what is wanted.
+pub(super) fn of_image(there: &str, wanted: Option<Platform>, image: &str) -> Result<Platform, OciImageError> {
+    let found = there.parse::<Platform>().ok();
+    let (image, there) = (image.to_owned(), there.to_owned());
+    found.filter(|found| wanted.is_none_or(|wanted| wanted == *found)).ok_or(match wanted {
+        Some(wanted) => OciImageError::Platform { image, wanted, there },
+        None => OciImageError::UnknownPlatform { image, there },
+    })
 }
 
 /// The ways in which archives write a name.

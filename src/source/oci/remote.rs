@@ -16,12 +16,13 @@ use crate::store::Store;
 /// How deep indexes may name indexes: more is a circle or a trick.
 const DEEPEST: usize = 4;
 
-/// Finds the image that `name` means for `platform` and pins it. Its layers are not fetched yet.
+/// Finds the image that `name` means for `platform` and pins it; without one, the only one there is, or that for this
+/// machine. Its layers are not fetched yet.
 pub(super) fn resolve(
     request: &OciRequest,
     image: &str,
     name: &str,
-    platform: Platform,
+    platform: Option<Platform>,
     context: &Context,
 ) -> Result<OciPin, OciImageError> {
     let reference = reference(name)?;
@@ -38,7 +39,7 @@ pub(super) fn resolve(
     let mut depth = 0;
     while is_index(&document.bytes) && depth < DEEPEST {
         let index: Raw<ImageIndex> = Raw::parse(&document.bytes, "image index")?;
-        let choice = Choice { tag: None, platform: Some(platform) };
+        let choice = Choice { tag: None, platform };
         let chosen = by_platform(index.document().manifests(), &choice).map_err(open)?;
         let digest = oci::descriptor_digest(&chosen)?;
         document = client.manifest(repository, &At::Digest(digest)).map_err(failed)?;
@@ -56,9 +57,7 @@ pub(super) fn resolve(
     context.store.put(&bytes)?;
     let document: Raw<ImageConfiguration> = Raw::parse(&bytes, "image configuration")?;
     let there = format!("{}/{}", document.document().os(), document.document().architecture());
-    if there.parse() != Ok(platform) {
-        return Err(OciImageError::Platform { image: image.to_owned(), wanted: platform, there });
-    }
+    let platform = super::place::of_image(&there, platform, image)?;
     Ok(OciPin {
         platform,
         image: image.to_owned(),

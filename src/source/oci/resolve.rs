@@ -7,11 +7,12 @@ use crate::oci;
 use crate::platform::Platform;
 use crate::recipe::{ImageLocation, OciRequest};
 
-/// Finds the image of `request` for `platform` and pins it. `image` is where it is as the lock says it.
+/// Finds the image of `request` for `platform` and pins it; without one, the only one there is, or that for this machine.
+/// `image` is where it is as the lock says it.
 pub fn resolve(
     request: &OciRequest,
     image: &str,
-    platform: Platform,
+    platform: Option<Platform>,
     place: &Place,
     context: &Context,
 ) -> Result<OciPin, OciImageError> {
@@ -47,6 +48,7 @@ pub fn resolve(
     if keep {
         store.put(stored.config.bytes())?;
     }
+    let platform = found.platform;
     let name = request.name.clone().or_else(|| stored.name.clone());
     Ok(OciPin { platform, image: image.to_owned(), name, digest: stored.entry, manifest, config, layers })
 }

@@ -3,6 +3,10 @@
 pub mod apk;
 pub mod apk_tools;
 pub mod archive;
+#[cfg(feature = "conda")]
+pub mod base;
+#[cfg(feature = "conda")]
+pub mod conda;
 pub mod deb;
 pub mod door;
 #[path = "../../../src/elf/tests/writer.rs"]
@@ -19,4 +23,6 @@ pub mod require;
 pub mod rpm;
 pub mod serve;
 pub mod toy;
+#[cfg(feature = "conda")]
+pub mod web;
 pub mod workspace;
