@@ -182,37 +182,3 @@ fn fits(range: &str, version: Option<&str>) -> bool {
         other => panic!("{other}"),
     }
 }
-
-#[test]
-fn scratch_oracle() {
-    let index = index();
-    let Ok(file) = std::env::var("APK_ORACLE") else { return };
-    let oracle: Vec<(Vec<String>, serde_json::Value)> = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
-    let (mut same, mut differ) = (0, 0);
-    for (world, answer) in &oracle {
-        let world: Vec<&str> = world.iter().map(String::as_str).collect();
-        let ours = names(&index, &world);
-        let list = answer.as_array().unwrap();
-        let theirs: Option<BTreeSet<String>> = if list.first().is_some_and(|first| first == "ERROR") {
-            None
-        } else {
-            Some(list.iter().map(|p| format!("{}-{}", p[0].as_str().unwrap(), p[1].as_str().unwrap())).collect())
-        };
-        let mine: Option<BTreeSet<String>> = ours.as_ref().ok().cloned();
-        if mine == theirs {
-            same += 1;
-            continue;
-        }
-        differ += 1;
-        match (mine, theirs) {
-            (Some(mine), Some(theirs)) => eprintln!(
-                "{world:?}: only ours {:?}; only apk's {:?}",
-                mine.difference(&theirs).collect::<Vec<_>>(),
-                theirs.difference(&mine).collect::<Vec<_>>()
-            ),
-            (None, _) => eprintln!("{world:?}: we fail: {}", ours.map(drop).unwrap_err()),
-            (_, None) => eprintln!("{world:?}: apk fails: {}", list[1].as_str().unwrap().replace('\n', " ")),
-        }
-    }
-    eprintln!("SAME {same} DIFFER {differ}");
-}
