@@ -135,10 +135,10 @@ impl Store {
     /// Removes the unfinished work of this run, for a program that is about to end without dropping anything.
     pub fn abandon(&self) {
         let Some(run) = &self.0.run else { return };
-        // Other threads may still be writing into it.
-        for _ in 0..10 {
+        // Other threads may still be writing into it, and a stage's worker clearing away what only it may remove.
+        for _ in 0..50 {
             match fs::remove_dir_all(run.path()) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {}
+                Err(error) if error.kind() != ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(10)),
                 _ => return,
             }
         }
