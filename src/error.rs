@@ -408,7 +408,7 @@ fn of_install(error: &InstallError) -> Blame {
 fn of_oci_image(error: &OciImageError) -> Blame {
     match error {
         OciImageError::Store(error) => of_store(error),
-        OciImageError::Registry { source, .. } => of_registry(source),
+        OciImageError::Registry(error) => of_registry(error),
         OciImageError::Engine { source: EngineError::Talk { .. }, .. } => Blame::Machine,
         OciImageError::Open { source, .. } => match source {
             OpenError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Blame::Input,

@@ -45,7 +45,7 @@ pub(super) fn refusal(
     body: &[u8],
     host: &Host,
     scope: &Scope,
-    action: &str,
+    action: &'static str,
     name: &str,
 ) -> RegistryError {
     let message = words(body).map(|words| format!(": {words}")).unwrap_or_default();
@@ -57,19 +57,9 @@ pub(super) fn refusal(
             message,
         },
         404 => RegistryError::Absent { name: name.to_owned() },
-        status => RegistryError::Status {
-            action: action.to_owned(),
-            name: name.to_owned(),
-            status,
-            message,
-            help: match status {
-                413 => "a limit of the registry, or of a proxy before it, is lower than the image's size",
-                429 => "the registry allows only so many requests: wait, or log in",
-                500.. => "the registry has a problem: try later, or tell its operator",
-                _ => "the registry does not take it: its words say more",
-            },
-            retry_after: retry_after(headers),
-        },
+        status => {
+            RegistryError::Status { action, name: name.to_owned(), status, message, retry_after: retry_after(headers) }
+        }
     }
 }
 

@@ -47,7 +47,8 @@ impl Client {
     /// The client for what is not a registry's own: redirects, token servers.
     pub(super) fn elsewhere(&self) -> Result<&reqwest::Client, RegistryError> {
         if self.elsewhere.get().is_none() {
-            let made = web_client(&self.options, Vec::new(), |builder| builder).map_err(RegistryError::Http)?;
+            let made = web_client(&self.options, Vec::new(), |builder| builder)
+                .map_err(|error| RegistryError::Http(Box::new(error)))?;
             // Another thread may have been faster.
             let _ = self.elsewhere.set(made);
         }
@@ -69,7 +70,7 @@ impl Client {
                 .thread_name("registry")
                 .enable_all()
                 .build()
-                .map_err(|source| RegistryError::Http(HttpError::Prepare { source: source.into() }))?;
+                .map_err(|source| RegistryError::Http(Box::new(HttpError::Prepare { source: source.into() })))?;
             if let Err(superfluous) = self.runtime.set(made) {
                 superfluous.shutdown_background();
             }

@@ -113,18 +113,22 @@ pub enum RegistryError {
     },
     /// It answered with another status than success.
     #[error("cannot {action} `{name}`: the registry answered {status}{message}")]
-    #[diagnostic(code(registry::status), help("{help}"))]
+    #[diagnostic(
+        code(registry::status),
+        help(
+            "429 is too many requests: wait, or log in; 413 a limit of the registry or of a proxy before it; from 500 on \
+             the registry has a problem: try later, or tell its operator"
+        )
+    )]
     Status {
-        /// What was to be done: `push the layer`.
-        action: String,
+        /// What was to be done: `push`.
+        action: &'static str,
         /// To what.
         name: String,
         /// The HTTP status.
         status: u16,
         /// The registry's words, after a colon; or nothing.
         message: String,
-        /// What to do.
-        help: &'static str,
         /// How many seconds it asks to wait.
         retry_after: Option<u64>,
     },
@@ -264,7 +268,7 @@ pub enum RegistryError {
     /// The HTTP client.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Http(HttpError),
+    Http(Box<HttpError>),
     /// The store.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -328,7 +332,7 @@ impl RegistryError {
                 };
                 Self::Interrupted { what: what.to_owned(), source }
             }
-            other => Self::Http(other),
+            other => Self::Http(Box::new(other)),
         }
     }
 }

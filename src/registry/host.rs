@@ -42,7 +42,7 @@ impl Host {
             let builder = found.own.iter().fold(builder, |builder, own| builder.identity(own.clone()));
             builder.tls_danger_accept_invalid_certs(place.insecure)
         });
-        let web = web.map_err(RegistryError::Http)?;
+        let web = web.map_err(|error| RegistryError::Http(Box::new(error)))?;
         let with = |scheme: &str| {
             Url::parse(&format!("{scheme}://{address}/")).map_err(|error| RegistryError::Answer {
                 name: name.to_owned(),

@@ -265,7 +265,7 @@ impl Client {
         host: &Host,
         request: &Request<'_>,
         response: Response,
-        action: &str,
+        action: &'static str,
     ) -> RegistryError {
         let (status, headers) = (response.status(), response.headers().clone());
         let shown = without_secrets(response.url().as_str());

@@ -36,15 +36,9 @@ pub enum OciImageError {
         source: EngineError,
     },
     /// The registry does not give it.
-    #[error("cannot start from the image `{image}`")]
-    Registry {
-        /// The image.
-        image: String,
-        /// Why not.
-        #[source]
-        #[diagnostic_source]
-        source: RegistryError,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Registry(#[from] RegistryError),
     /// A name that no image has.
     #[error("cannot start from the image `{image}`")]
     Name {

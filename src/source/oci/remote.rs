@@ -28,13 +28,12 @@ pub(super) fn resolve(
     let reference = reference(name)?;
     let client = Client::new(&context.http);
     let repository = &reference.repository;
-    let failed = |source: RegistryError| OciImageError::Registry { image: image.to_owned(), source };
     let at = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => At::Digest(*digest),
         (None, tag) => At::Tag(tag.clone().unwrap_or_else(|| "latest".to_owned())),
     };
     let open = |source| OciImageError::Open { image: image.to_owned(), source };
-    let mut document = client.manifest(repository, &at).map_err(failed)?;
+    let mut document = client.manifest(repository, &at)?;
     let entry = document.digest;
     let mut depth = 0;
     while is_index(&document.bytes) && depth < DEEPEST {
@@ -42,7 +41,7 @@ pub(super) fn resolve(
         let choice = Choice { tag: None, platform };
         let chosen = by_platform(index.document().manifests(), &choice).map_err(open)?;
         let digest = oci::descriptor_digest(&chosen)?;
-        document = client.manifest(repository, &At::Digest(digest)).map_err(failed)?;
+        document = client.manifest(repository, &At::Digest(digest))?;
         depth += 1;
     }
     if let Some(expected) = request.digest
@@ -53,7 +52,7 @@ pub(super) fn resolve(
     let manifest: Raw<ImageManifest> = Raw::parse(&document.bytes, "image manifest")?;
     check_types(manifest.document()).map_err(open)?;
     let config = oci::descriptor_digest(manifest.document().config())?;
-    let bytes = client.blob(repository, &config, LARGEST_MANIFEST).map_err(failed)?;
+    let bytes = client.blob(repository, &config, LARGEST_MANIFEST)?;
     context.store.put(&bytes)?;
     let document: Raw<ImageConfiguration> = Raw::parse(&bytes, "image configuration")?;
     let there = format!("{}/{}", document.document().os(), document.document().architecture());
@@ -78,11 +77,10 @@ pub(super) fn gather(pin: &OciPin, name: &str, context: &Context) -> Result<(), 
     }
     let reference = reference(name)?;
     let client = Client::new(&context.http);
-    let failed = |source: RegistryError| OciImageError::Registry { image: pin.image.clone(), source };
     if store.verified(&pin.config)?.is_none() {
-        store.put(&client.blob(&reference.repository, &pin.config, LARGEST_MANIFEST).map_err(failed)?)?;
+        store.put(&client.blob(&reference.repository, &pin.config, LARGEST_MANIFEST)?)?;
     }
-    fetch_layers(pin, &client, &reference, store, context).map_err(failed)
+    Ok(fetch_layers(pin, &client, &reference, store, context)?)
 }
 
 fn fetch_layers(
