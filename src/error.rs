@@ -12,9 +12,10 @@ use crate::http::HttpError;
 use crate::image::{ChangeError, ImageError, OpenError, ParsePortError};
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
-use crate::oci::ParseReferenceError;
+use crate::oci::{OciError, ParseReferenceError};
 use crate::pass::PassError;
 use crate::recipe::{Misfit, RecipeErrors};
+use crate::registry::RegistryError;
 use crate::sandbox::SandboxError;
 use crate::source::apk::ApkError;
 use crate::source::archive::ArchiveSourceError;
@@ -67,6 +68,23 @@ pub enum Error {
     Compare {
         /// Which content cannot be read, and why not.
         source: std::io::Error,
+    },
+    /// A registry.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Registry(#[from] RegistryError),
+    /// A document of an image that is taken elsewhere.
+    #[error("the image has a document that cannot be used")]
+    Document(#[from] OciError),
+    /// The Docker engine does not give an image.
+    #[error("cannot take `{name}` from the Docker engine")]
+    Engine {
+        /// The image.
+        name: String,
+        /// Why not.
+        #[source]
+        #[diagnostic_source]
+        source: EngineError,
     },
     /// Files cannot be compared, or looked at.
     #[error("cannot read the files")]
@@ -276,6 +294,9 @@ impl Error {
             Self::Capture(error) => of_capture(error),
             Self::Report { .. } => Blame::Machine,
             Self::OciImage(error) => of_oci_image(error),
+            Self::Registry(error) => of_registry(error),
+            Self::Document(_) => Blame::Upstream,
+            Self::Engine { source: EngineError::Talk { .. }, .. } => Blame::Machine,
             Self::Sandbox(error) => of_sandbox(error),
             Self::ArchiveSource(error) => of_archive(error),
             Self::Open { source: OpenError::Temporary { .. }, .. } => Blame::Machine,
@@ -321,6 +342,8 @@ fn of_resolve(error: &ResolveError) -> Blame {
     match error {
         ResolveError::Http(error) => of_http(error),
         ResolveError::Solve(_)
+        | ResolveError::File(_)
+        | ResolveError::EmptyList { .. }
         | ResolveError::Keyring { .. }
         | ResolveError::BadKeyring { .. }
         | ResolveError::NoKeys { .. }
@@ -349,6 +372,7 @@ fn of_install(error: &InstallError) -> Blame {
 fn of_oci_image(error: &OciImageError) -> Blame {
     match error {
         OciImageError::Store(error) => of_store(error),
+        OciImageError::Registry { source, .. } => of_registry(source),
         OciImageError::Engine { source: EngineError::Talk { .. }, .. } => Blame::Machine,
         OciImageError::Open { source, .. } => match source {
             OpenError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Blame::Input,
@@ -361,6 +385,17 @@ fn of_oci_image(error: &OciImageError) -> Blame {
         OciImageError::Changed { .. } | OciImageError::Damaged { .. } => Blame::Upstream,
         OciImageError::Read { .. } | OciImageError::Unpack { .. } | OciImageError::Document(_) => Blame::Upstream,
         _ => Blame::Input,
+    }
+}
+
+/// What a registry refuses or gets wrong is its affair; files of logins and configuration are the user's.
+fn of_registry(error: &RegistryError) -> Blame {
+    match error {
+        RegistryError::Store(error) => of_store(error),
+        RegistryError::Http(error) => of_http(error),
+        error if error.is_input() => Blame::Input,
+        error if error.is_local() => Blame::Machine,
+        _ => Blame::Upstream,
     }
 }
 

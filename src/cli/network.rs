@@ -20,6 +20,7 @@ pub fn http_options(arguments: &NetworkArgs, environment: &Environment) -> Resul
         offline: arguments.is_offline(),
         retries: arguments.retries,
         patience: Duration::from_secs(arguments.timeout),
+        registries: super::registries::settings(&arguments.registry, environment)?,
         ..HttpOptions::default()
     })
 }

@@ -14,6 +14,7 @@
 //!
 //! Programs that use this library call [`become_worker_if_asked`] first thing in `main`.
 
+mod answer;
 mod filter;
 mod foreign;
 mod host;
@@ -31,6 +32,7 @@ use std::path::PathBuf;
 use crate::platform::Platform;
 use crate::store::StoreError;
 
+pub use answer::{Answered, run_host_program_with};
 pub use foreign::{Emulator, Lack, Means};
 pub use host::{HostOutput, HostProgram, Linked, linked, run_host_program, run_host_program_in, run_host_program_on};
 pub use session::{Ended, Session};

@@ -5,6 +5,7 @@ mod capture;
 mod compare;
 mod image;
 mod import;
+mod registry;
 mod store;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use capture::CaptureArgs;
 pub use compare::{DiffArgs, ExplainArgs, RecipeArgs, VerifyArgs};
 pub use image::{InitArgs, InspectArgs};
 pub use import::{ImportArgs, LayerCompression};
+pub use registry::{CopyArgs, LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryArgs, RemoteArgs, TakeArgs};
 pub use store::{GcArgs, StoreArgs, StoreCommand};
 
 use crate::http::HttpOptions;
@@ -47,6 +49,9 @@ Environment:
   ROOTSMITH_LOG                      what is logged: warn, info, debug, trace, or a filter
   SOURCE_DATE_EPOCH                  the image's timestamp, in seconds since 1970
   http_proxy, https_proxy, no_proxy  as for curl; apt's own proxies come first
+  ROOTSMITH_REGISTRY                 a registry, with ..._USER and ..._PASSWORD: the login for it
+  DOCKER_AUTH_CONFIG                 logins, as the text of a config.json
+  DOCKER_CONFIG, REGISTRY_AUTH_FILE  where logins are, as for docker and podman
   NO_COLOR                           no colours"
 )]
 pub struct Cli {
@@ -122,6 +127,16 @@ pub enum Command {
     Import(Box<ImportArgs>),
     /// Show what is in an image: configuration, layers, packages, largest paths
     Inspect(InspectArgs),
+    /// Push an image to a registry
+    Push(Box<PushArgs>),
+    /// Pull an image from a registry
+    Pull(Box<PullArgs>),
+    /// Copy an image between registries, layouts, archives and engines
+    Copy(Box<CopyArgs>),
+    /// Keep the login for a registry
+    Login(LoginArgs),
+    /// Forget the login for a registry
+    Logout(LogoutArgs),
     /// Show what two images have differently: packages, configuration, files
     Diff(Box<DiffArgs>),
     /// Rebuild an image from its recipe's lock, and compare
@@ -179,6 +194,9 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..),
           help_heading = "Inputs")]
     pub timeout: u64,
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 }
 
 impl Default for NetworkArgs {
@@ -192,6 +210,7 @@ impl Default for NetworkArgs {
             certificates: Vec::new(),
             retries,
             timeout: patience.as_secs(),
+            registry: RegistryArgs::default(),
         }
     }
 }

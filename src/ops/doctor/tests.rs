@@ -41,6 +41,7 @@ impl Fake {
             docker_host: None,
             proxies: Vec::new(),
             mirrors: Vec::new(),
+            registries: crate::http::RegistrySettings::default(),
         }
     }
 
@@ -132,6 +133,21 @@ fn the_engine_is_looked_for() {
     assert_eq!(named(&doctor(&options).outputs, "containers-storage").state, State::Missing);
     fake.program("skopeo", 0o755);
     assert_eq!(named(&doctor(&options).outputs, "containers-storage").state, State::Ok);
+}
+
+#[test]
+fn programs_that_keep_logins_are_looked_for() {
+    let fake = Fake::new(1000, 0);
+    let mut options = fake.options();
+    let check = |options: &DoctorOptions| named(&doctor(options).outputs, "docker (registries)").clone();
+    assert_eq!(check(&options).state, State::Ok);
+    options.registries.login_files = vec![fake.file("config.json", "{\"credsStore\": \"vault\"}")];
+    let found = check(&options);
+    assert!(found.state == State::Limited && found.detail.contains("docker-credential-vault"), "{found}");
+    fake.program("docker-credential-vault", 0o755);
+    assert!(check(&options).detail.contains("config.json"));
+    fake.file("config.json", "{");
+    assert_eq!(check(&options).state, State::Limited);
 }
 
 #[test]

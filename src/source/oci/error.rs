@@ -9,7 +9,8 @@ use crate::image::OpenError;
 use crate::lock::OciPin;
 use crate::oci::{OciError, ParseReferenceError};
 use crate::platform::Platform;
-use crate::store::StoreError;
+use crate::registry::RegistryError;
+use crate::store::{CopyError, StoreError};
 
 /// Why an image cannot be a base.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -34,7 +35,17 @@ pub enum OciImageError {
         #[diagnostic_source]
         source: EngineError,
     },
-    /// A name that Docker cannot know.
+    /// The registry does not give it.
+    #[error("cannot start from the image `{image}`")]
+    Registry {
+        /// The image.
+        image: String,
+        /// Why not.
+        #[source]
+        #[diagnostic_source]
+        source: RegistryError,
+    },
+    /// A name that no image has.
     #[error("cannot start from the image `{image}`")]
     Name {
         /// The image.
@@ -134,6 +145,14 @@ impl OciImageError {
         match error {
             StoreError::Mismatch { expected, found } => Self::Damaged { what, expected, found },
             other => Self::Store(other),
+        }
+    }
+
+    /// The error of a blob that cannot be copied into the store.
+    pub(super) fn copy(what: &'static str, error: CopyError) -> Self {
+        match error {
+            CopyError::Read(source) => Self::Read { what, source },
+            CopyError::Write(source) => source.into(),
         }
     }
 

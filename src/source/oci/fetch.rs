@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use oci_spec::image::ImageConfiguration;
 
-use super::{OciImageError, Place, take};
+use super::{OciImageError, Place, remote, stored_all, take};
 use crate::archive::{Duplicates, LayerApplier, Limits, decompress, is_kept_attribute, read_layer_file};
 use crate::context::Context;
-use crate::epoch::Epoch;
 use crate::lock::{LockedLayer, OciPin};
 use crate::oci::Raw;
+use crate::recipe::ImageLocation;
 use crate::report::{Phase, Unit};
-use crate::source::Rootfs;
+use crate::source::{Rootfs, newest};
 use crate::store::{Blob, Store};
 use crate::tree::{Origin, Tree};
 
@@ -23,8 +23,11 @@ use crate::tree::{Origin, Tree};
 pub fn fetch(pin: &OciPin, place: &Place, context: &Context) -> Result<Rootfs, OciImageError> {
     let (store, reporter) = (&context.store, &*context.reporter);
     let sizes: u64 = pin.layers.iter().map(|layer| layer.size).sum();
+    match &place.location {
+        ImageLocation::Registry { name } => remote::gather(pin, name, context)?,
+        _ => gather(pin, place, store)?,
+    }
     reporter.begin(Phase::Unpack, Some(sizes), Unit::Bytes);
-    gather(pin, place, store)?;
     let limits = Limits::default();
     let mut tree = Tree::new();
     for layer in &pin.layers {
@@ -40,7 +43,7 @@ pub fn fetch(pin: &OciPin, place: &Place, context: &Context) -> Result<Rootfs, O
     }
     let epoch = match context.epoch {
         Some(epoch) => epoch,
-        None => newest(&tree, &config(pin, store)?),
+        None => newest(&tree, created(&config(pin, store)?)),
     };
     let count = pin.layers.len();
     let layers = if count == 1 { "1 layer".to_owned() } else { format!("{count} layers") };
@@ -67,11 +70,7 @@ pub(super) fn stored(pin: &OciPin, digest: &crate::digest::Digest, store: &Store
 
 /// Sees to it that the store has the configuration and the layers.
 fn gather(pin: &OciPin, place: &Place, store: &Store) -> Result<(), OciImageError> {
-    let mut is_complete = store.verified(&pin.config)?.is_some();
-    for layer in &pin.layers {
-        is_complete = is_complete && store.verified(&layer.digest)?.is_some();
-    }
-    if is_complete {
+    if stored_all(pin, store)? {
         return Ok(());
     }
     let found = place.find(pin.platform, store)?;
@@ -102,12 +101,12 @@ pub(super) fn uncompressed(layer: &LockedLayer, limits: &Limits, store: &Store) 
     let file = std::fs::File::open(&blob.path).map_err(unreadable)?;
     let mut reader = decompress(file, limits).map_err(unreadable)?;
     let mut writer = store.begin()?;
-    io::copy(&mut reader, &mut writer).map_err(unreadable)?;
+    writer.copy(&mut *reader).map_err(|error| OciImageError::copy("layer", error))?;
     writer.commit_expected(&plain).map_err(|error| OciImageError::damaged(WHAT, error))
 }
 
-fn newest(tree: &Tree, config: &Raw<ImageConfiguration>) -> Epoch {
-    let entries = tree.entries().map(|entry| entry.inode.meta.mtime).max().unwrap_or_default();
-    let created = config.document().created().as_ref().and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    Epoch::from_seconds(entries.max(created.map_or(0, jiff::Timestamp::as_second)))
+/// When the image says that it was made.
+fn created(config: &Raw<ImageConfiguration>) -> Option<i64> {
+    let created = config.document().created().as_ref()?.parse::<jiff::Timestamp>().ok()?;
+    Some(created.as_second())
 }

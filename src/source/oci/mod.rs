@@ -8,6 +8,7 @@ mod error;
 mod fetch;
 mod inherit;
 mod place;
+mod remote;
 mod resolve;
 
 pub use error::OciImageError;
@@ -16,11 +17,19 @@ pub use inherit::{Inherited, inherit};
 pub use place::Place;
 pub use resolve::resolve;
 
-use std::io;
-
 use crate::digest::Digest;
+use crate::lock::OciPin;
 use crate::store::{Blob, Store};
 use crate::tree::Content;
+
+/// Whether the store has all of a locked image, unharmed.
+fn stored_all(pin: &OciPin, store: &Store) -> Result<bool, OciImageError> {
+    let mut is_complete = store.verified(&pin.config)?.is_some();
+    for layer in &pin.layers {
+        is_complete = is_complete && store.verified(&layer.digest)?.is_some();
+    }
+    Ok(is_complete)
+}
 
 /// The blob `expected`, out of the store or, where it is not there, out of `content`; without an expectation, whatever
 /// `content` holds. `what` is said in errors.
@@ -38,7 +47,7 @@ fn take(
     let unreadable = |source| OciImageError::Read { what, source };
     let mut reader = content.reader().map_err(unreadable)?;
     let mut writer = store.begin()?;
-    io::copy(&mut reader, &mut writer).map_err(unreadable)?;
+    writer.copy(&mut reader).map_err(|error| OciImageError::copy(what, error))?;
     match expected {
         None => Ok(writer.commit()?),
         Some(expected) => writer.commit_expected(expected).map_err(|error| OciImageError::damaged(what, error)),

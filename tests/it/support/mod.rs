@@ -14,6 +14,7 @@ pub mod listing;
 pub mod peer;
 pub mod program;
 pub mod raw_tar;
+pub mod registry;
 pub mod require;
 pub mod rpm;
 pub mod serve;

@@ -49,7 +49,7 @@ fn who_alone_has_a_virtual_name_goes_into_the_world() {
     let unasked = |world: &[&str]| {
         let world: Vec<_> = world.iter().map(|entry| Relation::parse(entry).unwrap()).collect();
         let chosen = solve(&world, &repositories).unwrap();
-        chosen.iter().filter(|chosen| chosen.unasked).map(|chosen| chosen.record.name()).collect::<Vec<_>>()
+        chosen.iter().filter(|chosen| chosen.unasked).map(|chosen| chosen.record.name().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(unasked(&["app"]), ["busybox"]);
     assert_eq!(unasked(&["app", "busybox"]), [""; 0]);
