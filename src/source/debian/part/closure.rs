@@ -117,21 +117,24 @@ impl Closure<'_> {
         Ok(())
     }
 
-    /// What is kept, with the links that lead there: `libz.so.1` is one, and `/lib64`.
+    /// What is kept, with the links that lead there: `libz.so.1` is one, and `/lib64`, through which the loader is found.
+    /// Those of the root stay in any case.
     fn links(mut self) -> Result<BTreeSet<TreePath>, InstallError> {
-        let links = self.tree.entries().filter(|entry| entry.inode.symlink_target().is_some());
-        let mut leading = Vec::new();
-        for entry in links {
-            let Some((place, inode)) = followed(self.tree, entry.path)? else { continue };
-            let is_needed = match inode.is_directory() {
-                true => self.kept.iter().any(|kept| kept.starts_with(&place)),
-                false => self.kept.contains(&place),
-            };
-            if is_needed {
-                leading.push(entry.path.clone());
+        let tree = self.tree;
+        let mut to_folders = Vec::new();
+        for entry in tree.entries().filter(|entry| entry.inode.symlink_target().is_some()) {
+            let Some((place, inode)) = followed(tree, entry.path)? else { continue };
+            if inode.is_directory() {
+                to_folders.push((entry.path, place));
+            } else if self.kept.contains(&place) {
+                self.kept.insert(entry.path.clone());
             }
         }
-        self.kept.extend(leading);
+        for (path, place) in to_folders {
+            if path.components().count() == 1 || self.kept.iter().any(|kept| kept.starts_with(&place)) {
+                self.kept.insert(path.clone());
+            }
+        }
         Ok(self.kept)
     }
 }

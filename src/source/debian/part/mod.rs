@@ -131,9 +131,11 @@ impl Held {
     }
 }
 
-/// Whether a folder is one of the root's, which programs expect even where they are empty.
+/// Whether a folder is one of the root's, or one that the root's links lead to: programs expect them even where they are
+/// empty.
 fn is_of_root(path: &TreePath) -> bool {
-    path.components().count() == 1 || [b"usr/bin".as_slice(), b"var/tmp"].contains(&path.as_bytes())
+    let expected = ["usr/bin", "usr/lib", "usr/lib64", "usr/sbin", "var/tmp"];
+    path.components().count() == 1 || expected.iter().any(|known| known.as_bytes() == path.as_bytes())
 }
 
 /// Cuts down the packages of `held` to the slices and programs of `pin`; says whether it had any.
