@@ -37,7 +37,7 @@
 //! | 0 | [`digest`] [`platform`] [`epoch`] [`interrupt`] [`package`] [`report`] | the words |
 //! | 1 | [`tree`] [`oci`] [`recipe`] [`store`] | files as data, documents, recipes, blobs |
 //! | 2 | [`archive`] [`lock`] [`http`] [`engine`] [`openpgp`] [`sandbox`] [`elf`] | tar and compression, pins, downloads, Docker, signatures, other programs, what programs need |
-//! | 3 | [`context`] [`image`] [`inventory`] | what is handed down; layers and images; packages found in a tree |
+//! | 3 | [`context`] [`image`] [`inventory`] [`registry`] | what is handed down; layers and images; packages found in a tree; registries |
 //! | 4 | [`source`] [`pass`] [`dest`] | the families: each has members that do not know each other |
 //! | 5 | [`error`] | the sum of what can go wrong, and the exit code of each |
 //! | 6 | [`ops`] | one verb a file; here the families meet |
@@ -151,6 +151,7 @@ pub mod package;
 pub mod pass;
 pub mod platform;
 pub mod recipe;
+pub mod registry;
 pub mod report;
 pub mod sandbox;
 pub mod source;

@@ -50,6 +50,11 @@ impl Architecture {
         ALL.into_iter().find(|architecture| architecture.kernel_name() == std::env::consts::ARCH)
     }
 
+    /// All architectures.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ALL.into_iter()
+    }
+
     /// Go's name, which OCI documents use: `amd64`, `arm64`, `arm`, `386`, `ppc64le`, `riscv64`, `s390x`.
     pub fn oci_name(self) -> &'static str {
         match self {
@@ -96,9 +101,24 @@ impl Architecture {
     }
 }
 
+impl Platform {
+    /// Its name: `linux/arm64`.
+    pub fn name(self) -> &'static str {
+        match self.architecture {
+            Architecture::Amd64 => "linux/amd64",
+            Architecture::Arm64 => "linux/arm64",
+            Architecture::Arm => "linux/arm",
+            Architecture::I386 => "linux/386",
+            Architecture::Ppc64le => "linux/ppc64le",
+            Architecture::Riscv64 => "linux/riscv64",
+            Architecture::S390x => "linux/s390x",
+        }
+    }
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "linux/{}", self.architecture.oci_name())
+        f.write_str(self.name())
     }
 }
 

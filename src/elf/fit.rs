@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::libraries::missing;
+use super::libraries::needs;
 use super::{Elf, Kind, ProgramError};
 use crate::platform::Platform;
 use crate::tree::{Tree, TreePath};
@@ -53,7 +53,8 @@ pub fn check(tree: &Tree, path: &TreePath, elf: &Elf, platform: Platform) -> Res
     if elf.is_static() {
         return Ok(());
     }
-    let missing = missing(tree, path, elf).map_err(|source| ProgramError::Resolve { path: shown.clone(), source })?;
+    let needs = needs(tree, path, elf).map_err(|source| ProgramError::Resolve { path: shown.clone(), source })?;
+    let missing = needs.missing;
     if missing.is_empty() {
         return Ok(());
     }

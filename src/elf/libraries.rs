@@ -20,14 +20,24 @@ const MULTIARCH: [(u16, &str); 7] = [
 /// More libraries than any program loads.
 const MOST_LIBRARIES: usize = 2000;
 
-/// What a program needs and the tree does not have: its interpreter, libraries, and what libraries need.
-pub(super) fn missing(tree: &Tree, path: &TreePath, program: &Elf) -> Result<Vec<String>, ResolveError> {
-    let mut missing = Vec::new();
+/// What a program or library loads out of a tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The files, its interpreter among them, by the places where links lead.
+    pub found: BTreeSet<TreePath>,
+    /// The names of those that the tree does not have.
+    pub missing: Vec<String>,
+}
+
+/// What the object at `path` needs of the tree: its interpreter, libraries, and what libraries need.
+pub fn needs(tree: &Tree, path: &TreePath, program: &Elf) -> Result<Needs, ResolveError> {
+    let mut needs = Needs::default();
     let interpreter = program.interpreter.as_deref();
-    if let Some(interpreter) = interpreter
-        && file(tree, interpreter)?.is_none()
-    {
-        missing.push(interpreter.to_owned());
+    if let Some(interpreter) = interpreter {
+        match file(tree, interpreter)? {
+            Some(place) => drop(needs.found.insert(place)),
+            None => needs.missing.push(interpreter.to_owned()),
+        }
     }
     // The RPATH of a program counts for its libraries too, its RUNPATH does not.
     let inherited = if program.runpath.is_empty() { expanded(&program.rpath, path, program) } else { Vec::new() };
@@ -39,12 +49,15 @@ pub(super) fn missing(tree: &Tree, path: &TreePath, program: &Elf) -> Result<Vec
                 continue;
             }
             match find(tree, name, &path, &object, &inherited)? {
-                Some(found) => todo.push(found),
-                None => missing.push(name.clone()),
+                Some(found) => {
+                    needs.found.insert(found.0.clone());
+                    todo.push(found);
+                }
+                None => needs.missing.push(name.clone()),
             }
         }
     }
-    Ok(missing)
+    Ok(needs)
 }
 
 /// The library of some name that an object would load.

@@ -8,6 +8,7 @@
 //! looked at.
 
 mod auditable;
+mod cache;
 mod error;
 mod fit;
 mod go;
@@ -16,9 +17,11 @@ mod object;
 mod read;
 
 pub use auditable::RustCrate;
+pub use cache::{CacheError, library_cache};
 pub use error::{ElfError, ProgramError};
 pub use fit::{Format, check, format};
 pub use go::{GoBuild, GoModule};
+pub use libraries::{Needs, needs};
 pub use read::{read, read_content};
 
 use std::collections::{BTreeMap, BTreeSet};

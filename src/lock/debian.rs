@@ -10,6 +10,7 @@ use super::text::{Row, quoted, rows};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::platform::Platform;
+use crate::recipe::PathPattern;
 
 /// A root filesystem of Debian packages for one platform.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -24,6 +25,15 @@ pub struct DebianPin {
     pub suite: String,
     /// Where the packages were found.
     pub repositories: Vec<LockedRepository>,
+    /// How the packages become a root filesystem.
+    #[serde(default)]
+    pub installer: Installer,
+    /// Programs which, with all they need, are the only files that are kept. None for all files.
+    #[serde(default)]
+    pub binaries: Vec<String>,
+    /// Packages of which only some files are kept.
+    #[serde(default)]
+    pub slices: Vec<LockedSlice>,
     /// What is installed.
     pub packages: Vec<LockedPackage>,
     /// What the image's own apt is told of, in the order of its file.
@@ -32,6 +42,31 @@ pub struct DebianPin {
     /// Files of keys that the recipe brings, and the image's own apt needs.
     #[serde(default)]
     pub keyrings: Vec<AptKeyring>,
+}
+
+/// What makes a root filesystem of packages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Installer {
+    /// This program: it lays their files, and their scripts run in the sandbox.
+    #[default]
+    Native,
+    /// This program: it lays their files, and no scripts run.
+    Files,
+    /// The host's mmdebstrap.
+    Mmdebstrap,
+    /// The host's debootstrap.
+    Debootstrap,
+}
+
+/// A package of which only some files are kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedSlice {
+    /// The package's name.
+    pub package: String,
+    /// The paths that are kept, with wildcards.
+    pub keep: Vec<String>,
 }
 
 /// One suite of one repository as it was when it was resolved.
@@ -138,6 +173,11 @@ impl DebianPin {
                 return Err(format!("the package `{name}` is there twice"));
             }
         }
+        for pattern in self.slices.iter().flat_map(|slice| &slice.keep).chain(&self.binaries) {
+            if pattern.parse::<PathPattern>().is_err() {
+                return Err(format!("`{pattern}` is no path of the image"));
+            }
+        }
         Ok(())
     }
 
@@ -146,6 +186,16 @@ impl DebianPin {
         let platform = self.platform.to_string();
         for (key, value) in [("platform", &platform), ("distribution", &self.distribution), ("suite", &self.suite)] {
             let _ = writeln!(text, "{key} = {}", quoted(value));
+        }
+        if self.installer != Installer::Native {
+            let _ = writeln!(text, "installer = {}", quoted(self.installer.name()));
+        }
+        if !self.binaries.is_empty() {
+            let binaries: Vec<String> = self.binaries.iter().map(|path| quoted(path)).collect();
+            let _ = writeln!(text, "binaries = [{}]", binaries.join(", "));
+        }
+        if !self.slices.is_empty() {
+            rows(text, "slices", self.slices.iter().map(slice));
         }
         rows(text, "repositories", self.repositories.iter().map(repository));
         rows(text, "packages", self.packages.iter().map(package));
@@ -156,6 +206,22 @@ impl DebianPin {
             rows(text, "keyrings", self.keyrings.iter().map(row));
         }
     }
+}
+
+impl Installer {
+    /// Its name in a lock: `files`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Files => "files",
+            Self::Mmdebstrap => "mmdebstrap",
+            Self::Debootstrap => "debootstrap",
+        }
+    }
+}
+
+fn slice(slice: &LockedSlice) -> Row {
+    Row::default().text("package", &slice.package).list("keep", &slice.keep)
 }
 
 fn repository(repository: &LockedRepository) -> Row {

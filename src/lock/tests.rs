@@ -54,6 +54,9 @@ fn lock(packages: Vec<LockedPackage>) -> Lock {
         platform: "linux/amd64".parse().unwrap(),
         distribution: "debian".to_owned(),
         suite: "trixie".to_owned(),
+        installer: Installer::Native,
+        binaries: Vec::new(),
+        slices: Vec::new(),
         repositories: vec![repository, vendor],
         packages,
         sources: vec![source, unsigned],
@@ -69,6 +72,21 @@ fn lock(packages: Vec<LockedPackage>) -> Lock {
     Lock::new(Digest::of(b"request"), vec![Pin::Debian(other), Pin::Debian(pin)])
 }
 
+#[test]
+fn what_is_kept_of_packages_round_trips() {
+    let plain = lock(vec![package("bash", "5.2")]);
+    let mut pin = plain.debian("linux/amd64".parse().unwrap()).unwrap().clone();
+    pin.installer = Installer::Files;
+    pin.binaries = vec!["/usr/bin/bash".to_owned()];
+    pin.slices = vec![LockedSlice { package: "bash".to_owned(), keep: vec!["/usr/bin/**".to_owned()] }];
+    let lock = Lock::new(Digest::of(b"request"), vec![Pin::Debian(pin)]);
+    let text = lock.to_text();
+    assert!(text.contains("installer = \"files\"\nbinaries = [\"/usr/bin/bash\"]\nslices = [\n"), "{text}");
+    assert_eq!(Lock::parse(&text, Path::new("x.lock")).unwrap(), lock);
+    assert!(complaint(&text.replace("/usr/bin/**", "usr/bin")).contains("`usr/bin` is no path of the image"));
+    assert!(complaint(&text.replace("\"files\"", "\"magic\"")).contains("magic"));
+}
+
 fn complaint(text: &str) -> String {
     let error = Lock::parse(text, Path::new("x.lock")).unwrap_err();
     // The report wraps lines, the message does not.
@@ -78,7 +96,7 @@ fn complaint(text: &str) -> String {
 
 #[test]
 fn text_form() {
-    insta::assert_snapshot!(lock(vec![package("tar", "1:1.35"), package("bash", "5.2")]).to_text(), @r#"
+    insta::assert_snapshot!(lock(vec![package("tar", "1:1.35"), package("bash", "5.2"), package("openssl", "3")]).to_text(), @r#"
     # Written by rootsmith: every input of the image by digest. Keep it with the recipe.
     # `rootsmith lock --update` looks for newer inputs.
     format = 1
@@ -94,10 +112,15 @@ fn text_form() {
     ]
     packages = [
       { name = "bash", version = "5.2", architecture = "amd64", repository = "debian", path = "pool/main/bash_5.2_amd64.deb", size = 1234, sha256 = "6c6a464eca230198d20ca69ad8873f92fa7444e226784b4f554301e16d57feb2", essential = true },
+      { name = "openssl", version = "3", architecture = "amd64", repository = "debian", path = "pool/main/openssl_3_amd64.deb", size = 1234, sha256 = "4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce", automatic = true, security = true },
       { name = "tar", version = "1:1.35", architecture = "amd64", repository = "debian", path = "pool/main/tar_1:1.35_amd64.deb", size = 1234, sha256 = "b0667f89277448a13d7018e67a202bf75f08ffb859bc29053715a172e35e0012", automatic = true },
     ]
     sources = [
       { types = ["deb"], uri = "http://ftp.debian.org/debian", suites = ["trixie", "trixie-updates"], components = ["main"], signed-by = "/usr/share/keyrings/debian-archive-keyring.pgp" },
+      { types = ["deb"], uri = "http://ftp.debian.org/debian", suites = ["/"], components = [], trusted = true },
+    ]
+    keyrings = [
+      { path = "/etc/apt/keyrings/a-vendor.asc", sha256 = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683" },
     ]
 
     [[debian]]
@@ -110,6 +133,7 @@ fn text_form() {
     ]
     packages = []
     sources = []
+    # sha256:6409baccca7ff4265051ffd13bc5a20ad5d2d2ce8322d53cd74c8604c584e524
     "#);
 }
 
@@ -118,7 +142,16 @@ fn what_is_written_is_read() {
     let lock = lock(vec![package("tar", "1:1.35+\\\u{1}"), package("bash", "5.2")]);
     let text = lock.to_text().replace("\\u0001.deb", ".deb").replace("_1:1.35+\\\\\\u0001", "");
     let read = Lock::parse(&text, Path::new("x.lock")).unwrap();
-    assert_eq!(read.to_text(), text);
+    let without_seal =
+        |text: &str| text.lines().filter(|line| !line.starts_with("# sha256:")).collect::<Vec<_>>().join("\n");
+    assert_eq!(without_seal(&read.to_text()), without_seal(&text));
+    assert!(read.is_altered());
+    let again = Lock::parse(&read.to_text(), Path::new("x.lock")).unwrap();
+    assert!(!again.is_altered());
+    assert!(
+        !Lock::parse(&without_seal(&text), Path::new("x.lock")).unwrap().is_altered(),
+        "the line was removed on purpose"
+    );
     assert_eq!(read.debian(lock.debian[0].platform).unwrap().packages[1].version, "1:1.35+\\\u{1}");
     assert_eq!(read.debian.len(), 2);
 }
@@ -170,6 +203,35 @@ fn edits_are_refused_with_their_place() {
         let complaint = complaint(&text);
         assert!(complaint.contains(expected) && complaint.contains("x.lock"), "{expected}:\n{complaint}");
     }
+}
+
+#[test]
+fn every_flipped_bit_is_seen() {
+    let good = lock(vec![package("bash", "5.2")]).to_text();
+    for place in 0..good.len() {
+        for bit in 0..8 {
+            let mut bytes = good.clone().into_bytes();
+            bytes[place] ^= 1 << bit;
+            let read = String::from_utf8(bytes).ok().and_then(|text| Lock::parse(&text, Path::new("x.lock")).ok());
+            assert!(read.is_none_or(|read| read.is_altered()), "bit {bit} of byte {place}");
+        }
+    }
+}
+
+#[test]
+fn suites_that_are_older_than_before_are_told() {
+    let new = lock(vec![package("bash", "5.2")]);
+    let mut old = new.clone();
+    assert_eq!(set_back(&old, &new), []);
+    for pin in &mut old.debian {
+        for repository in &mut pin.repositories {
+            repository.date = Epoch::from_seconds(repository.date.seconds() + 1);
+        }
+    }
+    // The other one is of a dated archive.
+    let before = Epoch::from_seconds(1_762_600_001);
+    assert_eq!(set_back(&old, &new), [("trixie".to_owned(), before, Epoch::from_seconds(1_762_600_000))]);
+    assert_eq!(set_back(&new, &old), []);
 }
 
 #[test]

@@ -155,7 +155,7 @@ pub(super) fn forge(
     context: &Context,
 ) -> Result<Forged, Error> {
     let kept = (!inherited.base.layers.is_empty()).then(|| rootfs.tree.clone());
-    run::steps(recipe, &mut rootfs, &options.lock.secrets, context)?;
+    run::steps(recipe, platform, &mut rootfs, &options.lock.secrets, context)?;
     if let Some(kept) = &kept {
         above::restore_devices(kept, &mut rootfs.tree);
     }

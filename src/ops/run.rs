@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::context::Context;
 use crate::error::Error;
 use crate::pass::{Files, Pass};
+use crate::platform::Platform;
 use crate::recipe::{Recipe, RunStep};
 use crate::report::{Phase, Unit};
-use crate::sandbox::{Settings, Step};
+use crate::sandbox::{Emulator, Settings, Step};
 use crate::source::{Rootfs, dnf};
 use crate::tree::TreePath;
 
@@ -24,6 +25,7 @@ const ENVIRONMENT: [(&str, &str); 5] = [
 /// command can use them.
 pub(super) fn steps(
     recipe: &Recipe,
+    platform: Platform,
     rootfs: &mut Rootfs,
     secrets: &BTreeMap<String, Vec<u8>>,
     context: &Context,
@@ -38,6 +40,7 @@ pub(super) fn steps(
         folder: context.store.temporary(),
         network: recipe.runs.iter().any(|run| run.network),
         expected_size: sizes.sum(),
+        emulator: Emulator::for_platform(platform)?,
     };
     context.reporter.begin(Phase::Configure, Some(steps.len() as u64), Unit::Items);
     let mut session = context.sandbox.start(&settings)?;

@@ -63,7 +63,7 @@ impl SourceRequest {
     /// Whether any machine can build it for any platform, because nothing of the image runs.
     pub fn builds_anywhere(&self) -> bool {
         match self {
-            Self::Debian(_) => false,
+            Self::Debian(debian) => !debian.scripts,
             Self::Oci(_) => true,
             Self::Archive(_) => true,
             Self::Scratch(_) => true,

@@ -211,19 +211,14 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     let layer = fields.table("layer", &image::LAYER).map(image::read_layer).unwrap_or_default();
     fields.finish();
     let mut source = source?;
-    if platforms.len() > 1 && !source.builds_anywhere() {
-        let what = format!("more than one platform with `[from.{}]`", source.name());
-        let instead = "name one, and build for the others by recipes of their own".to_owned();
-        notebook.error(platforms_place.unwrap_or(place), Mistake::NotYet { what, instead });
+    if let SourceRequest::Host(_) = &source
+        && platforms.len() > 1
+    {
+        let what = "more than one platform with `[from.host]`: a machine is for one".to_owned();
+        notebook.error(platforms_place.unwrap_or(place), Mistake::Clash(what, "name the one that it is for"));
     }
     if let SourceRequest::Archive(archive) = &source {
         archive.check_platforms(&platforms, platforms_place.unwrap_or(place), notebook);
-    }
-    let host = Architecture::host().map(|architecture| Platform { architecture });
-    if source.builds_anywhere() && !runs.is_empty() && platforms.iter().any(|platform| Some(*platform) != host) {
-        let clash = "`[[run]]` runs programs of the image, and the image is for another platform than this machine's";
-        let help = "name the one platform that this machine is, or leave out `[[run]]`";
-        notebook.error(platforms_place.unwrap_or(place), Mistake::Clash(clash.to_owned(), help));
     }
     files.extend(local_init(&harden));
     if let SourceRequest::Scratch(scratch) = &mut source {

@@ -20,6 +20,7 @@ mod mistake;
 mod oci;
 mod os_release;
 mod path_rules;
+mod path_set;
 mod places;
 mod prune;
 mod schema;
@@ -36,8 +37,8 @@ use std::sync::Arc;
 pub use apk::{ApkPackage, ApkPlace, ApkRepository, ApkRequest, ApkScripts};
 pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
 pub use debian::{
-    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, Snapshot,
-    Trust,
+    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, SliceRequest,
+    Snapshot, Trust,
 };
 pub use dnf::{
     DatabaseFormat, DnfRepository, DnfRequest, DnfShape, KeySources, ModuleStream, RepositoryPlace, RpmDistribution,
@@ -52,6 +53,7 @@ pub use mistake::{Mistake, Problem, RecipeErrors};
 pub use oci::{ImageLocation, OciRequest};
 pub use os_release::os_release_order;
 pub use path_rules::PathRules;
+pub use path_set::PathSet;
 pub use places::{Places, Said};
 pub use prune::{PathPattern, Preset, Prune};
 pub use schema::schema;

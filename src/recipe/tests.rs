@@ -71,6 +71,8 @@ suites = ["stable"]
 components = ["main"]
 keyring = "archive.asc"
 trust = "signed"
+login = "vendor"
+in-image = true
 [[file]]
 path = "/usr/local/bin/app"
 source = "app"
@@ -575,6 +577,7 @@ fn the_page_on_recipes_has_every_key_and_its_examples_are_read() {
         let text = if named { example.to_owned() } else { format!("{MINIMAL}{example}") };
         let text = text.replace("root:app", "root:root");
         let files = [("page.toml", text.as_str()), ("trixie.toml", parent.as_str()), ("target/release/app", "")];
+        let files = [files.as_slice(), &[("cuda-archive-keyring.asc", "")]].concat();
         read(&files, text.contains("[variant.debug]").then_some("debug")).unwrap_or_else(|errors| panic!("{errors:?}"));
     }
 }

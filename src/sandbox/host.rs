@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use nix::fcntl::OFlag;
 use nix::sched::CloneFlags;
@@ -33,12 +33,36 @@ pub fn run_host_program_on(
     run(program, &mut command)
 }
 
+/// As [`run_host_program`] with nothing but `environment` in its environment. The error has the last lines that the
+/// program said.
 #[allow(clippy::disallowed_methods, reason = "the sandbox is where other programs are run")]
-fn run(program: &str, command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| match error.kind() {
+pub fn run_host_program_in(
+    program: &str,
+    arguments: &[OsString],
+    environment: &[(&str, OsString)],
+) -> Result<(), String> {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(environment.iter().cloned()).stdin(Stdio::null());
+    let output = output(program, &mut command)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lines: Vec<&str> = said.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let last: String = lines[lines.len().saturating_sub(20)..].iter().map(|line| format!("\n  | {line}")).collect();
+    Err(format!("`{program}` ended with {}{last}", output.status))
+}
+
+#[allow(clippy::disallowed_methods, reason = "the sandbox is where other programs are run")]
+fn output(program: &str, command: &mut Command) -> Result<Output, String> {
+    command.output().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => format!("`{program}` is not installed"),
         _ => format!("`{program}` cannot be started: {error}"),
-    })?;
+    })
+}
+
+fn run(program: &str, command: &mut Command) -> Result<(), String> {
+    let output = output(program, command)?;
     if output.status.success() {
         return Ok(());
     }

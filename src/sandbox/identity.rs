@@ -1,6 +1,7 @@
 //! Subordinate ids: which users of the host stand for the users of an image (subuid(5), newuidmap(1)).
 
 use std::fs;
+use std::io;
 use std::process::Command;
 
 use nix::unistd::{Uid, User};
@@ -36,6 +37,21 @@ impl SubordinateIds {
         run("newuidmap", pid, self.users)?;
         run("newgidmap", pid, self.groups)
     }
+}
+
+/// Maps all ids onto themselves in the user namespace in which the process `pid` waits. Only root can.
+pub(super) fn map_all(pid: u32) -> io::Result<()> {
+    for file in ["uid_map", "gid_map"] {
+        // The whole of what this process itself has: in a container that may be less than all.
+        let own = fs::read_to_string(format!("/proc/self/{file}"))?;
+        let ranges = own.lines().filter_map(|line| {
+            let mut numbers = line.split_whitespace();
+            let (first, _, count) = (numbers.next()?, numbers.next()?, numbers.next()?);
+            Some(format!("{first} {first} {count}\n"))
+        });
+        fs::write(format!("/proc/{pid}/{file}"), ranges.collect::<String>())?;
+    }
+    Ok(())
 }
 
 /// The start of the first range of enough ids that a line `name-or-uid:start:count` gives to the user.

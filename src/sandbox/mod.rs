@@ -14,7 +14,9 @@
 //!
 //! Programs that use this library call [`become_worker_if_asked`] first thing in `main`.
 
+mod answer;
 mod filter;
+mod foreign;
 mod host;
 mod identity;
 mod session;
@@ -27,7 +29,12 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-pub use host::{HostOutput, HostProgram, Linked, linked, run_host_program, run_host_program_on};
+use crate::platform::Platform;
+use crate::store::StoreError;
+
+pub use answer::{Answered, run_host_program_with};
+pub use foreign::{Emulator, Lack, Means};
+pub use host::{HostOutput, HostProgram, Linked, linked, run_host_program, run_host_program_in, run_host_program_on};
 pub use session::{Ended, Session};
 pub use wire::Step;
 pub use worker::become_worker_if_asked;
@@ -52,6 +59,8 @@ pub struct Settings {
     pub network: bool,
     /// Bytes that the stage is expected to hold; it is kept in memory where that is little enough.
     pub expected_size: u64,
+    /// What runs programs of another architecture, where the kernel does not by itself: [`Emulator::for_platform`].
+    pub emulator: Option<Emulator>,
 }
 
 /// Why nothing can run in a sandbox, or what went wrong there.
@@ -89,6 +98,18 @@ pub enum SandboxError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Programs of a platform cannot run on this machine.
+    #[error("cannot run programs for {platform} on this machine: {reason}")]
+    #[diagnostic(help(
+        "install qemu-user-static (`rootsmith doctor` says more), or build on a machine of that platform; \
+         images without scripts, `scripts = false` in [from.debian], are built anywhere"
+    ))]
+    Foreign {
+        /// The platform.
+        platform: Platform,
+        /// Why not.
+        reason: String,
+    },
     /// A step of making or reading the stage.
     #[error("the sandbox cannot {what}")]
     Stage {
@@ -97,6 +118,23 @@ pub enum SandboxError {
         /// Why not.
         source: io::Error,
     },
+    /// There is no room for the stage.
+    #[error("the sandbox cannot {what}: there is no space left for its stage")]
+    #[diagnostic(help(
+        "the stage is a folder of the store, or in memory where a quarter of what is free holds it: make room \
+         (`rootsmith store gc`; `df -h`, `df -i` and `free -h` show what is short), or put the store elsewhere: \
+         `--store DIR`"
+    ))]
+    Full {
+        /// What could not be done.
+        what: String,
+        /// The file system's words, with the file.
+        source: io::Error,
+    },
+    /// The store cannot keep what comes out of the stage.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] StoreError),
     /// A program in the stage ended with an error.
     #[error("`{command}` ended with {status} in the image{}", quoted(output))]
     #[diagnostic(help("the lines above are the end of its output; `-vv` shows all of it"))]

@@ -92,7 +92,12 @@ fn outer(settings: &Settings) -> Result<(), Fault> {
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
     // Through the folder itself, because its parents may be closed to the namespace's root.
     std::env::set_current_dir(&settings.folder).map_err(cannot("enter its folder"))?;
-    let door = choose_door(settings.network)?;
+    let door = choose_door(settings)?;
+    // Both processes hold the registration, for as long as they live.
+    let _registration = match &settings.emulator {
+        Some(emulator) => Some(emulator.register().map_err(cannot("register an emulator for its programs"))?),
+        None => None,
+    };
     // SAFETY: there is one thread.
     match unsafe { unistd::fork() }.map_err(cannot("start a process"))? {
         ForkResult::Parent { child } => watch(child),
@@ -108,13 +113,18 @@ fn outer(settings: &Settings) -> Result<(), Fault> {
     }
 }
 
-fn choose_door(network: bool) -> Result<Door, Fault> {
+fn choose_door(settings: &Settings) -> Result<Door, Fault> {
     let mut apart =
         CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
-    if !network {
+    if !settings.network {
         apart |= CloneFlags::CLONE_NEWNET;
     }
     if Uid::effective().is_root() {
+        if settings.emulator.is_some() {
+            // Only a user namespace has registrations of its own; in this one all ids are what they are outside.
+            enter_user_namespace(apart)?;
+            return Ok(Door::Namespaces);
+        }
         // A container may allow namespaces and forbid mounts, so both are tried.
         let can_mount = || mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>);
         return match unshare(CloneFlags::CLONE_NEWNS).and_then(|()| can_mount()).and_then(|()| unshare(apart)) {
@@ -123,6 +133,12 @@ fn choose_door(network: bool) -> Result<Door, Fault> {
             Err(error) => Err(cannot("make namespaces")(error)),
         };
     }
+    enter_user_namespace(apart)?;
+    Ok(Door::UserNamespace)
+}
+
+/// Makes a user namespace, whose ids the session maps, and the others in it.
+fn enter_user_namespace(apart: CloneFlags) -> Result<(), Fault> {
     unshare(CloneFlags::CLONE_NEWUSER).map_err(cannot("make a user namespace"))?;
     send(&mut io::stdout().lock(), &Answer::MapMe).map_err(cannot("answer"))?;
     receive::<()>(&mut io::stdin().lock()).map_err(cannot("be given ids"))?;
@@ -136,8 +152,7 @@ fn choose_door(network: bool) -> Result<Door, Fault> {
     become_root().map_err(cannot("become root of its user namespace"))?;
     unshare(apart).map_err(cannot("make namespaces"))?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
-        .map_err(cannot("keep its mounts to itself"))?;
-    Ok(Door::UserNamespace)
+        .map_err(cannot("keep its mounts to itself"))
 }
 
 /// Waits for the inner process, and ends it when the session is gone; then removes a stage on disk.

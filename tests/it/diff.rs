@@ -212,3 +212,29 @@ fn a_summary_tells_security_updates_apart() {
     let json: Value = serde_json::from_str(&lock(&["--update", "--json"]).succeeded().stdout).unwrap();
     assert_eq!(json["security"], serde_json::json!(["~ lib:amd64 1.1 -> 1.2"]));
 }
+
+#[test]
+fn an_index_is_verified_with_all_its_platforms() {
+    let workspace = Workspace::new();
+    let recipe = |platforms: &str, content: &str| {
+        let text = format!(
+            "name = \"multi\"\nplatforms = [{platforms}]\n[from.scratch]\n[[file]]\npath = \"/a\"\ncontent = \"{content}\"\n"
+        );
+        workspace.write("multi.toml", &text);
+    };
+    let verify = || workspace.rootsmith(["verify", "oci:multi", "--recipe", "multi.toml", "--progress", "none"]);
+    let both = "\"linux/amd64\", \"linux/arm64\"";
+    recipe(both, "x");
+    let built = workspace.rootsmith(["build", "multi.toml", "-o", "oci:multi", "--progress", "none"]).digest();
+    assert_eq!(verify().digest(), built);
+    recipe(both, "y");
+    let other = verify();
+    other.failed_with(1);
+    for platform in ["linux/amd64", "linux/arm64"] {
+        assert!(other.stdout.contains(&format!("\n{platform}\n")), "{}", other.stdout);
+    }
+    recipe("\"linux/arm64\"", "x");
+    let less = verify();
+    less.failed_with(1);
+    assert!(less.stdout.contains("the images are the same; the index that names them is not"), "{}", less.stdout);
+}

@@ -10,7 +10,7 @@ const FOWNER: u32 = 3;
 const SETGID: u32 = 6;
 const SETUID: u32 = 7;
 const SYS_CHROOT: u32 = 18;
-const SYS_ADMIN: u32 = 21;
+pub(super) const SYS_ADMIN: u32 = 21;
 const MKNOD: u32 = 27;
 
 /// How many subordinate ids an image's users and groups take.

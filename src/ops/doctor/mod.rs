@@ -6,11 +6,12 @@
 mod doors;
 mod machine;
 mod outputs;
+mod platforms;
 
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::http::{HostMirror, without_secrets};
+use crate::http::{HostMirror, RegistrySettings, without_secrets};
 use crate::ops::doctor::machine::Machine;
 
 /// Where to look.
@@ -28,6 +29,8 @@ pub struct DoctorOptions {
     pub proxies: Vec<String>,
     /// The mirrors that this machine's apt uses.
     pub mirrors: Vec<HostMirror>,
+    /// How registries are reached.
+    pub registries: RegistrySettings,
 }
 
 /// What was found.
@@ -41,6 +44,8 @@ pub struct Diagnosis {
     pub doors: Vec<Check>,
     /// What recipes can begin with.
     pub sources: Vec<Check>,
+    /// For which platforms programs of images run.
+    pub platforms: Vec<Check>,
     /// Where images can go.
     pub outputs: Vec<Check>,
 }
@@ -83,11 +88,15 @@ pub fn doctor(options: &DoctorOptions) -> Diagnosis {
         outputs::oci(),
         outputs::host(&machine),
         Check::ok("archive, import", "no other program is needed"),
+        Check::ok("debian without scripts", "nothing is needed, for any platform"),
+        outputs::engine("mmdebstrap", options),
+        outputs::engine("debootstrap", options),
     ];
     Diagnosis {
         schema: "rootsmith/doctor/1",
         machine: about(&machine, options),
         sources,
+        platforms: platforms::platforms(&machine, options),
         outputs: outputs::outputs(&machine, options),
         doors,
     }
@@ -153,10 +162,11 @@ fn amount(bytes: u64) -> String {
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sections = [
+        let sections: [(&str, &Vec<Check>); 5] = [
             ("This machine", &self.machine),
             ("The sandbox, for packages with scripts and [[run]]: the first that is ok is taken", &self.doors),
             ("Sources", &self.sources),
+            ("Platforms, for packages with scripts and [[run]]; all others are built anywhere", &self.platforms),
             ("Outputs", &self.outputs),
         ];
         for (number, (title, checks)) in sections.into_iter().enumerate() {

@@ -9,7 +9,7 @@ use crate::error::{Error, Placed};
 use crate::http;
 use crate::lock::{DebianPin, Lock};
 use crate::platform::Platform;
-use crate::recipe::{DebianRequest, PathRules, Recipe};
+use crate::recipe::{DebianEngine, DebianRequest, PathRules, Recipe};
 use crate::source::Rootfs;
 use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unresolved, archives};
 
@@ -36,6 +36,22 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
         },
         "extra": recipe.harden.packages(),
     });
+    // Only what is asked for is there, so that locks of earlier versions stay good.
+    let mut ask = |key: &str, value: Value| asked["debian"][key] = value;
+    if source.engine != DebianEngine::Native {
+        ask("engine", format!("{:?}", source.engine).into());
+    }
+    for (key, asked) in [("scripts", source.scripts), ("dependencies", source.dependencies)] {
+        if !asked {
+            ask(key, false.into());
+        }
+    }
+    if !source.slices.is_empty() {
+        ask("slices", format!("{:?}", source.slices).into());
+    }
+    if !source.binaries.is_empty() {
+        ask("binaries", format!("{:?}", source.binaries).into());
+    }
     let told = told(source, recipe);
     if !told.is_empty() {
         asked["debian"]["in-image"] = told.into();

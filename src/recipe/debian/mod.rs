@@ -1,5 +1,6 @@
 //! `[from.debian]`: packages of Debian, Ubuntu and what is built like them.
 
+mod slice;
 mod words;
 
 use std::fmt;
@@ -10,7 +11,8 @@ use super::file::SECRET;
 use super::mistake::{Mistake, nearest};
 use super::shape::{ANY, Key, Keys, Shape, Words, itself, text};
 use super::value::{Item, Value};
-use super::words::Misfit;
+use super::words::{ImagePath, Misfit};
+pub use slice::SliceRequest;
 use words::{COMPONENT, DISTRIBUTION, SUITE, SUITE_OR_FOLDER};
 pub use words::{PackageRequest, RepositoryUrl, Snapshot};
 
@@ -35,8 +37,14 @@ pub struct DebianRequest {
     pub snapshot: Option<Snapshot>,
     /// What installs the packages.
     pub engine: DebianEngine,
-    /// Whether maintainer scripts run. Always true in this version.
+    /// Whether maintainer scripts run. Without, the image has files only, and no program of it runs while it is made.
     pub scripts: bool,
+    /// Whether what packages depend on comes too. Always true where scripts run.
+    pub dependencies: bool,
+    /// Packages of which only some files are kept.
+    pub slices: Vec<SliceRequest>,
+    /// Programs which, with all they need, are the only files that are kept. None for all files.
+    pub binaries: Vec<ImagePath>,
     /// A file of OpenPGP keys that may sign the archive, instead of the built-in ones.
     pub keyring: Option<PathBuf>,
     /// Mirrors of the archive, and further archives.
@@ -76,6 +84,10 @@ pub enum DebianVariant {
 pub enum DebianEngine {
     /// This program itself.
     Native,
+    /// The host's mmdebstrap, out of the locked packages.
+    Mmdebstrap,
+    /// The host's debootstrap, out of the locked packages.
+    Debootstrap,
 }
 
 /// A mirror of the distribution's archive (where it names no suites), or a further archive.
@@ -163,10 +175,29 @@ pub(super) static KEYS: Keys = Keys {
         },
         Key {
             name: "engine",
-            shape: Shape::Word(Words { known: &["native"], later: &["mmdebstrap", "debootstrap"] }),
-            about: "what installs the packages",
+            shape: Shape::Word(Words { known: &["native", "mmdebstrap", "debootstrap"], later: &[] }),
+            about: "what installs the packages; this program itself where it is not given",
         },
-        Key { name: "scripts", shape: Shape::Flag { only: Some(true) }, about: "run maintainer scripts" },
+        Key {
+            name: "scripts",
+            shape: Shape::Flag { only: None },
+            about: "run maintainer scripts; false for files only, without dpkg, on any machine",
+        },
+        Key {
+            name: "dependencies",
+            shape: Shape::Flag { only: None },
+            about: "install what packages depend on too; false takes only those that are named, with `scripts = false`",
+        },
+        Key {
+            name: "slices",
+            shape: Shape::Set(&Shape::Table(&slice::KEYS), slice::is_of),
+            about: "packages of which only some files are kept",
+        },
+        Key {
+            name: "binaries",
+            shape: Shape::Set(&Shape::Text(text::<ImagePath>("a path of the image")), itself),
+            about: "keep only these programs and what they need, with `scripts = false`",
+        },
         Key {
             name: "keyring",
             shape: Shape::Text(ANY),
@@ -178,7 +209,7 @@ pub(super) static KEYS: Keys = Keys {
             about: "mirrors and further archives",
         },
     ]],
-    later: &["slices"],
+    later: &[],
 };
 
 static REPOSITORY: Keys = Keys {
@@ -244,12 +275,14 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
     fields.demand("suite");
     let suite = fields.string("suite");
     let named = fields.string("distribution");
+    let scripts = fields.flag("scripts").unwrap_or(true);
     let variant = match fields.string("variant").as_deref() {
         Some("essential") => DebianVariant::Essential,
         Some("apt") => DebianVariant::Apt,
         Some("buildd") => DebianVariant::Buildd,
         Some("standard") => DebianVariant::Standard,
         Some("custom") => DebianVariant::Custom,
+        None if !scripts => DebianVariant::Custom,
         _ => DebianVariant::Minbase,
     };
     let packages = fields.list("packages").unwrap_or_default();
@@ -257,8 +290,20 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
     let updates = fields.flag("updates").unwrap_or(true);
     let recommends = fields.flag("recommends").unwrap_or(false);
     let snapshot = fields.text("snapshot");
-    fields.string("engine");
-    let scripts = fields.flag("scripts").unwrap_or(true);
+    check_scripts(&fields, scripts);
+    let engine_place = fields.place_of("engine");
+    let engine = match fields.string("engine").as_deref() {
+        Some("mmdebstrap") => DebianEngine::Mmdebstrap,
+        Some("debootstrap") => DebianEngine::Debootstrap,
+        _ => DebianEngine::Native,
+    };
+    if engine == DebianEngine::Debootstrap && matches!(variant, DebianVariant::Essential | DebianVariant::Custom) {
+        let what = format!("debootstrap makes nothing smaller than `minbase`, and the variant is `{variant}`");
+        fields.error(engine_place, Mistake::Clash(what, "choose another variant, or another engine"));
+    }
+    let dependencies = fields.flag("dependencies").unwrap_or(true) || scripts;
+    let slices = slice::read_all(&mut fields);
+    let binaries = fields.list("binaries").unwrap_or_default();
     let keyring = fields.local("keyring", "file", Path::is_file);
     let repositories: Vec<_> =
         fields.tables("repository", &REPOSITORY).into_iter().filter_map(read_repository).collect();
@@ -289,11 +334,32 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         updates,
         recommends,
         snapshot,
-        engine: DebianEngine::Native,
+        engine,
         scripts,
+        dependencies,
+        slices,
+        binaries,
         keyring,
         repositories,
     })
+}
+
+/// Writes down the keys that mean something only with scripts, or only without.
+fn check_scripts(fields: &Fields<'_>, scripts: bool) {
+    if scripts {
+        for (key, why) in [
+            ("dependencies", "scripts of packages use what they depend on"),
+            ("binaries", "dpkg's database would list files that are not there"),
+        ] {
+            if let Some(place) = fields.place_of(key) {
+                let what = format!("`{key}` goes with `scripts = false` alone: {why}");
+                fields.error(Some(place), Mistake::Clash(what, "add `scripts = false`, or leave the key out"));
+            }
+        }
+    } else if let Some(place) = fields.place_of("engine") {
+        let what = "an `engine` runs the scripts of packages, and `scripts = false` says that none run".to_owned();
+        fields.error(Some(place), Mistake::Clash(what, "leave out one of the two"));
+    }
 }
 
 fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {

@@ -37,6 +37,13 @@ pub(super) const COMPONENT: Text = Text { what: "a component", check: check_comp
 /// The name of a distribution.
 pub(super) const DISTRIBUTION: Text = Text { what: "a distribution", check: check_distribution };
 
+impl PackageRequest {
+    /// A package by its name alone.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), architecture: None, version: None, suite: None }
+    }
+}
+
 impl Snapshot {
     /// The moment as written.
     pub fn as_str(&self) -> &str {

@@ -6,13 +6,15 @@ use super::lay::{Accounts, Layout};
 use super::scripts::Scripts;
 use super::unpack::Unpacked;
 use super::version::Version;
-use super::{architecture_name, busybox, loader_cache, order};
+use super::{architecture_name, busybox, order};
 use crate::context::Context;
+use crate::elf::{self, CacheError};
 use crate::epoch::Epoch;
 use crate::lock::{ApkPin, LockedScripts};
+use crate::platform::Platform;
 use crate::report::Phase;
-use crate::sandbox::Settings;
-use crate::tree::{Inode, Tree, TreePath};
+use crate::sandbox::{Emulator, Settings};
+use crate::tree::{Content, Inode, Tree, TreePath};
 
 /// Installs `packages`, which are sorted by name, into a new tree.
 pub(super) fn install(
@@ -33,11 +35,17 @@ pub(super) fn install(
                 context.reporter.advance(Phase::Configure, 1);
             }
         }
-        LockedScripts::Sandbox => layout.tree = with_scripts(&mut layout, &mut packages, &order, epoch, context)?,
+        LockedScripts::Sandbox => {
+            layout.tree = with_scripts(&mut layout, &mut packages, &order, pin.platform, epoch, context)?
+        }
     }
     let mut tree = std::mem::take(&mut layout.tree);
     busybox::link(&mut tree, epoch)?;
-    loader_cache::write(&mut tree, pin.platform.architecture, epoch)?;
+    let unread = |CacheError { path, source }| ApkError::Content { path, source };
+    if let Some(cache) = elf::library_cache(&tree).map_err(unread)? {
+        let inode = Inode::file(0o644, Content::bytes(cache), ORIGIN).at(epoch);
+        database::put(&mut tree, "etc/ld.so.cache", inode)?;
+    }
     let installed: Vec<_> = order.iter().map(|place| &packages[*place]).zip(&layout.owned).collect();
     let folder = if merged { MERGED } else { PLAIN };
     database::write(&mut tree, folder, &installed, pin, architecture_name(pin.platform.architecture), epoch)?;
@@ -49,11 +57,13 @@ fn with_scripts(
     layout: &mut Layout,
     packages: &mut [Unpacked],
     order: &[usize],
+    platform: Platform,
     epoch: Epoch,
     context: &Context,
 ) -> Result<Tree, ApkError> {
     let size = packages.iter().map(|package| package.package.info.value("size").parse().unwrap_or(0)).sum::<u64>();
-    let settings = Settings { folder: context.store.temporary(), network: false, expected_size: size };
+    let emulator = Emulator::for_platform(platform)?;
+    let settings = Settings { folder: context.store.temporary(), network: false, expected_size: size, emulator };
     let session = context.sandbox.start(&settings)?;
     let mut scripts = Scripts::begin(session, &layout.tree, epoch)?;
     let mut accounts = Accounts::default();
@@ -127,8 +137,6 @@ fn skeleton(merged: bool) -> Result<Tree, ApkError> {
         database::put(&mut tree, path, Inode::directory(mode, ORIGIN))?;
     }
     let folder = if merged { MERGED } else { PLAIN };
-    for name in ["db", "exec"] {
-        database::put(&mut tree, &format!("{folder}/{name}"), Inode::directory(0o755, ORIGIN))?;
-    }
+    database::put(&mut tree, &format!("{folder}/db"), Inode::directory(0o755, ORIGIN))?;
     Ok(tree)
 }

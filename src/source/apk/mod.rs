@@ -24,7 +24,6 @@ mod fetch;
 mod install;
 mod keep;
 mod lay;
-mod loader_cache;
 mod order;
 mod resolve;
 mod scripts;

@@ -1,10 +1,11 @@
 //! Running the scripts of packages in the sandbox, in apk's order and with its arguments (apk-tools' `src/package.c`,
 //! `apk_ipkg_run_script`).
 
+use globset::{GlobBuilder, GlobMatcher};
+
 use super::database::ORIGIN;
 use super::error::ApkError;
 use super::lay::{Accounts, Layout};
-use super::loader_cache::glob;
 use super::unpack::Unpacked;
 use crate::epoch::Epoch;
 use crate::sandbox::{Session, Step};
@@ -108,4 +109,9 @@ impl Scripts {
         environment.push(("SOURCE_DATE_EPOCH".to_owned(), time.to_string()));
         Step { command, environment, folder: "/".to_owned(), time, network: false, secrets: Vec::new() }
     }
+}
+
+/// A pattern whose `*` stays within a folder.
+fn glob(pattern: &str) -> Option<GlobMatcher> {
+    GlobBuilder::new(pattern).literal_separator(true).build().ok().map(|glob| glob.compile_matcher())
 }

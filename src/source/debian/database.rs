@@ -36,6 +36,9 @@ const FIELD_ORDER: [&str; 23] = [
     "Enhances",
 ];
 
+/// Where the packages are.
+pub(super) const STATUS: &str = "var/lib/dpkg/status";
+
 /// Members of a package's control archive that dpkg does not keep in `info`.
 const NOT_KEPT: [&str; 1] = ["control"];
 

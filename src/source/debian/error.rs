@@ -11,6 +11,8 @@ use super::release::ReleaseError;
 use super::solve::SolveError;
 use crate::archive::ArchiveError;
 use crate::digest::Digest;
+use crate::elf::{CacheError, ElfError};
+use crate::epoch::Epoch;
 use crate::http::HttpError;
 use crate::openpgp::{KeyringError, SignatureError};
 use crate::recipe::Said;
@@ -91,6 +93,46 @@ pub enum InstallError {
         /// Why not.
         source: TreeError,
     },
+    /// A slice keeps what its package does not have.
+    #[error("cannot keep `{pattern}` of the package {package}: it has no such file")]
+    #[diagnostic(help("`dpkg -L {package}` lists its files; the paths in `slices` may have `*` and `**`"))]
+    EmptySlice {
+        /// The package.
+        package: String,
+        /// What should be kept.
+        pattern: String,
+    },
+    /// A program that the recipe names is not there.
+    #[error("cannot keep the program `{path}`: no package has it")]
+    #[diagnostic(help("add the package that has it to `packages`, or correct its path in `binaries`"))]
+    NoProgram {
+        /// Its path.
+        path: String,
+    },
+    /// A program cannot be read.
+    #[error("cannot find out what `{path}` needs")]
+    Program {
+        /// Its path.
+        path: TreePath,
+        /// Why not.
+        source: ElfError,
+    },
+    /// An engine of the host did not do it.
+    #[error("cannot install packages by {engine}: {reason}")]
+    #[diagnostic(help(
+        "`apt-get install {engine}` installs it; debootstrap has to be run as root; without `engine`, rootsmith installs \
+         packages by itself"
+    ))]
+    Engine {
+        /// The program.
+        engine: &'static str,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The loader's cache cannot be written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Cache(#[from] CacheError),
     /// Links in the tree lead in circles.
     #[error("cannot find the place of a file of package {package}")]
     Unresolved {
@@ -112,6 +154,18 @@ pub enum FetchError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Install(#[from] InstallError),
+    /// A .deb cannot be read.
+    #[error("cannot unpack package {package}, `{path}`")]
+    Package {
+        /// The package, its version and architecture.
+        package: String,
+        /// Where it is in the repository.
+        path: String,
+        /// Why not.
+        #[source]
+        #[diagnostic_source]
+        source: PackageFileError,
+    },
     /// A keyring of the recipe is not the one that was locked.
     #[error("no keyring of the recipe is the one that the lock has for `{path}`, {expected}")]
     #[diagnostic(help("a keyring was changed since: `rootsmith lock --update RECIPE` takes the new one"))]
@@ -218,6 +272,22 @@ pub enum ResolveError {
         /// The suite.
         suite: String,
     },
+    /// A mirror gives an older state than before.
+    #[error("the suite `{suite}` at {address} is of {date}, older than what was there before, of {seen}")]
+    #[diagnostic(help(
+        "the mirror was set back, or somebody on the way holds back what is newer: try another mirror with \
+             `--mirror URL`; `rootsmith build --fresh` takes the older state where that is wanted"
+    ))]
+    SetBack {
+        /// The suite.
+        suite: String,
+        /// Where it was read.
+        address: String,
+        /// The date of its Release file.
+        date: Epoch,
+        /// The date of the newest that was seen there.
+        seen: Epoch,
+    },
     /// A mirror gives another suite.
     #[error("the archive gives the suite `{found}` where `{asked}` was asked for")]
     #[diagnostic(help(
@@ -235,6 +305,13 @@ pub enum ResolveError {
     NotChosen {
         /// The name.
         name: String,
+    },
+    /// A slice of a package that is not there.
+    #[error("cannot keep a slice of `{package}`: no such package is installed")]
+    #[diagnostic(help("add it to `packages`, or correct its name in `slices`"))]
+    SliceOfNothing {
+        /// The package.
+        package: String,
     },
     /// A package index cannot be read.
     #[error("cannot read {what}")]

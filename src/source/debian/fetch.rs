@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use super::FetchError;
 use super::apt_state;
 use super::install::{self, Surroundings};
 use super::unpack::{self, Candidate, Unpacked};
+use super::{FetchError, InstallError, engine, files, part};
 use crate::archive::What;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::http::{Job, address_in};
-use crate::lock::{DebianPin, LockedPackage};
+use crate::lock::{DebianPin, Installer, LockedPackage};
 use crate::report::{Phase, Unit};
+use crate::sandbox::Emulator;
 use crate::source::Rootfs;
 use crate::store::Blob;
 use crate::tree::TreePath;
@@ -34,22 +35,37 @@ pub fn fetch(
     drops: Drops<'_>,
     context: &Context,
 ) -> Result<Rootfs, FetchError> {
+    // What cannot be done on this machine is found out before anything is downloaded.
+    let emulator = match pin.installer {
+        Installer::Files => None,
+        _ => Emulator::for_platform(pin.platform).map_err(InstallError::from)?,
+    };
     let candidates = download(pin, mirrors, drops, context)?;
     let newest = candidates.iter().map(|candidate| candidate.unpacked.date).max();
     let epoch = context.epoch.or(newest).unwrap_or_default();
     let count = candidates.len();
     let architecture = pin.platform.architecture.debian_name();
+    if pin.installer == Installer::Files {
+        let tree = files::install(candidates, pin, epoch, &*context.reporter)?;
+        let summary = format!("files of {count} packages of {} {}", pin.distribution, pin.suite);
+        return Ok(Rootfs { tree, epoch, summary });
+    }
     let around = Surroundings {
         sandbox: &context.sandbox,
         store: &context.store,
         reporter: &*context.reporter,
         epoch,
+        emulator,
         architecture,
         merged_usr: merges_usr(&candidates),
     };
     context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
-    let mut tree = install::install(candidates, &around)?;
+    let mut tree = match pin.installer {
+        Installer::Mmdebstrap | Installer::Debootstrap => engine::install(&candidates, pin, epoch, context)?,
+        _ => install::install(candidates, &around)?,
+    };
     context.reporter.end(Phase::Configure, &format!("{count} packages"));
+    part::cut_installed(&mut tree, pin, &*context.reporter)?;
     apt_state::write(pin, keyrings, &mut tree, epoch)?;
     Ok(Rootfs { tree, epoch, summary: format!("{count} packages of {} {}", pin.distribution, pin.suite) })
 }
@@ -71,7 +87,7 @@ pub(super) fn download(
     let unpacked: Mutex<Vec<Option<Candidate>>> = Mutex::new(packages.iter().map(|_| None).collect());
     let each = |index: usize, file: Blob| {
         let package = packages[index];
-        let contents = unpack::unpack(&file, store, drops)?;
+        let contents = unpack::unpack(&file, store, drops).map_err(|error| named(package, error))?;
         check(package, &contents)?;
         let candidate = Candidate { unpacked: contents, file, essential: package.essential };
         unpacked.lock().expect("no thread panics while it holds the packages")[index] = Some(candidate);
@@ -94,6 +110,18 @@ fn job(package: &LockedPackage, mirrors: &Mirrors) -> Job {
         candidates: addresses.map(|mirror| address_in(mirror, &package.path)).collect(),
         digest: package.sha256,
         size: package.size,
+    }
+}
+
+/// The error of a package, which knows no more than its place in the store, with the package's name.
+fn named(package: &LockedPackage, error: InstallError) -> FetchError {
+    match error {
+        InstallError::File(source) => FetchError::Package {
+            package: format!("{} {} ({})", package.name, package.version, package.architecture),
+            path: package.path.clone(),
+            source,
+        },
+        other => other.into(),
     }
 }
 

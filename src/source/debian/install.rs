@@ -17,7 +17,7 @@ use super::scripts::{self, StandIns};
 use super::unpack::{Candidate, Unpacked};
 use crate::epoch::Epoch;
 use crate::report::{Phase, Reporter};
-use crate::sandbox::{self, Sandbox, Session, Settings};
+use crate::sandbox::{self, Emulator, Sandbox, Session, Settings};
 use crate::store::Store;
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
@@ -33,6 +33,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) store: &'a Store,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) epoch: Epoch,
+    /// What runs the image's programs, where the kernel does not by itself.
+    pub(super) emulator: Option<Emulator>,
     /// dpkg's name of the image's architecture.
     pub(super) architecture: &'a str,
     /// Whether `/bin` and the like are links into `/usr`.
@@ -54,7 +56,12 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     write_database(&mut layout, &first, &Existing::default(), around.epoch)?;
     let stand_ins = StandIns::put(&mut layout.tree);
 
-    let settings = Settings { folder: around.store.temporary(), network: false, expected_size: size };
+    let settings = Settings {
+        folder: around.store.temporary(),
+        network: false,
+        expected_size: size,
+        emulator: around.emulator.clone(),
+    };
     let mut session = around.sandbox.start(&settings)?;
     tracing::debug!("the sandbox is {}", session.door());
     session.put(layout.tree.entries())?;
@@ -137,6 +144,10 @@ impl Second<'_> {
         let mut existing = Existing::read(self.session, &packages)?;
         existing.read_losers(self.session, &mut packages, std::mem::take(&mut self.layout.taken))?;
         paths.append(&mut write_database(self.layout, &packages, &existing, self.around.epoch)?);
+        // Folders that no package ships were made in the tree with what is in them.
+        let above = |path: &TreePath| std::iter::successors(path.parent(), TreePath::parent).collect::<Vec<_>>();
+        let folders: Vec<TreePath> = paths.iter().flat_map(above).collect();
+        paths.extend(folders);
         let wanted = |path: &TreePath| paths.contains(path);
         self.session.put(self.layout.tree.entries().filter(|entry| wanted(entry.path)))?;
         Ok(())
@@ -330,7 +341,7 @@ const FOLDERS: [&str; 10] = [
 ];
 
 /// Directories of the root that are links into /usr, by architecture.
-fn merged(architecture: &str) -> &'static [&'static str] {
+pub(super) fn merged(architecture: &str) -> &'static [&'static str] {
     match architecture {
         "amd64" | "loong64" | "mips64el" | "ppc64" | "ppc64el" => &["bin", "lib", "lib64", "sbin"],
         _ => &["bin", "lib", "sbin"],

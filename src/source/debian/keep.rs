@@ -35,6 +35,20 @@ pub(super) fn moving<'a>(solution: &Solution<'a>, names: &[String]) -> Result<BT
     }
 }
 
+/// What packages of a solution depend on and the solution does not have, as the index writes it. Sorted.
+pub(super) fn unmet(solution: &Solution<'_>) -> Vec<String> {
+    let has = |relation: &Relation<'_>| solution.packages.iter().any(|chosen| meets(chosen.record, relation));
+    let mut unmet = BTreeSet::new();
+    for record in solution.packages.iter().map(|chosen| chosen.record) {
+        for group in [record.pre_depends(), record.depends()].into_iter().flat_map(relation::groups).flatten() {
+            if !group.iter().any(has) {
+                unmet.extend(group.first().map(|relation| relation.name.to_owned()));
+            }
+        }
+    }
+    unmet.into_iter().collect()
+}
+
 /// The entry of the same package in an earlier pin.
 pub(super) fn locked<'p>(pin: &'p DebianPin, record: Record<'_>) -> Option<&'p LockedPackage> {
     let same =

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use super::archives::{self, Archive};
-use super::solve::{self, PREFERRED, Pin as WantedPin, Repository, Request, Variant};
+use super::solve::{self, PREFERRED, Pin as WantedPin, Repository, Request, Solution, Variant};
 use super::suite::{self, Suite};
 use super::{Mirrors, ResolveError, Unresolved, keep};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::lock::{AptKeyring, AptSource, DebianPin, LockedPackage, LockedRepository};
+use crate::lock::{AptKeyring, AptSource, DebianPin, Installer, LockedPackage, LockedRepository, LockedSlice};
 use crate::platform::Platform;
-use crate::recipe::{DebianRequest, DebianVariant, PackageRequest};
+use crate::recipe::{DebianEngine, DebianRequest, DebianVariant, PackageRequest, SliceRequest};
 use crate::report::{Phase, Unit};
 
 /// The priority of suites that are read only for packages that are asked of them by name: that of backports in apt, which
@@ -43,7 +43,10 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<DebianPin, Unres
     let archives = archives::of(request, platform);
     let suites = read(&archives, request, architecture, mirrors, now, context)?;
     context.reporter.begin(Phase::Resolve, None, Unit::Items);
-    let pin = choose(request, extra, platform, keeping, &archives, &suites)?;
+    let (pin, unmet) = choose(request, extra, platform, keeping, &archives, &suites)?;
+    if !unmet.is_empty() {
+        context.reporter.note(&format!("left out, although packages depend on it: {}", unmet.join(", ")));
+    }
     context.reporter.end(Phase::Resolve, &format!("{} packages", pin.packages.len()));
     Ok(pin)
 }
@@ -85,7 +88,7 @@ fn choose(
     keeping: Option<(&DebianPin, &[String])>,
     archives: &[Archive],
     suites: &[Suite],
-) -> Result<DebianPin, ResolveError> {
+) -> Result<(DebianPin, Vec<String>), ResolveError> {
     let aliases: Vec<Vec<&str>> = suites.iter().map(|suite| aliases(suite)).collect();
     let indexes: Vec<(usize, Repository<'_>)> = suites
         .iter()
@@ -119,7 +122,9 @@ fn choose(
         recommends: request.recommends,
         preferred: &PREFERRED,
     };
-    let solution = solve::solve(&asked, &repositories)?;
+    let solution =
+        if request.dependencies { solve::solve(&asked, &repositories)? } else { solve::choose(&asked, &repositories)? };
+    check_slices(request, &solution)?;
     let moving = match keeping {
         Some((_, names)) => Some(keep::moving(&solution, names)?),
         None => None,
@@ -146,16 +151,44 @@ fn choose(
             security: security.contains(&(record.name(), record.version().as_str())),
         }
     });
+    let unmet = if request.dependencies { Vec::new() } else { keep::unmet(&solution) };
     let (sources, keyrings) = sources(archives, suites)?;
-    Ok(DebianPin {
+    let pin = DebianPin {
         platform,
         distribution: request.distribution.to_string(),
         suite: request.suite.clone(),
+        installer: installer(request),
+        binaries: request.binaries.iter().map(|path| path.as_str().to_owned()).collect(),
+        slices: request.slices.iter().map(slice).collect(),
         repositories: suites.iter().map(|suite| locked(suite, request, archives)).collect(),
         packages: packages.collect(),
         sources,
         keyrings,
-    })
+    };
+    Ok((pin, unmet))
+}
+
+/// A slice of a package that is not chosen would keep nothing.
+fn check_slices(request: &DebianRequest, solution: &Solution<'_>) -> Result<(), ResolveError> {
+    let chosen = |slice: &&SliceRequest| solution.packages.iter().any(|chosen| chosen.record.name() == slice.package);
+    match request.slices.iter().find(|slice| !chosen(slice)) {
+        Some(slice) => Err(ResolveError::SliceOfNothing { package: slice.package.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn installer(request: &DebianRequest) -> Installer {
+    match request.engine {
+        _ if !request.scripts => Installer::Files,
+        DebianEngine::Native => Installer::Native,
+        DebianEngine::Mmdebstrap => Installer::Mmdebstrap,
+        DebianEngine::Debootstrap => Installer::Debootstrap,
+    }
+}
+
+fn slice(slice: &SliceRequest) -> LockedSlice {
+    let keep = slice.keep.iter().map(|pattern| pattern.as_str().to_owned());
+    LockedSlice { package: slice.package.clone(), keep: keep.collect() }
 }
 
 fn aliases(suite: &Suite) -> Vec<&str> {

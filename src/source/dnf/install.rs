@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::epoch::Epoch;
 use crate::inventory::rpm::header::tag;
 use crate::lock::{DnfPin, LockedRpm};
-use crate::sandbox::{Ended, Settings, Step};
+use crate::sandbox::{Emulator, Ended, Settings, Step};
 use crate::store::Blob;
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
@@ -78,6 +78,7 @@ pub(super) fn install(
         folder: context.store.temporary(),
         network: false,
         expected_size: parcels.iter().map(|parcel| parcel.installed_size.saturating_add(parcel.file.size)).sum(),
+        emulator: Emulator::for_platform(pin.platform)?,
     };
     let mut session = context.sandbox.start(&settings)?;
     tracing::debug!("the sandbox is {}", session.door());

@@ -19,6 +19,8 @@ pub enum Need {
     Doors,
     /// A machine whose programs are those of x86-64.
     Amd64,
+    /// A kernel that is not older.
+    Linux(u32, u32),
     /// Real packages and the like, at this path in the folder of test data.
     Data(&'static str),
 }
@@ -60,6 +62,7 @@ impl Need {
             }
             Self::Doors => [Self::Root, Self::Tester, Self::Program("setpriv")].iter().all(Self::is_met),
             Self::Amd64 => cfg!(target_arch = "x86_64"),
+            Self::Linux(major, minor) => kernel() >= (*major, *minor),
             Self::Data(path) => data().join(path).exists(),
         }
     }
@@ -76,6 +79,7 @@ impl fmt::Display for Need {
                 f.write_str("root with CAP_SYS_ADMIN, the user `tester` with subordinate ids, and `setpriv`")
             }
             Self::Amd64 => f.write_str("an x86-64 machine"),
+            Self::Linux(major, minor) => write!(f, "Linux {major}.{minor} or newer"),
             Self::Data(path) => write!(f, "`{path}` in the folder that ROOTSMITH_TEST_DATA names"),
         }
     }
@@ -97,6 +101,13 @@ pub fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(|folder| Path::new(folder).to_owned()));
     folders.map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// The version of the running kernel.
+fn kernel() -> (u32, u32) {
+    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = text.split(|character: char| !character.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// Whether this process is root and may mount: bit 21 of its effective capabilities (capabilities(7)).

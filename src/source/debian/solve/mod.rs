@@ -156,6 +156,22 @@ pub fn solve<'a>(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> R
     Ok(Solution { packages })
 }
 
+/// Chooses exactly what the variant and the names of a request say, and nothing that these depend on.
+pub fn choose<'a>(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> Result<Solution<'a>, SolveError> {
+    let universe = Universe::new(request.architecture, repositories)?;
+    let roots = wanted::roots(&universe, request)?;
+    let chosen = |root: &Root<'a>| Chosen {
+        record: universe.record(root.versions[0]),
+        repository: universe.package(root.versions[0]).repository,
+        automatic: false,
+        essential_stage: root.reason == Reason::Essential,
+        reason: root.reason,
+    };
+    let mut packages: Vec<_> = roots.iter().map(chosen).collect();
+    packages.sort_by_key(|chosen| chosen.record.name());
+    Ok(Solution { packages })
+}
+
 fn stage(
     universe: &mut Universe<'_>,
     roots: &[Root<'_>],
