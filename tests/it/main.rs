@@ -33,6 +33,7 @@ mod import;
 mod import_safety;
 mod noble;
 mod oci;
+mod packages;
 mod peer;
 mod recipes;
 mod registry;

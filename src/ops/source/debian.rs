@@ -11,7 +11,7 @@ use crate::lock::{DebianPin, Lock};
 use crate::platform::Platform;
 use crate::recipe::{DebianEngine, DebianRequest, PathRules, Recipe};
 use crate::source::Rootfs;
-use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unresolved, archives};
+use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unresolved, archives, local};
 
 /// All that decides which packages are chosen, and what the image's own apt is told.
 pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
@@ -38,6 +38,12 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
     });
     // Only what is asked for is there, so that locks of earlier versions stay good.
     let mut ask = |key: &str, value: Value| asked["debian"][key] = value;
+    if !source.local.is_empty() {
+        ask("local", json!(local::controls(&source.local)));
+    }
+    if !source.lists.is_empty() {
+        ask("lists", json!(source.lists.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    }
     if source.engine != DebianEngine::Native {
         ask("engine", format!("{:?}", source.engine).into());
     }
@@ -57,6 +63,11 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
         asked["debian"]["in-image"] = told.into();
     }
     asked
+}
+
+/// What a root filesystem is made of that is not in the lock.
+pub(super) fn unlocked(source: &DebianRequest) -> Value {
+    json!(local::digests(&source.local))
 }
 
 /// What the image's own apt is told beyond the distribution's own: addresses, and the keys that are in the image for them.
@@ -112,7 +123,7 @@ pub(super) fn fetch(
     archives::add_dated(pin, &mut mirrors);
     let rules = PathRules::new(&recipe.prune);
     let keyrings = keyrings(request);
-    Ok(debian::fetch(pin, &mirrors, &keyrings, &|path| rules.drops(path.as_bytes()), context)?)
+    Ok(debian::fetch(pin, &request.local, &mirrors, &keyrings, &|path| rules.drops(path.as_bytes()), context)?)
 }
 
 /// Where the archives are reached, with the logins of the recipe's own in their addresses: those are shown nowhere. Without
