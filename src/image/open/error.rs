@@ -13,6 +13,11 @@ use crate::tree::{PathError, ResolveError};
 pub enum OpenError {
     /// The file system said no.
     #[error("cannot {what} `{}`", path.display())]
+    #[diagnostic(help("{}", if *what == "decompress" {
+        "the file is damaged, or not all of it is there: fetch it again"
+    } else {
+        "see that it is there, and that you may read it"
+    }))]
     Io {
         /// What was to be done: `open`.
         what: &'static str,
