@@ -288,7 +288,8 @@ fn logins_reach_the_archive_and_nothing_else() {
             assert!(!holds(&fs::read(entry.path()).unwrap()), "{}", entry.path().display());
         }
     }
-    // With everything in the store nobody has to log in.
+    // With everything in the store nobody has to log in, with or without the network.
+    assert_eq!(build(&workspace, &["--fresh"]).digest(), image.digest);
     assert_eq!(build(&workspace, &["--frozen", "--fresh"]).digest(), image.digest);
     let updated = workspace.rootsmith(["lock", "--update", "toy.toml", "--secret", "id=vendor,src=secret"]);
     updated.succeeded();
