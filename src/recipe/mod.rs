@@ -37,8 +37,8 @@ use std::sync::Arc;
 pub use apk::{ApkPackage, ApkPlace, ApkRepository, ApkRequest, ApkScripts};
 pub use archive::{ArchiveInput, ArchivePlace, ArchiveRequest, ArchiveUrl};
 pub use debian::{
-    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, SliceRequest,
-    Snapshot, Trust,
+    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageList, PackageRequest, Repository, RepositoryUrl,
+    SliceRequest, Snapshot, Trust,
 };
 pub use dnf::{
     DatabaseFormat, DnfRepository, DnfRequest, DnfShape, KeySources, ModuleStream, RepositoryPlace, RpmDistribution,
@@ -181,7 +181,11 @@ impl Recipe {
             FileKind::CopyByPlatform(paths) => paths.values().cloned().collect(),
             _ => Vec::new(),
         });
-        copied.chain(self.certificates.iter().cloned()).collect()
+        let packages = match &self.source {
+            SourceRequest::Debian(debian) => debian.local.as_slice(),
+            _ => &[],
+        };
+        copied.chain(self.certificates.iter().cloned()).chain(packages.iter().cloned()).collect()
     }
 }
 
