@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::golden;
 use crate::support::archive::{self, Suite};
 use crate::support::deb::Package;
+use crate::support::registry::Registry;
 use crate::support::require::{Need, require};
 use crate::support::workspace::Workspace;
 
@@ -237,4 +238,36 @@ fn an_index_is_verified_with_all_its_platforms() {
     let less = verify();
     less.failed_with(1);
     assert!(less.stdout.contains("the images are the same; the index that names them is not"), "{}", less.stdout);
+}
+
+#[test]
+fn images_of_a_registry_are_compared_verified_and_explained() {
+    let workspace = Workspace::new();
+    let recipe = |content: &str| {
+        let text = format!(
+            "name = \"remote\"\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n[from.scratch]\n[[file]]\npath = \"/a\"\n\
+             content = \"{content}\"\n"
+        );
+        workspace.write("remote.toml", &text);
+    };
+    let registry = Registry::start();
+    let image = format!("docker://{}/team/remote:1", registry.address());
+    recipe("x");
+    let digest = workspace.rootsmith(["build", "remote.toml", "-o", "oci:out", "--progress", "none"]).digest();
+    workspace.rootsmith(["push", "oci:out", &image, "--progress", "none"]).succeeded();
+    let verify = || workspace.rootsmith(["verify", &image, "--recipe", "remote.toml", "--progress", "none"]);
+    assert_eq!(verify().digest(), digest);
+    let platform = ["--platform", "linux/arm64", "--progress", "none"];
+    let same = workspace.rootsmith(["diff", "oci:out", &image].iter().copied().chain(platform));
+    same.succeeded();
+    assert!(same.stdout.contains(&format!("+++ {image} (")), "{}", same.stdout);
+    let explained = workspace.rootsmith(["explain", "/a", "--image", &image].iter().copied().chain(platform));
+    assert!(explained.succeeded().stdout.contains("in layer 1 of 1"), "{}", explained.stdout);
+    recipe("y");
+    verify().failed_with(1);
+    let missing = image.replace("team/remote", "team/nothing");
+    workspace.rootsmith(["diff", "oci:out", &missing, "--progress", "none"]).failed_with(4).says("team/nothing");
+    let left: Vec<_> = fs::read_dir(workspace.path("store")).unwrap().flatten().map(|entry| entry.path()).collect();
+    let images = left.iter().flat_map(|path| walkdir::WalkDir::new(path).into_iter().flatten());
+    assert!(!images.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("image-")), "{left:?}");
 }

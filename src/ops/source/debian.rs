@@ -9,7 +9,7 @@ use crate::error::{Error, Placed};
 use crate::http;
 use crate::lock::{DebianPin, Lock};
 use crate::platform::Platform;
-use crate::recipe::{DebianEngine, DebianRequest, PathRules, Recipe};
+use crate::recipe::{DebianEngine, DebianRequest, PathRules, Recipe, Repository};
 use crate::source::Rootfs;
 use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unresolved, archives, local};
 
@@ -94,7 +94,8 @@ pub(super) fn resolve(
     keeping: Option<(&Lock, &[String])>,
     context: &Context,
 ) -> Result<DebianPin, Error> {
-    let mirrors = reached(request, platform, options, context)?;
+    check_logins(request, options)?;
+    let mirrors = reached(request, platform, options)?;
     let keeping = keeping.and_then(|(old, names)| Some((old.debian(platform)?, names)));
     let extra = recipe.harden.packages();
     let what = Resolve { request, extra: &extra, platform, mirrors: &mirrors, now: options.now, keeping };
@@ -119,7 +120,7 @@ pub(super) fn fetch(
     context: &Context,
 ) -> Result<Rootfs, Error> {
     let pin = lock.debian(platform).ok_or(Error::EmptyLock)?;
-    let mut mirrors = reached(request, platform, options, context)?;
+    let mut mirrors = reached(request, platform, options)?;
     archives::add_dated(pin, &mut mirrors);
     let rules = PathRules::new(&recipe.prune);
     let keyrings = keyrings(request);
@@ -127,19 +128,13 @@ pub(super) fn fetch(
 }
 
 /// Where the archives are reached, with the logins of the recipe's own in their addresses: those are shown nowhere. Without
-/// the network no login is needed.
-pub(super) fn reached(
-    request: &DebianRequest,
-    platform: Platform,
-    options: &LockOptions,
-    context: &Context,
-) -> Result<Mirrors, Error> {
+/// its secret an archive is asked without a login: what is in the store needs none.
+pub(super) fn reached(request: &DebianRequest, platform: Platform, options: &LockOptions) -> Result<Mirrors, Error> {
     let mut mirrors = archives::mirrors(request, platform, &options.mirrors);
-    for repository in request.repositories.iter().filter(|_| !context.http.is_offline()) {
+    for repository in &request.repositories {
         let Some(id) = &repository.login else { continue };
+        let Some(secret) = options.secrets.get(id) else { continue };
         let url = repository.url.as_str();
-        let missing = || Error::MissingLogin { id: id.clone(), url: url.to_owned() };
-        let secret = options.secrets.get(id).ok_or_else(missing)?;
         let wrong = || Error::NoLogin { id: id.clone(), url: url.to_owned() };
         let with = http::with_login(url, &String::from_utf8_lossy(secret)).ok_or_else(wrong)?;
         for address in mirrors.values_mut().flatten().filter(|address| *address == url) {
@@ -147,6 +142,15 @@ pub(super) fn reached(
         }
     }
     Ok(mirrors)
+}
+
+/// Says no where a login is missing that is needed for certain: indexes are always asked for anew.
+fn check_logins(request: &DebianRequest, options: &LockOptions) -> Result<(), Error> {
+    let missing = |repository: &Repository| {
+        let id = repository.login.clone().filter(|id| !options.secrets.contains_key(id))?;
+        Some(Error::MissingLogin { id, url: repository.url.as_str().to_owned() })
+    };
+    request.repositories.iter().find_map(missing).map_or(Ok(()), Err)
 }
 
 /// The recipe's files of keys. One that cannot be read is missed where it is needed.

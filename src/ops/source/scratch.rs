@@ -62,7 +62,7 @@ pub(super) fn fetch(
         return Ok(scratch::rootfs(parts(request, recipe), context.epoch.unwrap_or_default()));
     };
     let pin = lock.debian(platform).ok_or(Error::EmptyLock)?;
-    let mut mirrors = debian::reached(archive, platform, options, context)?;
+    let mut mirrors = debian::reached(archive, platform, options)?;
     archives::add_dated(pin, &mut mirrors);
     let packages = extract(pin, &mirrors, context)?;
     let tini = packages.into_iter().find(|package| package.name == TINI).ok_or(Error::EmptyLock)?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
@@ -40,12 +40,7 @@ impl Served {
     }
 }
 
-fn answer(
-    mut stream: TcpStream,
-    folder: &PathBuf,
-    login: Option<&str>,
-    log: &Mutex<Vec<String>>,
-) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, folder: &Path, login: Option<&str>, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     let target = first.split(' ').nth(1).unwrap_or_default().to_owned();
