@@ -12,12 +12,15 @@ use crate::http::HttpError;
 use crate::image::{ChangeError, ImageError, OpenError, ParsePortError};
 use crate::inventory::InventoryError;
 use crate::lock::LockError;
-use crate::oci::ParseReferenceError;
+use crate::oci::{OciError, ParseReferenceError};
 use crate::pass::PassError;
 use crate::recipe::{Misfit, RecipeErrors};
+use crate::registry::RegistryError;
 use crate::sandbox::SandboxError;
 use crate::source::apk::ApkError;
 use crate::source::archive::ArchiveSourceError;
+use crate::source::debian::index::IndexError;
+use crate::source::debian::package_file::PackageFileError;
 use crate::source::debian::{FetchError, InstallError, ResolveError};
 use crate::source::dnf::DnfError;
 use crate::source::host::CaptureError;
@@ -65,6 +68,23 @@ pub enum Error {
     Compare {
         /// Which content cannot be read, and why not.
         source: std::io::Error,
+    },
+    /// A registry.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Registry(#[from] RegistryError),
+    /// A document of an image that is taken elsewhere.
+    #[error("the image has a document that cannot be used")]
+    Document(#[from] OciError),
+    /// The Docker engine does not give an image.
+    #[error("cannot take `{name}` from the Docker engine")]
+    Engine {
+        /// The image.
+        name: String,
+        /// Why not.
+        #[source]
+        #[diagnostic_source]
+        source: EngineError,
     },
     /// Files cannot be compared, or looked at.
     #[error("cannot read the files")]
@@ -267,12 +287,16 @@ impl Error {
             Self::Placed(placed) => of_resolve(&placed.error),
             Self::Fetch(FetchError::Http(error)) => of_http(error),
             Self::Fetch(FetchError::Install(error)) => of_install(error),
-            Self::Fetch(FetchError::OtherPackage { .. }) => Blame::Upstream,
+            Self::Fetch(FetchError::Package { source: PackageFileError::Read { .. }, .. }) => Blame::Machine,
+            Self::Fetch(FetchError::Package { .. } | FetchError::OtherPackage { .. }) => Blame::Upstream,
             Self::Apk(error) => of_apk(error),
             Self::Dnf(error) => of_dnf(error),
             Self::Capture(error) => of_capture(error),
             Self::Report { .. } => Blame::Machine,
             Self::OciImage(error) => of_oci_image(error),
+            Self::Registry(error) => of_registry(error),
+            Self::Document(_) => Blame::Upstream,
+            Self::Engine { source: EngineError::Talk { .. }, .. } => Blame::Machine,
             Self::Sandbox(error) => of_sandbox(error),
             Self::ArchiveSource(error) => of_archive(error),
             Self::Open { source: OpenError::Temporary { .. }, .. } => Blame::Machine,
@@ -324,7 +348,8 @@ fn of_resolve(error: &ResolveError) -> Blame {
         | ResolveError::BadKeyring { .. }
         | ResolveError::NoKeys { .. }
         | ResolveError::SliceOfNothing { .. } => Blame::Input,
-        ResolveError::NoSuite { .. } | ResolveError::Packages(_) | ResolveError::NotChosen { .. } => Blame::Input,
+        ResolveError::NoSuite { .. } | ResolveError::NotChosen { .. } => Blame::Input,
+        ResolveError::Packages(IndexError::NoComponent { .. } | IndexError::NoArchitecture { .. }) => Blame::Input,
         _ => Blame::Upstream,
     }
 }
@@ -347,6 +372,7 @@ fn of_install(error: &InstallError) -> Blame {
 fn of_oci_image(error: &OciImageError) -> Blame {
     match error {
         OciImageError::Store(error) => of_store(error),
+        OciImageError::Registry { source, .. } => of_registry(source),
         OciImageError::Engine { source: EngineError::Talk { .. }, .. } => Blame::Machine,
         OciImageError::Open { source, .. } => match source {
             OpenError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Blame::Input,
@@ -359,6 +385,17 @@ fn of_oci_image(error: &OciImageError) -> Blame {
         OciImageError::Changed { .. } | OciImageError::Damaged { .. } => Blame::Upstream,
         OciImageError::Read { .. } | OciImageError::Unpack { .. } | OciImageError::Document(_) => Blame::Upstream,
         _ => Blame::Input,
+    }
+}
+
+/// What a registry refuses or gets wrong is its affair; files of logins and configuration are the user's.
+fn of_registry(error: &RegistryError) -> Blame {
+    match error {
+        RegistryError::Store(error) => of_store(error),
+        RegistryError::Http(error) => of_http(error),
+        error if error.is_input() => Blame::Input,
+        error if error.is_local() => Blame::Machine,
+        _ => Blame::Upstream,
     }
 }
 
@@ -408,7 +445,11 @@ fn of_apk(error: &ApkError) -> Blame {
 
 /// A command of the image that fails is the recipe's affair; all else is the machine's.
 fn of_sandbox(error: &SandboxError) -> Blame {
-    if matches!(error, SandboxError::Program { .. }) { Blame::Input } else { Blame::Machine }
+    match error {
+        SandboxError::Program { .. } => Blame::Input,
+        SandboxError::Store(error) => of_store(error),
+        _ => Blame::Machine,
+    }
 }
 
 #[cfg(test)]

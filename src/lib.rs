@@ -37,7 +37,7 @@
 //! | 0 | [`digest`] [`platform`] [`epoch`] [`interrupt`] [`package`] [`report`] | the words |
 //! | 1 | [`tree`] [`oci`] [`recipe`] [`store`] | files as data, documents, recipes, blobs |
 //! | 2 | [`archive`] [`lock`] [`http`] [`engine`] [`openpgp`] [`sandbox`] [`elf`] | tar and compression, pins, downloads, Docker, signatures, other programs, what programs need |
-//! | 3 | [`context`] [`image`] [`inventory`] | what is handed down; layers and images; packages found in a tree |
+//! | 3 | [`context`] [`image`] [`inventory`] [`registry`] | what is handed down; layers and images; packages found in a tree; registries |
 //! | 4 | [`source`] [`pass`] [`dest`] | the families: each has members that do not know each other |
 //! | 5 | [`error`] | the sum of what can go wrong, and the exit code of each |
 //! | 6 | [`ops`] | one verb a file; here the families meet |
@@ -116,7 +116,8 @@
 //! - `sandbox/filter.rs`, a seccomp filter: syncs succeed and do nothing; Internet sockets cannot be made unless a step
 //!   asks for the network; calls that tell the time of day, the system's name and the processors stop for the tracer.
 //! - `sandbox/tracer.rs`, a ptrace tracer: answers those calls with the epoch, `localhost` and one processor, and hides
-//!   the vDSO, by which the clock is read without a call. All that a step started ends with it.
+//!   the vDSO, by which the clock is read without a call. A program that waits for the time to pass sees it pass. All that
+//!   a step started ends with it.
 //! - `sandbox/worker.rs`: devices, umask, limits on files and core dumps, and a `/sys` without the host's.
 //! - `sandbox/stage.rs`: what programs wrote gets the epoch as its time when it is collected.
 //! - `source/debian/scripts.rs` and `ops/run.rs`: the environment, which is ours alone.
@@ -151,6 +152,7 @@ pub mod package;
 pub mod pass;
 pub mod platform;
 pub mod recipe;
+pub mod registry;
 pub mod report;
 pub mod sandbox;
 pub mod source;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::epoch::Epoch;
 use crate::error::Error;
+use crate::http::Secret;
 
 /// The variables that the program heeds.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub struct Environment {
     pub docker_host: Option<String>,
     /// `NETRC`, else `HOME` with `.netrc`: where logins are.
     pub netrc: Option<PathBuf>,
+    /// How registries are reached.
+    pub registries: RegistryEnvironment,
     /// `PATH`: where programs are looked for.
     pub path: Vec<PathBuf>,
     /// The folder that relative paths start from.
@@ -66,6 +69,7 @@ impl Environment {
             cache: absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache"))),
             docker_host: text("DOCKER_HOST"),
             netrc: set("NETRC").map(PathBuf::from).or_else(|| absolute("HOME").map(|home| home.join(".netrc"))),
+            registries: RegistryEnvironment::from(&set, &text, &folder),
             path: set("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
             folder,
         }
@@ -88,6 +92,50 @@ impl Environment {
             message: format!("cannot use SOURCE_DATE_EPOCH: {error}"),
             help: "set it to seconds, as `git log -1 --format=%ct` prints, or unset it".to_owned(),
         })
+    }
+}
+
+/// Where other programs keep what they know of registries, and logins for this run.
+#[derive(Clone, Debug, Default)]
+pub struct RegistryEnvironment {
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`, else `HOME` with `.config`.
+    pub configuration: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`.
+    pub runtime: Option<PathBuf>,
+    /// `DOCKER_CONFIG`: the folder of Docker's config.json.
+    pub docker_config: Option<PathBuf>,
+    /// `REGISTRY_AUTH_FILE`: the file of logins, as podman and skopeo know it.
+    pub auth_file: Option<PathBuf>,
+    /// `CONTAINERS_REGISTRIES_CONF`: in place of all other registries.conf.
+    pub registries_conf: Option<PathBuf>,
+    /// `DOCKER_AUTH_CONFIG`: the text of a config.json.
+    pub auth_text: Option<Secret>,
+    /// `ROOTSMITH_REGISTRY`: what the next two are for.
+    pub registry: Option<String>,
+    /// `ROOTSMITH_REGISTRY_USER`.
+    pub user: Option<String>,
+    /// `ROOTSMITH_REGISTRY_PASSWORD`.
+    pub password: Option<Secret>,
+}
+
+impl RegistryEnvironment {
+    fn from(set: &dyn Fn(&str) -> Option<OsString>, text: &dyn Fn(&str) -> Option<String>, folder: &Path) -> Self {
+        let path = |name: &str| set(name).map(|path| folder.join(path));
+        let home = path("HOME");
+        Self {
+            configuration: path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config"))),
+            home,
+            runtime: path("XDG_RUNTIME_DIR"),
+            docker_config: path("DOCKER_CONFIG"),
+            auth_file: path("REGISTRY_AUTH_FILE"),
+            registries_conf: path("CONTAINERS_REGISTRIES_CONF"),
+            auth_text: text("DOCKER_AUTH_CONFIG").map(Secret::new),
+            registry: text("ROOTSMITH_REGISTRY"),
+            user: text("ROOTSMITH_REGISTRY_USER"),
+            password: text("ROOTSMITH_REGISTRY_PASSWORD").map(Secret::new),
+        }
     }
 }
 

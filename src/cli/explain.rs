@@ -10,7 +10,7 @@ pub fn explain(code: Option<&str>) -> Result<String, Error> {
         let mut text = String::new();
         for (code, about, _) in TEXTS {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{code:<20} {about}");
+            let _ = writeln!(text, "{code:<24} {about}");
         }
         return Ok(text);
     };
@@ -185,6 +185,143 @@ const TEXTS: &[(&str, &str, &str)] = &[
          `*.lock -text` in .gitattributes prevents. The place is shown.",
     ),
     (
+        "registry::absent",
+        "the registry does not have it (404)",
+        "The name may be misspelt, the tag may be gone, or the repository private: many registries do not say that \
+         something exists to those who may not see it. A locked base is asked for by its digest; where that is gone \
+         too, `rootsmith lock --update RECIPE` takes what the tag means now.",
+    ),
+    (
+        "registry::answer",
+        "an answer that is not one of a registry",
+        "The answer cannot be understood: a web page of a proxy or a sign-in, a manifest of an old schema, or one \
+         that can be read as two things. `curl -i https://HOST/v2/` shows what is there; a registry answers with \
+         JSON, or asks for a login.",
+    ),
+    (
+        "registry::blocked",
+        "registries.conf forbids it",
+        "An entry of registries.conf with `blocked = true` covers the name. Whoever keeps this machine's \
+         configuration wants it so; CONTAINERS_REGISTRIES_CONF names another file.",
+    ),
+    (
+        "registry::certificates",
+        "a certificate or key that cannot be used",
+        "Files of /etc/containers/certs.d/HOST/ and its likes are PEM: `*.crt` for authorities, `*.cert` with `*.key` \
+         beside it for our own. The cause says what is wrong with this one.",
+    ),
+    (
+        "registry::configuration",
+        "a registries.conf that cannot be used",
+        "The file is not TOML of the form in containers-registries.conf(5), version 2. The message says where it \
+         stops being that.",
+    ),
+    (
+        "registry::damaged",
+        "a local image that is not what its manifest says",
+        "A blob of the image to be pushed has other bytes than its manifest names by digest. The disk or a copy has \
+         damaged it; nothing of it was given a name in the registry. Make the image anew, or copy it from where it is \
+         whole.",
+    ),
+    (
+        "registry::file",
+        "a local file that is to be pushed cannot be read",
+        "The image's file is gone, or may not be read by you. The cause says which.",
+    ),
+    (
+        "registry::helper",
+        "a program that keeps logins does not give one",
+        "Docker's config.json names programs that keep logins, `docker-credential-NAME`, in `credsStore` and \
+         `credHelpers`. This one is not installed, took longer than a minute, or ended with the words shown.",
+    ),
+    (
+        "registry::immutable",
+        "a tag that may not be moved",
+        "The registry keeps tags as they were first set, and this one is another image's. Push another tag, or none, \
+         with `--push-by-digest`.",
+    ),
+    (
+        "registry::interrupted",
+        "the connection to a registry broke",
+        "It was taken up again several times, and broke each time. What had arrived is not sent or fetched again in \
+         the next run.",
+    ),
+    (
+        "registry::login",
+        "a user and password that are not taken",
+        "The registry was asked with them and said no. Many registries want a token that is made in their settings in \
+         place of the password, and some want another user name with it.",
+    ),
+    (
+        "registry::login_file",
+        "a file of logins that cannot be used",
+        "The file is not JSON of the form of Docker's config.json, or an entry in it is not what logins are: `auth` \
+         is base64 of `user:password`. The message names the place, and no more, as there are passwords in the file.",
+    ),
+    (
+        "registry::mismatch",
+        "other bytes than the digest says",
+        "What arrived does not have the digest that was asked for, and was thrown away. A cache or proxy on the way, \
+         or the registry's storage, is broken.",
+    ),
+    (
+        "registry::offline",
+        "the network is off",
+        "`--offline` and `--frozen` turn the network off, and what is needed of the registry is not in the store. One \
+         run without them puts it there.",
+    ),
+    (
+        "registry::realm",
+        "the registry wants its login sent to somebody else",
+        "A registry names the server that changes a login into a token. It gets the login only where it is the \
+         registry's own host or of its domain, as `auth.example.com` is for `registry.example.com`; else somebody who \
+         answers in the registry's place could have it sent anywhere. If you know the host to be right, \
+         `--trust-realm HOST` allows it.",
+    ),
+    (
+        "registry::redirect",
+        "the registry leads to where we do not go",
+        "Redirects are followed from https only to https, without the login, at most ten in a row, and not from \
+         outside into this machine or its link-local network, where clouds give out the machine's credentials.",
+    ),
+    (
+        "registry::refused",
+        "the registry does not let you",
+        "It answered 401 or 403: there is no login for it, or a login without the right for this repository. \
+         `rootsmith login REGISTRY` tries a login and keeps it. Some registries answer so for repositories that do \
+         not exist.",
+    ),
+    (
+        "registry::status",
+        "the registry answered with an error",
+        "The status and the registry's own words are in the message. Requests that met 408, 429 or 5xx were made \
+         again, after the time that the registry asked for, if that was not more than a minute.",
+    ),
+    (
+        "registry::too_large",
+        "a document larger than any image has",
+        "Manifests, indexes and configurations of images have at most 4 MiB: registries and engines take no larger \
+         ones. More is not read.",
+    ),
+    (
+        "registry::unknown_host",
+        "there is no registry of that name",
+        "The name servers know no such host. The first part of a name is a registry where it has a dot or a port, or is \
+         `localhost`; every other name is of Docker Hub.",
+    ),
+    (
+        "registry::unreachable",
+        "no connection to the registry",
+        "Nobody answers at that name and port. A registry of this machine may be without TLS; any other is asked by \
+         https, unless `--plain-http` is given.",
+    ),
+    (
+        "registry::untrusted",
+        "a certificate that is not trusted",
+        "The registry's certificate is not signed by an authority that this machine knows. One of your own is trusted \
+         by `--ca-file FILE`, or, for this registry alone, as /etc/containers/certs.d/HOST:PORT/ca.crt.",
+    ),
+    (
         "store::full",
         "the store's file system is full",
         "Space, inodes or a quota are used up. `rootsmith store gc` removes what has not been used for 30 days, `rootsmith \
@@ -222,8 +359,12 @@ mod tests {
 
     #[test]
     fn every_code_has_its_text() {
-        let sources =
-            [include_str!("../http/error.rs"), include_str!("../lock/error.rs"), include_str!("../store/error.rs")];
+        let sources = [
+            include_str!("../http/error.rs"),
+            include_str!("../lock/error.rs"),
+            include_str!("../registry/error.rs"),
+            include_str!("../store/error.rs"),
+        ];
         let mut codes: Vec<&str> = sources
             .iter()
             .flat_map(|source| source.split("code(").skip(1))

@@ -48,6 +48,7 @@ pub(super) fn import(arguments: &ImportArgs, session: &Session) -> Result<Answer
     let network = NetworkArgs {
         offline: arguments.offline,
         certificates: arguments.certificates.clone(),
+        registry: arguments.registry.clone(),
         ..NetworkArgs::default()
     };
     let context = session.context(&network)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::InspectArgs;
-use super::{Answer, Session};
+use super::{Answer, Session, transfer};
 use crate::archive::Limits;
 use crate::error::Error;
 use crate::image::Choice;
@@ -14,6 +14,12 @@ const TRANSPORTS: [&str; 5] = ["oci:", "oci-archive:", "docker-archive:", "rootf
 
 /// Shows what is in an image.
 pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answer, Error> {
+    if arguments.image.starts_with("docker://") {
+        let context = session.context(&arguments.remote.network())?;
+        let reference = transfer::reference(&arguments.image)?;
+        let found = inspect::inspect_remote(&reference, arguments.platform, &context)?;
+        return Ok(if arguments.json { Answer::json(&found) } else { Answer::new(found.to_text()) });
+    }
     let (path, tag) = place(&arguments.image)?;
     let options = InspectOptions { choice: Choice { tag, platform: arguments.platform }, limits: Limits::default() };
     let store = session.store()?;
@@ -25,10 +31,10 @@ pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answ
 pub(super) fn place(text: &str) -> Result<(PathBuf, Option<String>), Error> {
     let transport = TRANSPORTS.into_iter().find(|transport| text.starts_with(transport));
     let Some(transport) = transport else {
-        if let Some((transport, _)) = text.split_once(':').filter(|(_, rest)| rest.starts_with("//")) {
+        if let Some((transport, rest)) = text.split_once("://") {
             return Err(Error::Usage {
-                message: format!("cannot look into `{transport}:` images: this version does not talk to registries"),
-                help: "copy it first: `skopeo copy docker://REF oci:DIR`".to_owned(),
+                message: format!("cannot look into the files of `{transport}:` images where they are"),
+                help: format!("pull it first: `rootsmith pull {rest} -o oci:DIR`"),
             });
         }
         return Ok((PathBuf::from(text), None));

@@ -11,12 +11,15 @@ mod explain;
 mod import;
 mod init;
 mod inspect;
+mod login;
 mod many;
 pub mod network;
 mod progress;
+pub mod registries;
 mod show;
 mod signals;
 mod store;
+mod transfer;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -27,7 +30,7 @@ use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
-use crate::cli::args::{Cli, Color, Command, GlobalArgs, NetworkArgs, Progress};
+use crate::cli::args::{Cli, Color, Command, GlobalArgs, NetworkArgs, Progress, RegistryArgs};
 use crate::cli::environment::Environment;
 use crate::cli::progress::{Bars, Json, Lines};
 use crate::cli::show::Style;
@@ -118,6 +121,7 @@ pub fn main() -> ExitCode {
     }
     let session = Session { global: cli.global, environment, reporter, style };
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli.command, &session)));
+    signals::wait_for_end();
     // Unfinished work of the store goes now, as it does when a signal ends the program.
     crate::interrupt::run_all();
     match outcome {
@@ -138,6 +142,11 @@ fn run(command: Command, session: &Session) -> Result<Answer, Error> {
         Command::Lock(arguments) => build::lock(&arguments, session),
         Command::Import(arguments) => import::import(&arguments, session),
         Command::Inspect(arguments) => inspect::inspect(&arguments, session),
+        Command::Push(arguments) => transfer::push(&arguments, session),
+        Command::Pull(arguments) => transfer::pull(&arguments, session),
+        Command::Copy(arguments) => transfer::copy(&arguments, session),
+        Command::Login(arguments) => login::login(&arguments, session),
+        Command::Logout(arguments) => login::logout(&arguments, session),
         Command::Diff(arguments) => compare::diff(&arguments, session),
         Command::Verify(arguments) => compare::verify(&arguments, session),
         Command::Init(arguments) => init::init(&arguments, session),
@@ -177,6 +186,7 @@ fn doctor_options(session: &Session) -> Result<DoctorOptions, Error> {
         docker_host: environment.docker_host.clone(),
         proxies: named.into_iter().filter_map(shown).collect(),
         mirrors: network::host_mirrors(root),
+        registries: registries::settings(&RegistryArgs::default(), environment)?,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::cli::args::NetworkArgs;
 use crate::cli::environment::Environment;
@@ -17,6 +18,9 @@ pub fn http_options(arguments: &NetworkArgs, environment: &Environment) -> Resul
         certificates: arguments.certificates.iter().map(|path| environment.folder.join(path)).collect(),
         credentials: credentials(Path::new("/"), environment.netrc.as_deref())?,
         offline: arguments.is_offline(),
+        retries: arguments.retries,
+        patience: Duration::from_secs(arguments.timeout),
+        registries: super::registries::settings(&arguments.registry, environment)?,
         ..HttpOptions::default()
     })
 }

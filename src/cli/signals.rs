@@ -1,6 +1,7 @@
 //! Ctrl-C and its like.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -12,12 +13,24 @@ use crate::interrupt;
 /// How long undoing may take, so that the program ends within a second.
 const PATIENCE: Duration = Duration::from_millis(800);
 
+/// Whether the program has been told to end.
+static IS_ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Waits for the program's end, where it has been told to end: what the program was at has its ground taken away by then,
+/// and what it says about that is of no interest to anybody.
+pub fn wait_for_end() {
+    while IS_ENDING.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
+
 /// Ends the program when it is told to: what is written down in [`interrupt`] is undone, `last` is called, and the exit
 /// code is 128 and the signal's number, 130 for Ctrl-C.
 pub fn watch(last: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let Some(signal) = signals.forever().next() else { return };
+        IS_ENDING.store(true, Ordering::SeqCst);
         let (done, is_done) = mpsc::channel();
         let undo = std::thread::Builder::new().name("undo".to_owned()).spawn(move || {
             interrupt::run_all();

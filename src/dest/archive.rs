@@ -14,10 +14,9 @@ use serde_json::{Value, json};
 use super::beside::Beside;
 use super::error::failed;
 use super::layout::entries;
-use super::{Blob, BlobContent, DestError, Destination};
+use super::{Blob, BlobContent, Contents, DestError, Destination, ImageFiles};
 use crate::archive::TarWriter;
 use crate::digest::Digest;
-use crate::image::Artifact;
 use crate::oci::{self, Reference, canonical_json};
 use crate::tree::Meta;
 
@@ -39,7 +38,7 @@ impl ArchiveFile {
 }
 
 impl Destination for ArchiveFile {
-    fn has(&mut self, _: &Blob) -> Result<bool, DestError> {
+    fn has(&mut self, _: &Digest, _: u64) -> Result<bool, DestError> {
         Ok(false)
     }
 
@@ -53,11 +52,11 @@ impl Destination for ArchiveFile {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, artifact: &Artifact, advance: &dyn Fn(u64)) -> Result<(), DestError> {
+    fn finish(self: Box<Self>, contents: &Contents, advance: &dyn Fn(u64)) -> Result<(), DestError> {
         let Self { mut file, members, names } = *self;
         let path = file.path().to_owned();
         let mut output = BufWriter::with_capacity(1 << 17, &mut file);
-        members.write(artifact, &names, &mut output, advance).map_err(failed("write", &path))?;
+        members.write(contents, &names, &mut output, advance).map_err(failed("write", &path))?;
         output.flush().map_err(failed("write", &path))?;
         drop(output);
         file.keep()
@@ -77,7 +76,7 @@ impl Members {
     /// Writes the archive: the small members first, because some readers look for each from the start.
     pub fn write<W: Write>(
         &self,
-        artifact: &Artifact,
+        contents: &Contents,
         names: &[Reference],
         output: W,
         advance: &dyn Fn(u64),
@@ -87,9 +86,9 @@ impl Members {
         let index = canonical_json(&json!({
             "schemaVersion": 2,
             "mediaType": oci_spec::image::MediaType::ImageIndex,
-            "manifests": &entries(artifact, &names[..names.len().min(1)]),
+            "manifests": &entries(contents, &names[..names.len().min(1)]),
         }));
-        let manifest = canonical_json(&docker_manifest(artifact, names));
+        let manifest = canonical_json(&docker_manifest(contents, names));
         for (name, bytes) in [("oci-layout", oci::OCI_LAYOUT), ("index.json", &index), ("manifest.json", &manifest)] {
             tar.file(name, &file, bytes.len() as u64, bytes)?;
         }
@@ -113,13 +112,13 @@ impl Members {
 
 /// Docker's `manifest.json` (moby, image/spec). It cannot name an index, so of several platforms only the first has the
 /// names.
-fn docker_manifest(artifact: &Artifact, names: &[Reference]) -> Value {
-    let entry = |(number, image): (usize, &crate::image::Image)| {
+fn docker_manifest(contents: &Contents, names: &[Reference]) -> Value {
+    let entry = |(number, image): (usize, &ImageFiles)| {
         let tags: Vec<String> = names.iter().filter(|_| number == 0).map(Reference::familiar).collect();
-        let layers: Vec<String> = image.layers.iter().map(|layer| blob_name(&layer.digest)).collect();
-        json!({ "Config": blob_name(&image.config.digest()), "RepoTags": tags, "Layers": layers })
+        let layers: Vec<String> = image.layers.iter().map(blob_name).collect();
+        json!({ "Config": blob_name(&image.config), "RepoTags": tags, "Layers": layers })
     };
-    artifact.images().iter().enumerate().map(entry).collect()
+    contents.images.iter().enumerate().map(entry).collect()
 }
 
 fn blob_name(digest: &Digest) -> String {

@@ -1,36 +1,54 @@
 //! Files that appear whole or not at all.
+//!
+//! They are written beside their place, under names that begin with [`PREFIX`], and renamed. A run that is killed leaves
+//! such a file behind; the next one that writes to the same place removes it. Whoever writes one holds its lock (flock),
+//! which ends with the process however that ends: what nobody holds is nobody's.
 
-use std::fs::{File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::DestError;
 use super::error::failed;
+use crate::interrupt::{self, Registration};
+
+/// How the names of unfinished files and folders begin.
+pub const PREFIX: &str = ".rootsmith-unfinished-";
 
 /// A file being written beside the place where it will be. Dropped without [`Beside::keep`], it leaves nothing behind.
 pub struct Beside {
     file: NamedTempFile,
     path: PathBuf,
+    _undo: Registration,
 }
 
 impl Beside {
     /// Starts the file that will be at `path`, in the folder `folder` of the same file system.
     pub fn new_in(folder: &Path, path: &Path) -> Result<Self, DestError> {
-        let file = tempfile::Builder::new()
-            .prefix(".rootsmith-")
-            // As `open` makes files: the umask takes its part.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(failed("write to", folder))?;
-        Ok(Self { file, path: path.to_owned() })
+        let file = loop {
+            let file = tempfile::Builder::new()
+                .prefix(PREFIX)
+                // As `open` makes files: the umask takes its part.
+                .permissions(Permissions::from_mode(0o666))
+                .tempfile_in(folder)
+                .map_err(failed("write to", folder))?;
+            if hold(file.as_file(), file.path()) {
+                break file;
+            }
+        };
+        let unfinished = file.path().to_owned();
+        let undo = interrupt::on_interrupt(move || drop(fs::remove_file(unfinished)));
+        Ok(Self { file, path: path.to_owned(), _undo: undo })
     }
 
-    /// Starts the file that will be at `path`, in its own folder.
+    /// Starts the file that will be at `path`, in its own folder, from which unfinished files of killed runs go.
     pub fn new(path: &Path) -> Result<Self, DestError> {
-        Self::new_in(folder_of(path), path)
+        let folder = folder_of(path);
+        sweep(folder);
+        Self::new_in(folder, path)
     }
 
     /// The file, for copying from another within the kernel.
@@ -45,10 +63,74 @@ impl Beside {
 
     /// Brings the bytes to the disk and the file to its place.
     pub fn keep(self) -> Result<(), DestError> {
-        let Self { file, path } = self;
+        let Self { file, path, _undo } = self;
         file.as_file().sync_all().map_err(failed("write", &path))?;
         file.persist(&path).map_err(|error| failed("write", &path)(error.error))?;
         sync_folder(folder_of(&path))
+    }
+}
+
+/// A folder being filled beside the place where it, or something in it, will be. Dropping it removes it.
+pub struct FolderBeside {
+    folder: TempDir,
+    _lock: File,
+    _undo: Registration,
+}
+
+impl FolderBeside {
+    /// Makes the folder in `parent`, from which unfinished ones of killed runs go. Only the caller may enter it.
+    pub fn new_in(parent: &Path) -> Result<Self, DestError> {
+        sweep(parent);
+        loop {
+            let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent);
+            let folder = made.map_err(failed("write to", parent))?;
+            let Ok(lock) = File::open(folder.path()) else { continue };
+            if hold(&lock, folder.path()) {
+                let unfinished = folder.path().to_owned();
+                let undo = interrupt::on_interrupt(move || drop(fs::remove_dir_all(unfinished)));
+                return Ok(Self { folder, _lock: lock, _undo: undo });
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Removes from `folder` what killed runs left there unfinished. What cannot be removed stays; it is in nobody's way.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten().filter(|entry| is_unfinished(&entry.file_name())) {
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        let Some(file) = File::open(&path).ok().filter(|_| is_folder || is_file) else { continue };
+        if file.try_lock().is_ok() && is_at(&file, &path) {
+            let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            if let Err(error) = removed {
+                tracing::debug!("cannot remove what is left of an earlier run, `{}`: {error}", path.display());
+            }
+        }
+    }
+}
+
+/// Whether a file of this name is one that is not finished.
+pub fn is_unfinished(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+}
+
+/// Locks a new file; false where somebody took it for one that was left behind and removed it in between. File systems
+/// without locks have no such somebody.
+fn hold(file: &File, path: &Path) -> bool {
+    file.lock().is_err() || is_at(file, path)
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+        _ => false,
     }
 }
 
@@ -72,5 +154,29 @@ pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_holds_is_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join(format!("{PREFIX}abc123"));
+        fs::write(&left, "half").unwrap();
+        let left_folder = folder.path().join(format!("{PREFIX}def456"));
+        fs::create_dir_all(left_folder.join("rootfs/etc")).unwrap();
+        fs::write(folder.path().join(".rootsmith-config"), "not ours").unwrap();
+        let held = Beside::new(&folder.path().join("one")).unwrap();
+        let held_folder = FolderBeside::new_in(folder.path()).unwrap();
+        assert!(!left.exists() && !left_folder.exists());
+        assert!(held.path().exists() && held_folder.path().exists(), "these are in use");
+        held.keep().unwrap();
+        drop(held_folder);
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [".rootsmith-config", "one"]);
     }
 }

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{ArchiveFile, Blob, DestError, Destination};
-use crate::image::Artifact;
+use super::{ArchiveFile, Blob, Contents, DestError, Destination};
+use crate::digest::Digest;
 use crate::oci::Reference;
 
 /// Runs a program with arguments to its end. The error says what went wrong, with what the program said.
@@ -35,8 +35,8 @@ impl<'a> ContainersStorage<'a> {
 }
 
 impl Destination for ContainersStorage<'_> {
-    fn has(&mut self, blob: &Blob) -> Result<bool, DestError> {
-        self.archive.has(blob)
+    fn has(&mut self, digest: &Digest, size: u64) -> Result<bool, DestError> {
+        self.archive.has(digest, size)
     }
 
     fn put_blob(&mut self, blob: &Blob, advance: &dyn Fn(u64)) -> Result<(), DestError> {
@@ -47,9 +47,9 @@ impl Destination for ContainersStorage<'_> {
         self.archive.put_manifest(manifest)
     }
 
-    fn finish(self: Box<Self>, artifact: &Artifact, advance: &dyn Fn(u64)) -> Result<(), DestError> {
+    fn finish(self: Box<Self>, contents: &Contents, advance: &dyn Fn(u64)) -> Result<(), DestError> {
         let Self { archive, folder, names, run } = *self;
-        Box::new(archive).finish(artifact, advance)?;
+        Box::new(archive).finish(contents, advance)?;
         let podman = |arguments: &[OsString]| run("podman", arguments).map_err(|message| DestError::Podman { message });
         podman(&["load".into(), "--quiet".into(), "--input".into(), folder.path().join(ARCHIVE).into()])?;
         // The archive can carry one name for podman.

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::archive::Members;
-use super::{Blob, DestError, Destination};
+use super::{Blob, Contents, DestError, Destination};
+use crate::digest::Digest;
 use crate::engine::{Engine, EngineError};
-use crate::image::Artifact;
 use crate::oci::Reference;
 
 /// A Docker engine that loads the image from the same archive that [`super::ArchiveFile`] writes.
@@ -26,7 +26,7 @@ impl DockerDaemon {
 }
 
 impl Destination for DockerDaemon {
-    fn has(&mut self, _: &Blob) -> Result<bool, DestError> {
+    fn has(&mut self, _: &Digest, _: u64) -> Result<bool, DestError> {
         Ok(false)
     }
 
@@ -40,8 +40,8 @@ impl Destination for DockerDaemon {
         Ok(())
     }
 
-    fn finish(self: Box<Self>, artifact: &Artifact, advance: &dyn Fn(u64)) -> Result<(), DestError> {
-        let loaded = self.engine.load(|body| self.members.write(artifact, &self.names, body, advance));
+    fn finish(self: Box<Self>, contents: &Contents, advance: &dyn Fn(u64)) -> Result<(), DestError> {
+        let loaded = self.engine.load(|body| self.members.write(contents, &self.names, body, advance));
         loaded.map_err(|error| match error {
             EngineError::Talk { socket, source } => DestError::Daemon { socket, source },
             EngineError::Refused { message, .. } => DestError::DaemonRefused { message },

@@ -19,6 +19,20 @@ pub enum DestError {
         /// Why not.
         source: io::Error,
     },
+    /// There is no space left, no inode, or no quota.
+    #[error("cannot {what} `{}`: its file system is full", path.display())]
+    #[diagnostic(help(
+        "make room there (`df -h` and `df -i` show what is short), or write elsewhere; the image is in the store, so the \
+         next build has only this to do"
+    ))]
+    Full {
+        /// What was to be done: `write`.
+        what: &'static str,
+        /// To which file or folder.
+        path: PathBuf,
+        /// The file system's words.
+        source: io::Error,
+    },
     /// A folder with other things in it.
     #[error("cannot write to `{}`: it is there already, and is {instead}", path.display())]
     #[diagnostic(help("name a folder that is not there yet, or empty it first"))]
@@ -117,5 +131,8 @@ pub enum DestError {
 /// Says what was to be done to which path.
 pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DestError {
     let path = path.to_owned();
-    move |source| DestError::Io { what, path, source }
+    move |source| match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DestError::Full { what, path, source },
+        _ => DestError::Io { what, path, source },
+    }
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::{Descriptor, MediaType};
 use serde_json::{Value, json};
 
-use super::beside::{Beside, sync_folder};
+use super::beside::{Beside, is_unfinished, sweep, sync_folder};
 use super::error::failed;
-use super::{Blob, BlobContent, DestError, Destination};
-use crate::image::Artifact;
+use super::{Blob, BlobContent, Contents, DestError, Destination};
+use crate::digest::Digest;
 use crate::oci::{self, Reference, canonical_json};
 
 /// A folder of blobs with an `index.json` that names images by tag.
@@ -31,28 +31,32 @@ impl Layout {
     /// tags of `names`.
     pub fn open(folder: &Path, names: &[Reference]) -> Result<Self, DestError> {
         let marker = folder.join("oci-layout");
+        // A run that was killed may have left nothing but the folder and an unfinished file.
+        let is_left = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| is_unfinished(&entry.file_name()));
         let is_empty = match fs::read_dir(folder) {
-            Ok(mut entries) => entries.next().is_none(),
+            Ok(mut entries) => entries.all(is_left),
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => return Err(failed("open the OCI layout", folder)(error)),
         };
         let blobs = folder.join("blobs/sha256");
         if is_empty {
-            fs::create_dir_all(&blobs).map_err(failed("make the folder", &blobs))?;
+            // The marker comes first: a folder with anything else and no marker is somebody else's.
+            fs::create_dir_all(folder).map_err(failed("make the folder", folder))?;
             put(folder, &marker, oci::OCI_LAYOUT)?;
         } else {
             check_marker(folder, &marker)?;
-            fs::create_dir_all(&blobs).map_err(failed("make the folder", &blobs))?;
         }
+        sweep(folder);
+        fs::create_dir_all(&blobs).map_err(failed("make the folder", &blobs))?;
         Ok(Self { folder: folder.to_owned(), names: names.to_vec() })
     }
 
-    fn blob_path(&self, blob: &Blob) -> PathBuf {
-        self.folder.join("blobs/sha256").join(blob.digest.hex())
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.folder.join("blobs/sha256").join(digest.hex())
     }
 
     fn put(&self, blob: &Blob) -> Result<(), DestError> {
-        let path = self.blob_path(blob);
+        let path = self.blob_path(&blob.digest);
         match &blob.content {
             BlobContent::Bytes(bytes) => put(&self.folder, &path, bytes),
             BlobContent::File(source) => {
@@ -66,9 +70,9 @@ impl Layout {
 }
 
 impl Destination for Layout {
-    fn has(&mut self, blob: &Blob) -> Result<bool, DestError> {
+    fn has(&mut self, digest: &Digest, size: u64) -> Result<bool, DestError> {
         // A blob of the right size under its name was renamed there when it was complete.
-        Ok(fs::metadata(self.blob_path(blob)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == blob.size))
+        Ok(fs::metadata(self.blob_path(digest)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == size))
     }
 
     fn put_blob(&mut self, blob: &Blob, advance: &dyn Fn(u64)) -> Result<(), DestError> {
@@ -81,7 +85,7 @@ impl Destination for Layout {
         self.put(manifest)
     }
 
-    fn finish(self: Box<Self>, artifact: &Artifact, _: &dyn Fn(u64)) -> Result<(), DestError> {
+    fn finish(self: Box<Self>, contents: &Contents, _: &dyn Fn(u64)) -> Result<(), DestError> {
         let index_path = self.folder.join("index.json");
         // The lock is on the folder, so that it leaves no file in the layout; it ends with the file handle.
         let lock = File::open(&self.folder).map_err(failed("lock", &self.folder))?;
@@ -91,7 +95,7 @@ impl Destination for Layout {
             Some(index) => index,
             None => json!({ "schemaVersion": 2, "mediaType": MediaType::ImageIndex, "manifests": [] }),
         };
-        let index = with_entries(index, &entries(artifact, &self.names)).map_err(|problem| self.broken(problem))?;
+        let index = with_entries(index, &entries(contents, &self.names)).map_err(|problem| self.broken(problem))?;
         put(&self.folder, &index_path, &canonical_json(&index))
     }
 }
@@ -102,17 +106,18 @@ impl Layout {
     }
 }
 
-/// The entries of `index.json` for an image: one for each name, or one without a name.
-pub(super) fn entries(artifact: &Artifact, names: &[Reference]) -> Vec<Descriptor> {
+/// The entries of `index.json` for an image: one for each name, or one without a name; and one for each referrer.
+pub(super) fn entries(contents: &Contents, names: &[Reference]) -> Vec<Descriptor> {
     let named = |name: &Reference| {
-        let mut descriptor = artifact.descriptor();
+        let mut descriptor = contents.root.clone();
         let mut annotations = descriptor.annotations().clone().unwrap_or_default();
         annotations.insert(oci::REF_NAME.to_owned(), name.tag().to_owned());
         annotations.insert(oci::CONTAINERD_NAME.to_owned(), name.to_string());
         descriptor.set_annotations(Some(annotations));
         descriptor
     };
-    if names.is_empty() { vec![artifact.descriptor()] } else { names.iter().map(named).collect() }
+    let own = if names.is_empty() { vec![contents.root.clone()] } else { names.iter().map(named).collect() };
+    own.into_iter().chain(contents.referrers.iter().cloned()).collect()
 }
 
 /// Adds `entries` to an `index.json`, in place of those with the same tags. What others wrote stays word for word.

@@ -30,15 +30,17 @@ pub use rootfs_tar::write_rootfs_tar;
 pub use squashfs::{RunOnFile, Squashfs};
 pub use target::{ParseTargetError, Target};
 
+use oci_spec::image::Descriptor;
+
 use crate::digest::Digest;
-use crate::image::Artifact;
+use crate::image::{Artifact, Image};
 use crate::oci::Raw;
 
 /// A place that takes images. [`publish`] calls the methods in this order: for each image the layers and the
 /// configuration, then its manifest; then the index, where there is one; then [`Destination::finish`].
 pub trait Destination {
     /// Whether the blob is there already, so that it need not be put.
-    fn has(&mut self, blob: &Blob) -> Result<bool, DestError>;
+    fn has(&mut self, digest: &Digest, size: u64) -> Result<bool, DestError>;
 
     /// Takes a layer or a configuration. Bytes on their way are told to `advance`.
     fn put_blob(&mut self, blob: &Blob, advance: &dyn Fn(u64)) -> Result<(), DestError>;
@@ -47,7 +49,7 @@ pub trait Destination {
     fn put_manifest(&mut self, manifest: &Blob) -> Result<(), DestError>;
 
     /// Gives the image its names and makes it visible. Those who write layers only now tell `advance` their bytes.
-    fn finish(self: Box<Self>, artifact: &Artifact, advance: &dyn Fn(u64)) -> Result<(), DestError>;
+    fn finish(self: Box<Self>, contents: &Contents, advance: &dyn Fn(u64)) -> Result<(), DestError>;
 }
 
 /// Bytes with a digest: a layer, a configuration, a manifest or an index.
@@ -72,6 +74,47 @@ pub enum BlobContent {
     File(Arc<Path>),
 }
 
+/// A manifest or index, and the blobs of it that a destination does not have yet.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Layers and configuration.
+    pub blobs: Vec<Blob>,
+    /// The document that names them.
+    pub manifest: Blob,
+}
+
+/// All that is published together, as those need to know it who give it names.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// What the names lead to: a manifest or an index.
+    pub root: Descriptor,
+    /// The images in it.
+    pub images: Vec<ImageFiles>,
+    /// Manifests that have one of the others as their subject: signatures, SBOMs.
+    pub referrers: Vec<Descriptor>,
+}
+
+/// The files of an image, as Docker's archives name them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageFiles {
+    /// The configuration.
+    pub config: Digest,
+    /// The layers, base first.
+    pub layers: Vec<Digest>,
+}
+
+impl Contents {
+    /// What a finished image or index consists of.
+    pub fn of(artifact: &Artifact) -> Self {
+        let files = |image: &Image| ImageFiles {
+            config: image.config.digest(),
+            layers: image.layers.iter().map(|layer| layer.digest).collect(),
+        };
+        let images = artifact.images().iter().map(files).collect();
+        Self { root: artifact.descriptor(), images, referrers: Vec::new() }
+    }
+}
+
 /// Puts `artifact` where `destination` says. `advance` is told the bytes of layers as they are written.
 pub fn publish(
     artifact: &Artifact,
@@ -79,6 +122,7 @@ pub fn publish(
     advance: &dyn Fn(u64),
 ) -> Result<(), DestError> {
     let mut done = BTreeSet::new();
+    let mut parts = Vec::new();
     for image in artifact.images() {
         let layers = image.layers.iter().map(|layer| Blob {
             digest: layer.digest,
@@ -87,17 +131,36 @@ pub fn publish(
             content: BlobContent::File(Arc::clone(&layer.path)),
         });
         let config = Blob::document(&image.config, "application/vnd.oci.image.config.v1+json");
+        let mut blobs = Vec::new();
         for blob in layers.chain([config]) {
-            if done.insert(blob.digest) && !destination.has(&blob)? {
-                destination.put_blob(&blob, advance)?;
+            if done.insert(blob.digest) && !destination.has(&blob.digest, blob.size)? {
+                blobs.push(blob);
             }
         }
-        destination.put_manifest(&Blob::document(&image.manifest, "application/vnd.oci.image.manifest.v1+json"))?;
+        let manifest = Blob::document(&image.manifest, "application/vnd.oci.image.manifest.v1+json");
+        parts.push(Part { blobs, manifest });
     }
     if let Artifact::Index(index) = artifact {
-        destination.put_manifest(&Blob::document(&index.index, "application/vnd.oci.image.index.v1+json"))?;
+        let manifest = Blob::document(&index.index, "application/vnd.oci.image.index.v1+json");
+        parts.push(Part { blobs: Vec::new(), manifest });
     }
-    destination.finish(artifact, advance)
+    publish_parts(&parts, &Contents::of(artifact), destination, advance)
+}
+
+/// Puts `parts`, each after those that it names, where `destination` says, and gives them their names.
+pub fn publish_parts(
+    parts: &[Part],
+    contents: &Contents,
+    mut destination: Box<dyn Destination + '_>,
+    advance: &dyn Fn(u64),
+) -> Result<(), DestError> {
+    for part in parts {
+        for blob in &part.blobs {
+            destination.put_blob(blob, advance)?;
+        }
+        destination.put_manifest(&part.manifest)?;
+    }
+    destination.finish(contents, advance)
 }
 
 impl Blob {

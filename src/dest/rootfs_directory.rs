@@ -14,7 +14,7 @@ use nix::unistd::{Gid, Uid, geteuid};
 use rustix::fs::XattrFlags;
 
 use super::DestError;
-use super::beside::{folder_of, sync_folder};
+use super::beside::{FolderBeside, folder_of, sync_folder};
 use super::error::failed;
 use crate::archive::{SpecialFiles, is_kept_attribute};
 use crate::tree::{Entry, InodeId, Meta, Node, Tree};
@@ -46,8 +46,7 @@ pub fn write_rootfs_directory(tree: &Tree, folder: &Path, special: SpecialFiles)
         Err(error) => return Err(failed("write to", folder)(error)),
     }
     let parent = folder_of(folder);
-    let beside =
-        tempfile::Builder::new().prefix(".rootsmith-").tempdir_in(parent).map_err(failed("write to", parent))?;
+    let beside = FolderBeside::new_in(parent)?;
     let mut writer =
         Writer { root: &beside.path().join("rootfs"), is_root: geteuid().is_root(), done: Materialized::default() };
     writer.done.owners_left_out = !writer.is_root;

@@ -1,5 +1,6 @@
 //! What `-o` says.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -143,6 +144,24 @@ impl Target {
             Self::Squashfs { .. } | Self::Cpio { .. } => None,
         };
         Ok(own.map_or_else(|| recipe.to_vec(), |name| vec![name]))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let after = |name: Option<String>| name.map(|name| format!(":{name}")).unwrap_or_default();
+        let full = |name: &Option<Reference>| name.as_ref().map(ToString::to_string);
+        match self {
+            Self::Oci { folder, tag } => write!(f, "oci:{}{}", folder.display(), after(tag.clone())),
+            Self::Archive { file, name } => write!(f, "oci-archive:{}{}", file.display(), after(full(name))),
+            Self::DockerDaemon { name } => write!(f, "docker-daemon:{}", full(name).unwrap_or_default()),
+            Self::ContainersStorage { name } => write!(f, "containers-storage:{}", full(name).unwrap_or_default()),
+            Self::Registry { name } => write!(f, "docker://{name}"),
+            Self::RootfsTar { file } => write!(f, "rootfs-tar:{}", file.display()),
+            Self::RootfsDirectory { folder } => write!(f, "rootfs-dir:{}", folder.display()),
+            Self::Squashfs { file } => write!(f, "squashfs:{}", file.display()),
+            Self::Cpio { file } => write!(f, "cpio:{}", file.display()),
+        }
     }
 }
 

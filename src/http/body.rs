@@ -10,7 +10,7 @@ use crate::http::error::innermost;
 
 /// The body of an answer. It fails where, over a span of `patience`, less arrives than the minimum rate asks for: a
 /// server that sends one byte a second is as dead as one that sends none.
-pub(super) struct Body {
+pub(crate) struct Body {
     response: Response,
     url: String,
     start: u64,
@@ -30,26 +30,26 @@ struct Span {
 }
 
 impl Body {
-    pub(super) fn new(response: Response, url: String, start: u64, patience: Duration, minimum_rate: u64) -> Self {
+    pub(crate) fn new(response: Response, url: String, start: u64, patience: Duration, minimum_rate: u64) -> Self {
         let needed = minimum_rate.saturating_mul(patience.as_secs().max(1));
         Self { response, url, start, received: 0, patience, needed, span: Span::default() }
     }
 
     /// At which byte of the file the body begins.
-    pub(super) fn start(&self) -> u64 {
+    pub(crate) fn start(&self) -> u64 {
         self.start
     }
 
     /// Whether the end of the body is sent, and not just the connection closed (RFC 9112, 6.3): bytes that are missing
     /// after such an end are missing at the server.
-    pub(super) fn has_known_end(&self) -> bool {
+    pub(crate) fn has_known_end(&self) -> bool {
         let headers = self.response.headers();
         let has_length = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
         has_length || self.response.version() > Version::HTTP_11
     }
 
     /// The next bytes, or `None` at the end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, HttpError> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, HttpError> {
         loop {
             if self.span.waited >= self.patience {
                 if self.span.received < self.needed {

@@ -36,7 +36,7 @@ impl Client {
             .build()
             .map_err(|source| HttpError::Prepare { source: source.into() })?;
         Ok(Self {
-            web: web_client(options)?,
+            web: web_client(options, Vec::new(), |builder| builder)?,
             runtime: Some(runtime),
             credentials: options.credentials.clone(),
             patience: options.patience,
@@ -138,8 +138,13 @@ impl Drop for Client {
     }
 }
 
-fn web_client(options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
-    let mut extra = Vec::new();
+/// A client that goes through the proxies of `options`, trusts their certificates and `extra` ones beside the system's,
+/// and follows no redirect by itself. `adjust` has the last word.
+pub(crate) fn web_client(
+    options: &HttpOptions,
+    mut extra: Vec<Certificate>,
+    adjust: impl Fn(ClientBuilder) -> ClientBuilder,
+) -> Result<reqwest::Client, HttpError> {
     for path in &options.certificates {
         let wrong = |source| HttpError::Certificates { path: path.clone(), source };
         let text = std::fs::read(path).map_err(|error| wrong(error.into()))?;
@@ -162,7 +167,7 @@ fn web_client(options: &HttpOptions) -> Result<reqwest::Client, HttpError> {
             .pool_max_idle_per_host(options.parallel)
     };
     let trusting = |builder: ClientBuilder, certificates: Vec<Certificate>| {
-        if certificates.is_empty() { builder } else { builder.tls_certs_merge(certificates) }
+        adjust(if certificates.is_empty() { builder } else { builder.tls_certs_merge(certificates) })
     };
     if let Ok(client) = trusting(builder(), extra.clone()).build() {
         return Ok(client);
@@ -198,7 +203,7 @@ fn refusal(url: String, status: StatusCode, headers: &HeaderMap) -> HttpError {
 }
 
 /// How many seconds the server asks to wait (RFC 9110, 10.2.3). A date counts from the server's own.
-fn retry_after(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(seconds);
@@ -210,7 +215,7 @@ fn retry_after(headers: &HeaderMap) -> Option<u64> {
 
 /// Tells what keeps a connection from being made by its innermost cause, which is also all that a person needs of the
 /// chain: the links between name the libraries below.
-fn unreachable(url: String, error: &reqwest::Error) -> HttpError {
+pub(crate) fn unreachable(url: String, error: &reqwest::Error) -> HttpError {
     use std::io::ErrorKind::{NetworkDown, NetworkUnreachable};
     let cause = innermost(error);
     let text = cause.to_string();

@@ -254,8 +254,9 @@ impl HttpError {
     }
 
     /// Whether asking the same server again may help.
-    pub(super) fn may_pass(&self) -> bool {
+    pub fn may_pass(&self) -> bool {
         match self {
+            Self::Exhausted { causes, .. } => causes.iter().any(Self::may_pass),
             Self::NoNetwork { .. } | Self::Unreachable { .. } | Self::Interrupted { .. } | Self::TooSlow { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
             _ => false,

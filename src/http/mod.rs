@@ -18,6 +18,7 @@ mod pace;
 mod parallel;
 mod partial;
 mod proxy;
+mod registries;
 mod retry;
 mod sources;
 mod stop;
@@ -28,10 +29,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use apt::AptProxies;
+pub(crate) use body::Body;
+pub(crate) use client::{retry_after, unreachable, web_client};
 pub use credentials::{Credential, CredentialError, parse_netrc, with_login};
 pub use error::HttpError;
 pub use location::{address_in, without_secrets};
 pub use proxy::Proxies;
+pub use registries::{GivenLogin, RegistrySettings, Secret};
 pub use sources::{HostMirror, mirrors_in_deb822, mirrors_in_list};
 
 use crate::digest::Digest;
@@ -66,6 +70,8 @@ pub struct HttpOptions {
     pub parallel: usize,
     /// Hosts that limit how often they are asked, and the least time between two requests.
     pub gaps: Vec<(String, Duration)>,
+    /// How registries are reached.
+    pub registries: RegistrySettings,
 }
 
 /// The dated archives of Debian and Ubuntu, which everybody shares and which turn away who asks too fast.
@@ -85,6 +91,7 @@ impl Default for HttpOptions {
             first_pause: Duration::from_millis(500),
             parallel: 8,
             gaps: DATED.iter().map(|host| ((*host).to_owned(), Duration::from_millis(200))).collect(),
+            registries: RegistrySettings::default(),
         }
     }
 }
@@ -116,9 +123,19 @@ impl Http {
         Self { options: Arc::new(options), client: Arc::default(), candidates: Arc::default() }
     }
 
+    /// How the network is reached, for those who speak other protocols than downloads.
+    pub fn options(&self) -> &HttpOptions {
+        &self.options
+    }
+
     /// Whether the network is off.
     pub fn is_offline(&self) -> bool {
         self.options.offline
+    }
+
+    /// The same, but each address is asked once: for those who ask the next mirror before they ask one again.
+    pub fn without_retries(&self) -> Self {
+        Self { options: Arc::new(HttpOptions { retries: 0, ..(*self.options).clone() }), ..self.clone() }
     }
 
     /// The bytes at `url`. More than `limit` bytes are an error, as is 404.

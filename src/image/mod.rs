@@ -19,8 +19,8 @@ pub use index::{Artifact, Index};
 pub use inherit::Inherited;
 pub use layer::{Layer, pack, pack_difference};
 pub use open::{
-    Choice, Input, OpenError, Opened, OpenedImage, OpenedLayer, Stored, StoredLayer, locate, open, open_folder,
-    open_input,
+    Choice, Collection, Input, OpenError, Opened, OpenedImage, OpenedLayer, Stored, StoredLayer, by_platform,
+    check_types, locate, open, open_folder, open_input,
 };
 
 use crate::archive::ArchiveError;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::digest::Digest;
+use crate::epoch::Epoch;
 use crate::lock::{ArchivePin, Lock};
 use crate::platform::Platform;
 
@@ -45,6 +46,19 @@ pub fn changes(old_lock: &Lock, new_lock: &Lock) -> Vec<Change> {
     changes.extend(super::oci::changes(&old_lock.oci, &new_lock.oci));
     changes.extend(archives(old_lock, new_lock));
     changes.into_iter().collect()
+}
+
+/// The suites of `new` that are older than in `old`, with both dates: a mirror that lags behind, or one that is held back.
+/// Dated archives are as old as the recipe wants them.
+pub fn set_back(old: &Lock, new: &Lock) -> Vec<(String, Epoch, Epoch)> {
+    let suites = |lock: &Lock| {
+        let repositories = lock.debian.iter().flat_map(|pin| &pin.repositories);
+        let moving = repositories.filter(|repository| repository.snapshot.is_none());
+        moving.map(|repository| ((repository.id.clone(), repository.suite.clone()), repository.date)).collect()
+    };
+    let (old, new): (BTreeMap<_, Epoch>, BTreeMap<_, Epoch>) = (suites(old), suites(new));
+    let both = new.into_iter().filter_map(|(key, now)| old.get(&key).map(|before| (key.1, *before, now)));
+    both.filter(|(_, before, now)| now < before).collect()
 }
 
 /// Names and architectures of packages of which a suite of security updates has this version.

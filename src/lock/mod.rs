@@ -14,21 +14,23 @@ mod oci;
 mod text;
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 pub use apk::{ApkPin, LockedApk, LockedApkRepository, LockedKey, LockedScripts};
 pub use archive::ArchivePin;
-pub use changes::{Change, changes};
+pub use changes::{Change, changes, set_back};
 pub use debian::{AptKeyring, AptSource, DebianPin, Installer, LockedPackage, LockedRepository, LockedSlice};
 pub use dnf::{DnfPin, LockedRpm, LockedRpmRepository};
 pub use error::LockError;
 pub use oci::{LockedLayer, OciPin};
 
 use crate::digest::Digest;
+use crate::interrupt;
 use crate::platform::Platform;
 
 /// The version of the lock's form, and of every behaviour that changes the bytes of an image.
@@ -58,6 +60,9 @@ pub struct Lock {
     /// Root filesystems of apk's packages.
     #[serde(default)]
     apk: Vec<ApkPin>,
+    /// Whether it was read from a text that is not the one written.
+    #[serde(skip)]
+    is_altered: bool,
 }
 
 /// One resolved input.
@@ -86,6 +91,7 @@ impl Lock {
             apk: Vec::new(),
             oci: Vec::new(),
             archive: Vec::new(),
+            is_altered: false,
         };
         for pin in pins {
             match pin {
@@ -113,6 +119,12 @@ impl Lock {
     /// The pin of an archive for `platform`.
     pub fn archive(&self, platform: Platform) -> Option<&ArchivePin> {
         self.archive.iter().find(|pin| pin.platform == platform)
+    }
+
+    /// Whether it was read from a file that somebody, or a bad disk, has changed since it was written. Nothing wrong can
+    /// come out of it unseen but what is taken from the lock alone, such as the image's own apt sources.
+    pub fn is_altered(&self) -> bool {
+        self.is_altered
     }
 
     /// The pin of rpm packages for `platform`.
@@ -157,6 +169,7 @@ impl Lock {
         let mut lock: Self = toml::from_str(text).map_err(wrong)?;
         lock.check().map_err(|reason| LockError::Inconsistent { path: path.to_owned(), reason })?;
         lock.sort();
+        lock.is_altered = text::is_altered(text);
         Ok(lock)
     }
 
@@ -168,14 +181,24 @@ impl Lock {
             return Ok(false);
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // One name for all runs: what a killed one leaves is what the next one uses.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let beside = folder.join(format!(".{name}.unfinished"));
+        let unfinished = beside.clone();
+        let _undo = interrupt::on_interrupt(move || drop(std::fs::remove_file(unfinished)));
         let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            let mut file = alone(&beside)?;
+            file.set_len(0)?;
             file.write_all(text.as_bytes())?;
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-            file.as_file().sync_all()?;
-            file.persist(path).map(drop).map_err(|error| error.error)
+            file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            file.sync_all()?;
+            std::fs::rename(&beside, path)
         };
-        write().map_err(|source| LockError::Io { what: "write", path: path.to_owned(), source })?;
+        write().map_err(|source| {
+            // There is nothing to remove where it could not even be made.
+            let _ = std::fs::remove_file(&beside);
+            LockError::Io { what: "write", path: path.to_owned(), source }
+        })?;
         Ok(true)
     }
 
@@ -202,6 +225,25 @@ impl Lock {
         once_each(self.apk.iter().map(|pin| pin.platform))?;
         self.apk.iter().try_for_each(ApkPin::check)?;
         self.debian.iter().try_for_each(DebianPin::check)
+    }
+}
+
+/// The file at `path`, once no other process writes it. Where the file system has no locks, nobody waits.
+fn alone(path: &Path) -> std::io::Result<File> {
+    loop {
+        let open = || File::options().create(true).write(true).truncate(false).open(path);
+        let file = match open() {
+            // Left by a killed run of another user.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                std::fs::remove_file(path).and_then(|()| open())
+            }
+            opened => opened,
+        }?;
+        // Whoever held it may have renamed it in between.
+        let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        if file.lock().is_err() || std::fs::metadata(path).map(identity).ok() == Some(identity(file.metadata()?)) {
+            return Ok(file);
+        }
     }
 }
 

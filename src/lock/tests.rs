@@ -133,6 +133,7 @@ fn text_form() {
     ]
     packages = []
     sources = []
+    # sha256:6409baccca7ff4265051ffd13bc5a20ad5d2d2ce8322d53cd74c8604c584e524
     "#);
 }
 
@@ -141,7 +142,16 @@ fn what_is_written_is_read() {
     let lock = lock(vec![package("tar", "1:1.35+\\\u{1}"), package("bash", "5.2")]);
     let text = lock.to_text().replace("\\u0001.deb", ".deb").replace("_1:1.35+\\\\\\u0001", "");
     let read = Lock::parse(&text, Path::new("x.lock")).unwrap();
-    assert_eq!(read.to_text(), text);
+    let without_seal =
+        |text: &str| text.lines().filter(|line| !line.starts_with("# sha256:")).collect::<Vec<_>>().join("\n");
+    assert_eq!(without_seal(&read.to_text()), without_seal(&text));
+    assert!(read.is_altered());
+    let again = Lock::parse(&read.to_text(), Path::new("x.lock")).unwrap();
+    assert!(!again.is_altered());
+    assert!(
+        !Lock::parse(&without_seal(&text), Path::new("x.lock")).unwrap().is_altered(),
+        "the line was removed on purpose"
+    );
     assert_eq!(read.debian(lock.debian[0].platform).unwrap().packages[1].version, "1:1.35+\\\u{1}");
     assert_eq!(read.debian.len(), 2);
 }
@@ -193,6 +203,35 @@ fn edits_are_refused_with_their_place() {
         let complaint = complaint(&text);
         assert!(complaint.contains(expected) && complaint.contains("x.lock"), "{expected}:\n{complaint}");
     }
+}
+
+#[test]
+fn every_flipped_bit_is_seen() {
+    let good = lock(vec![package("bash", "5.2")]).to_text();
+    for place in 0..good.len() {
+        for bit in 0..8 {
+            let mut bytes = good.clone().into_bytes();
+            bytes[place] ^= 1 << bit;
+            let read = String::from_utf8(bytes).ok().and_then(|text| Lock::parse(&text, Path::new("x.lock")).ok());
+            assert!(read.is_none_or(|read| read.is_altered()), "bit {bit} of byte {place}");
+        }
+    }
+}
+
+#[test]
+fn suites_that_are_older_than_before_are_told() {
+    let new = lock(vec![package("bash", "5.2")]);
+    let mut old = new.clone();
+    assert_eq!(set_back(&old, &new), []);
+    for pin in &mut old.debian {
+        for repository in &mut pin.repositories {
+            repository.date = Epoch::from_seconds(repository.date.seconds() + 1);
+        }
+    }
+    // The other one is of a dated archive.
+    let before = Epoch::from_seconds(1_762_600_001);
+    assert_eq!(set_back(&old, &new), [("trixie".to_owned(), before, Epoch::from_seconds(1_762_600_000))]);
+    assert_eq!(set_back(&new, &old), []);
 }
 
 #[test]

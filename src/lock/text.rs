@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use crate::digest::Digest;
 use crate::lock::{FORMAT, Lock};
 
 impl Lock {
@@ -36,8 +37,21 @@ impl Lock {
             text.push_str("\n[[archive]]\n");
             pin.write(&mut text);
         }
-        text
+        let seal = seal(&text);
+        text + &seal
     }
+}
+
+/// Whether a text that was sealed has been changed since. A last line that is no comment says that nobody sealed it.
+pub(super) fn is_altered(text: &str) -> bool {
+    let start = text.trim_end_matches('\n').rfind('\n').map_or(0, |end| end + 1);
+    let (above, last) = text.split_at(start);
+    last.starts_with('#') && last != seal(above)
+}
+
+/// The last line of a lock: the digest of what is above it.
+fn seal(text: &str) -> String {
+    format!("# {}\n", Digest::of(text.as_bytes()))
 }
 
 /// A list with a row a line.

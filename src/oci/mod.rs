@@ -6,10 +6,12 @@
 mod json;
 mod raw;
 mod reference;
+mod remote;
 
 pub use json::canonical_json;
 pub use raw::{OciError, Raw};
 pub use reference::{ParseReferenceError, Reference};
+pub use remote::{RemoteReference, Repository};
 
 use oci_spec::image::{Descriptor, MediaType};
 

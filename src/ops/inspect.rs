@@ -1,5 +1,6 @@
 //! `inspect`: what is in an image, without running or unpacking it.
 
+mod remote;
 mod sizes;
 mod text;
 
@@ -16,6 +17,7 @@ use crate::image::{self, Choice, Opened};
 use crate::inventory::{self, InventoryError, OsRelease};
 use crate::package::Package;
 use crate::store::Store;
+pub use remote::{Named, RemoteInspection, inspect_remote};
 pub use sizes::Usage;
 
 /// How to inspect.

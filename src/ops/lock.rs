@@ -54,6 +54,7 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
         Err(error) if anew && !matches!(error, LockError::Io { .. }) => None,
         other => other?,
     };
+    warn_of_changes(old.as_ref(), &path, context);
     let fits = old.as_ref().is_some_and(|lock| lock.request == asked(&recipe));
     if fits && options.update.is_none() && !options.check {
         return Ok(Updated { path, written: false, is_needed: true, changes: Vec::new() });
@@ -63,6 +64,11 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
     }
     let names = options.update.as_deref().filter(|names| !names.is_empty());
     let new = resolve(&recipe, &options.lock, old.as_ref().zip(names), context)?;
+    for (suite, before, now) in old.as_ref().map(|old| lock::set_back(old, &new)).unwrap_or_default() {
+        context
+            .reporter
+            .warn(&format!("the suite {suite} is of {now}, older than the lock, which saw it as of {before}"));
+    }
     let changes = old.as_ref().map(|old| lock::changes(old, &new)).unwrap_or_default();
     let same = old.is_some() && changes.is_empty() && fits;
     let written = if options.check || same { false } else { new.write(&path)? };
@@ -79,6 +85,7 @@ pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, conte
     }
     let path = path(recipe, file);
     let old = Lock::read(&path)?;
+    warn_of_changes(old.as_ref(), &path, context);
     if let Some(lock) = old.as_ref().filter(|lock| lock.request == asked(recipe)) {
         return Ok(lock.clone());
     }
@@ -88,6 +95,17 @@ pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, conte
     let lock = resolve(recipe, options, None, context)?;
     lock.write(&path)?;
     Ok(lock)
+}
+
+/// Says where a lock is not as it was written.
+fn warn_of_changes(lock: Option<&Lock>, path: &Path, context: &Context) {
+    if lock.is_some_and(Lock::is_altered) {
+        context.reporter.warn(&format!(
+            "the lock `{}` was changed since it was written: the digest in its last line is another one (if that was you, \
+             remove the line; if not, take it from version control, or write it anew with `rootsmith lock --update RECIPE`)",
+            path.display()
+        ));
+    }
 }
 
 /// The lock's file: beside the recipe, one for each variant.

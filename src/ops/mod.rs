@@ -22,4 +22,5 @@ mod source;
 pub mod store;
 pub mod subject;
 pub mod summary;
+pub mod transfer;
 pub mod verify;

@@ -13,6 +13,7 @@ use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::image::Artifact;
 use crate::oci::Reference;
+use crate::ops::transfer;
 use crate::report::{Phase, Unit};
 use crate::sandbox;
 use crate::tree::Tree;
@@ -73,12 +74,7 @@ fn one(finished: &Finished<'_>, target: &Target, context: &Context) -> Result<()
         Target::ContainersStorage { .. } => {
             Box::new(ContainersStorage::new(&context.store.temporary(), &names, &sandbox::run_host_program)?)
         }
-        Target::Registry { name } => {
-            return Err(Error::Usage {
-                message: format!("cannot push `{name}`: this version does not talk to registries"),
-                help: "write `-o oci:DIR`, and push that: `skopeo copy oci:DIR docker://REF`".to_owned(),
-            });
-        }
+        Target::Registry { name } => return transfer::push_built(finished.artifact, name, context),
         Target::RootfsTar { file } => {
             write_rootfs_tar(finished.tree()?, file, SpecialFiles::Keep, finished.threads)?;
             return Ok(());

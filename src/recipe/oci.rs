@@ -47,9 +47,9 @@ pub enum ImageLocation {
         /// The name as Docker takes it, or the image's id.
         name: String,
     },
-    /// `docker://REF`
+    /// `docker://REF`, or a name alone: `HOST/REPOSITORY:TAG@DIGEST`.
     Registry {
-        /// The name.
+        /// The name, with its digest where it has one.
         name: String,
     },
 }
@@ -60,7 +60,7 @@ pub(super) static KEYS: Keys = Keys {
         Key {
             name: "image",
             shape: Shape::Text(text::<ImageLocation>("an image")),
-            about: "where it is: `oci:DIR:TAG`, `oci-archive:FILE`, `docker-archive:FILE`, `docker-daemon:REF`",
+            about: "where it is: `HOST/NAME:TAG`, `oci:DIR:TAG`, `oci-archive:FILE`, `docker-archive:FILE`, `docker-daemon:REF`",
         },
         Key {
             name: "digest",
@@ -86,18 +86,29 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<OciRequest> {
     let place = fields.place_of("image");
     let folder = place.map(|place| fields.notebook().files[place.file].folder()).unwrap_or_default();
     let image = fields.required::<ImageLocation>("image");
+    let digest_place = fields.place_of("digest");
     let digest = fields.text::<ImageDigest>("digest").map(|digest| digest.0);
     let name = fields.text::<FullName>("name").map(|name| name.0);
     let keep_layers = fields.flag("keep-layers").unwrap_or(false);
-    if let Some(ImageLocation::Registry { name }) = &image {
-        let instead = format!("copy it first, `skopeo copy docker://{name} oci:DIR:TAG`, and name that");
-        fields.error(place, Mistake::NotYet { what: "an image of a registry in `[from.oci]`".to_owned(), instead });
+    let named = image.as_ref().and_then(ImageLocation::digest);
+    if let (Some(named), Some(other)) = (named, digest)
+        && named != other
+    {
+        let expected = format!("the digest that `image` names, {named}");
+        let misfit = Misfit::new(&other.to_string(), "the image's digest", &expected);
+        fields.error(digest_place, Mistake::Form { key: "digest".to_owned(), misfit, nearest: None });
     }
     fields.finish();
-    Some(OciRequest { image: image?.joined(&folder), digest, name, keep_layers })
+    Some(OciRequest { image: image?.joined(&folder), digest: digest.or(named), name, keep_layers })
 }
 
 impl ImageLocation {
+    /// The digest in a name of a registry.
+    fn digest(&self) -> Option<Digest> {
+        let Self::Registry { name } = self else { return None };
+        name.split_once('@').and_then(|(_, digest)| digest.parse().ok())
+    }
+
     /// With its path relative to `folder`.
     fn joined(self, folder: &Path) -> Self {
         match self {
@@ -139,11 +150,18 @@ impl FromStr for ImageLocation {
 
     fn from_str(found: &str) -> Result<Self, Misfit> {
         let wrong = |expected: &str| Misfit::new(found, "an image to start from", expected);
-        const EXPECTED: &str = "`oci:DIR:TAG`, `oci-archive:FILE`, `docker-archive:FILE` or `docker-daemon:NAME:TAG`";
-        let (transport, place) = found.split_once(':').ok_or_else(|| wrong(EXPECTED))?;
+        const EXPECTED: &str = "`HOST/NAME:TAG`, `oci:DIR:TAG`, `oci-archive:FILE`, `docker-archive:FILE` or \
+                                `docker-daemon:NAME:TAG`";
+        if let Some(name) = found.strip_prefix("docker://") {
+            return registry(name).ok_or_else(|| wrong("`docker://HOST/NAME:TAG`"));
+        }
+        let (transport, place) = found.split_once(':').unwrap_or((found, ""));
+        if !is_transport(transport) {
+            return registry(found).ok_or_else(|| wrong(EXPECTED));
+        }
         let (before, after) = place.split_once(':').map_or((place, None), |(before, after)| (before, Some(after)));
         let after = after.filter(|name| !name.is_empty()).map(str::to_owned);
-        if place.is_empty() || place.chars().any(char::is_control) || (transport != "docker" && before.is_empty()) {
+        if place.is_empty() || place.chars().any(char::is_control) || before.is_empty() {
             return Err(wrong(EXPECTED));
         }
         match transport {
@@ -152,13 +170,35 @@ impl FromStr for ImageLocation {
             "docker-archive" => Ok(Self::Archive { file: before.into(), name: after, docker: true }),
             "docker-daemon" if place.bytes().all(is_of_name) => Ok(Self::DockerDaemon { name: place.to_owned() }),
             "docker-daemon" => Err(wrong("a name of small letters, digits and `.`, `_`, `-`, `/`, `:`, `@`")),
-            "docker" => match place.strip_prefix("//") {
-                Some(name) if !name.is_empty() => Ok(Self::Registry { name: name.to_owned() }),
-                _ => Err(wrong("`docker://REGISTRY/NAME:TAG`")),
-            },
             _ => Err(wrong(EXPECTED)),
         }
     }
+}
+
+/// Whether a word before a colon is a transport, known here or not, or one with a slip of the pen, and no image's name.
+fn is_transport(word: &str) -> bool {
+    const TRANSPORTS: [&str; 9] = [
+        "oci",
+        "oci-archive",
+        "docker",
+        "docker-archive",
+        "docker-daemon",
+        "containers-storage",
+        "dir",
+        "sif",
+        "ostree",
+    ];
+    let near = |known: &&str| known.len() > 6 && strsim::damerau_levenshtein(known, word) <= 2;
+    TRANSPORTS.contains(&word) || TRANSPORTS.iter().any(near)
+}
+
+/// An image of a registry by its name, whose digest is one where there is one.
+fn registry(name: &str) -> Option<ImageLocation> {
+    let (plain, digest) = name.split_once('@').map_or((name, None), |(plain, digest)| (plain, Some(digest)));
+    let is_digest = digest.is_none_or(|digest| digest.parse::<Digest>().is_ok());
+    let begins = plain.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let is_name = begins && plain.bytes().all(|byte| is_of_name(byte) && byte != b'@') && !plain.ends_with(['/', ':']);
+    (is_name && is_digest).then(|| ImageLocation::Registry { name: name.to_owned() })
 }
 
 /// What names and ids of images are made of. Whether they make a name, the engine knows.
@@ -210,7 +250,31 @@ mod tests {
         ] {
             assert_eq!(text.parse::<ImageLocation>().unwrap().to_string(), text);
         }
-        for wrong in ["", "oci", "oci:", "oci::x", "debian:13", "docker:x", "docker://", "docker-daemon:A B", "dir:x"] {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        for (name, has_digest) in [
+            ("debian:13".to_owned(), false),
+            ("localhost:5000/a/b".to_owned(), false),
+            (format!("x.example/a:1@{digest}"), true),
+        ] {
+            let location: ImageLocation = name.parse().unwrap();
+            assert_eq!(location.to_string(), format!("docker://{name}"));
+            assert_eq!(location.digest().is_some(), has_digest);
+            assert_eq!(location.to_string().parse(), Ok(location));
+        }
+        for wrong in [
+            "",
+            "oci",
+            "oci:",
+            "oci::x",
+            "docker:x",
+            "docker://",
+            "docker-daemon:A B",
+            "dir:x",
+            "oci-archiv:x.tar",
+            "./a.tar",
+            "x.example/a@sha256:0",
+            "x.example/a:",
+        ] {
             assert!(wrong.parse::<ImageLocation>().is_err(), "{wrong}");
         }
     }

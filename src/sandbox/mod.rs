@@ -14,6 +14,7 @@
 //!
 //! Programs that use this library call [`become_worker_if_asked`] first thing in `main`.
 
+mod answer;
 mod filter;
 mod foreign;
 mod host;
@@ -29,7 +30,9 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::platform::Platform;
+use crate::store::StoreError;
 
+pub use answer::{Answered, run_host_program_with};
 pub use foreign::{Emulator, Lack, Means};
 pub use host::{HostOutput, HostProgram, Linked, linked, run_host_program, run_host_program_in, run_host_program_on};
 pub use session::{Ended, Session};
@@ -115,6 +118,23 @@ pub enum SandboxError {
         /// Why not.
         source: io::Error,
     },
+    /// There is no room for the stage.
+    #[error("the sandbox cannot {what}: there is no space left for its stage")]
+    #[diagnostic(help(
+        "the stage is a folder of the store, or in memory where a quarter of what is free holds it: make room \
+         (`rootsmith store gc`; `df -h`, `df -i` and `free -h` show what is short), or put the store elsewhere: \
+         `--store DIR`"
+    ))]
+    Full {
+        /// What could not be done.
+        what: String,
+        /// The file system's words, with the file.
+        source: io::Error,
+    },
+    /// The store cannot keep what comes out of the stage.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] StoreError),
     /// A program in the stage ended with an error.
     #[error("`{command}` ended with {status} in the image{}", quoted(output))]
     #[diagnostic(help("the lines above are the end of its output; `-vv` shows all of it"))]

@@ -338,10 +338,16 @@ fn take_content(output: &mut impl Read, size: u64, store: &Store) -> Result<Cont
         bytes.read_to_end(&mut kept).map_err(misread)?;
         return Ok(Content::bytes(kept));
     }
-    let keep = |source: crate::store::StoreError| misread(io::Error::other(source));
-    let mut blob = store.begin().map_err(keep)?;
-    io::copy(&mut bytes, &mut blob).map_err(misread)?;
-    let blob = blob.commit().map_err(keep)?;
+    let mut blob = store.begin()?;
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        // Reading fails because of the worker, writing because of the store.
+        match bytes.read(&mut buffer).map_err(misread)? {
+            0 => break,
+            count => blob.write_all(&buffer[..count]).map_err(|source| store.cannot("write a blob", source))?,
+        }
+    }
+    let blob = blob.commit()?;
     Ok(Content::Slice { path: blob.path, offset: 0, size })
 }
 
@@ -356,22 +362,99 @@ fn misplaced(error: crate::tree::TreeError) -> SandboxError {
 /// What the worker could not do, in words that say what would help.
 fn explain(what: String, reason: String, errno: i32) -> SandboxError {
     let source = io::Error::new(io::Error::from_raw_os_error(errno).kind(), reason);
-    if what != "make a user namespace" {
-        return SandboxError::Stage { what, source };
+    if let Some(trouble) = no_user_namespace(&what, &source, Path::new("/proc/sys")) {
+        return trouble;
     }
-    let setting = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-    let instead = "or run as root, or in a container as root";
-    let (reason, help) = if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1" {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => SandboxError::Full { what, source },
+        _ => SandboxError::Stage { what, source },
+    }
+}
+
+/// The error of a machine that gives no user namespaces to this user, with the setting below `settings` that says so.
+///
+/// Most refuse to make one. AppArmor, as Ubuntu sets it up since 23.10, lets it be made and takes all capabilities from
+/// whoever is in it, so that one of the next steps is refused.
+fn no_user_namespace(what: &str, source: &io::Error, settings: &Path) -> Option<SandboxError> {
+    let setting = |name: &str| std::fs::read_to_string(settings.join(name)).unwrap_or_default().trim().to_owned();
+    let restricted = setting("kernel/apparmor_restrict_unprivileged_userns") == "1";
+    let refused = source.kind() == io::ErrorKind::PermissionDenied;
+    let is_root = nix::unistd::geteuid().is_root();
+    if what != "make a user namespace" && (is_root || !restricted || !refused) {
+        return None;
+    }
+    let (reason, help) = if restricted {
         let help = "an administrator can allow it: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`";
         ("AppArmor forbids it to unprivileged users".to_owned(), help)
-    } else if setting("/proc/sys/kernel/unprivileged_userns_clone") == "0" {
+    } else if setting("kernel/unprivileged_userns_clone") == "0" {
         let help = "an administrator can allow it: `sysctl -w kernel.unprivileged_userns_clone=1`";
         ("kernel.unprivileged_userns_clone is 0".to_owned(), help)
-    } else if setting("/proc/sys/user/max_user_namespaces") == "0" {
+    } else if setting("user/max_user_namespaces") == "0" {
         let help = "an administrator can allow it: `sysctl -w user.max_user_namespaces=10000`";
         ("user.max_user_namespaces is 0".to_owned(), help)
+    } else if refused {
+        let help = "a container's seccomp profile forbids it too, as Docker's does: be root in it, `--user 0:0`";
+        (source.to_string(), help)
     } else {
         (source.to_string(), "`rootsmith doctor` says what this machine has")
     };
-    SandboxError::NoUserNamespace { reason, help: format!("{help}; {instead}") }
+    Some(SandboxError::NoUserNamespace { reason, help: format!("{help}; or run as root, or in a container as root") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said where the settings are these, for a step that ended with this error.
+    fn said(settings: &[(&str, &str)], what: &str, errno: i32) -> Option<String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, value) in settings {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, format!("{value}\n")).unwrap();
+        }
+        let error = no_user_namespace(what, &io::Error::from_raw_os_error(errno), folder.path())?;
+        let help = miette::Diagnostic::help(&error).unwrap().to_string();
+        Some(format!("{error}; {help}"))
+    }
+
+    #[test]
+    fn what_forbids_user_namespaces_is_named() {
+        let cases = [
+            (
+                "kernel/apparmor_restrict_unprivileged_userns",
+                "1",
+                "AppArmor",
+                "apparmor_restrict_unprivileged_userns=0",
+            ),
+            ("kernel/unprivileged_userns_clone", "0", "unprivileged_userns_clone is 0", "unprivileged_userns_clone=1"),
+            ("user/max_user_namespaces", "0", "max_user_namespaces is 0", "max_user_namespaces=10000"),
+        ];
+        for (name, value, reason, help) in cases {
+            let said = said(&[(name, value)], "make a user namespace", libc::EPERM).unwrap();
+            assert!(said.contains(reason) && said.contains(help) && said.contains("as root"), "{said}");
+        }
+        assert!(said(&[], "make a user namespace", libc::EPERM).unwrap().contains("seccomp"));
+        // The kernel's answer where the limit is 0.
+        assert!(said(&[], "make a user namespace", libc::ENOSPC).unwrap().contains("doctor"));
+    }
+
+    #[test]
+    fn apparmor_refuses_later_steps() {
+        let restricted = [("kernel/apparmor_restrict_unprivileged_userns", "1")];
+        let what = "become root of its user namespace";
+        // Root needs no user namespace.
+        let is_root = nix::unistd::geteuid().is_root();
+        assert_eq!(said(&restricted, what, libc::EPERM).is_some(), !is_root);
+        assert_eq!(said(&restricted, what, libc::EACCES).is_some(), !is_root);
+        assert_eq!(said(&restricted, what, libc::ENOMEM), None);
+        assert_eq!(said(&[], what, libc::EPERM), None);
+    }
+
+    #[test]
+    fn a_full_stage_is_named() {
+        let error = explain("put a file into the stage".into(), "a/b: no space left".into(), libc::ENOSPC);
+        assert!(matches!(error, SandboxError::Full { .. }));
+        assert!(error.to_string().contains("no space left for its stage"));
+    }
 }

@@ -154,6 +154,7 @@ fn packages() -> Vec<Apk> {
             .field("origin", "pair")
             .file("usr/share/both", 0o644, "first's\n")
             .file("usr/share/same", 0o644, "the same\n")
+            .file("usr/share/equal", 0o644, "equal\n")
             .with(owned),
         Apk::new("second", "2.0-r1")
             .field("depend", "first>=1")
@@ -164,11 +165,11 @@ fn packages() -> Vec<Apk> {
             .entry("usr/bin/link", 0o4755, Node::HardLink("usr/bin/tool".to_owned()))
             .symlink("usr/bin/soft", "tool"),
         Apk::new("stranger", "1.0-r0").field("depend", "base").file("usr/share/both", 0o644, "a stranger's\n"),
-        Apk::new("heir", "1.0-r0").field("depend", "second").field("replaces", "second<3").file(
-            "usr/share/both",
-            0o600,
-            "the heir's\n",
-        ),
+        Apk::new("heir", "1.0-r0")
+            .field("depend", "second")
+            .field("replaces", "second<3")
+            .file("usr/share/equal", 0o644, "equal\n")
+            .file("usr/share/both", 0o600, "the heir's\n"),
         Apk::new("second-doc", "2.0-r1").field("install_if", "second=2.0-r1").field("install_if", "docs").file(
             "usr/share/doc/second",
             0o644,
@@ -200,7 +201,8 @@ fn packages_meet_by_apks_rules() {
     assert!(
         !of("first").contains("R:both") && !of("second").contains("R:both") && of("heir").contains("R:both\na:0:0:600")
     );
-    assert!(of("first").contains("R:same") && !of("second").contains("R:same"), "the first keeps what is equal");
+    assert!(!of("first").contains("R:same") && of("second").contains("R:same"), "as packages of one source replace");
+    assert!(of("first").contains("R:equal") && !of("heir").contains("R:equal"), "the first keeps what is equal");
     assert!(of("second-doc").contains("\ni:second=2.0-r1 docs\n"));
     let summing = |name: &str| {
         of("second").split(&format!("R:{name}\n")).nth(1).unwrap().lines().take(2).collect::<Vec<_>>().join(" ")

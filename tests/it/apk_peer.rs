@@ -1,9 +1,10 @@
 //! Beside the real apk: the same packages chosen, the same tree and database installed.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use crate::apk_solve;
 use crate::support::apk::{self, Apk, Entry, Node};
 use crate::support::apk_tools::ApkTools;
 use crate::support::layout::{Image, Layout};
@@ -78,6 +79,7 @@ fn packages() -> Vec<Apk> {
             "a-package-whose-name-is-so-long-that-its-scripts-have-names-beyond-a-hundred-letters",
             "1.2.3_git20250101-r10",
         )
+        .field("depend", "/bin/sh")
         .script("post-install", script("true"))
         .file("etc/Zebra", 0o644, "Z")
         .file("etc/apple", 0o644, "a"),
@@ -102,7 +104,6 @@ const WORLD: [&str; 9] = [
 fn both(workspace: &Workspace, scripts: bool) -> (Listing, Image) {
     let repository = workspace.path("repository");
     apk::write(&repository, "x86_64", &packages());
-    let _ = std::process::Command::new("cp").arg("-r").arg(&repository).arg("/tmp/apk/dump").status();
     let tools = ApkTools::of(MINIROOTFS);
     let root = tools.root(workspace.path("root"), Some(&repository.join(apk::KEY)));
     let mut arguments = vec!["add", "--no-cache", "-X", repository.to_str().unwrap()];
@@ -125,18 +126,23 @@ fn both(workspace: &Workspace, scripts: bool) -> (Listing, Image) {
     (of_tar(fs::File::open(tar).unwrap()), Layout::open(&workspace.path("out")).image())
 }
 
-/// Paths that one of the two has in its own way: what images never have, and what apk keeps for itself.
+/// Paths that one of the two has in its own way: what images never have, what apk keeps for itself, and the two files that
+/// have a chance's mark: the day of an account's password, and the order of a trigger's arguments.
 fn is_own(path: &str) -> bool {
-    ["dev/", "proc/", "run/", "tmp/", "var/cache/apk"].iter().any(|start| path.starts_with(start))
-        || [
-            "etc/apk/repositories",
-            "lib/apk/db/scripts.tar",
-            "etc/passwd-",
-            "etc/group-",
-            "etc/shadow-",
-            "etc/group.lock",
-        ]
-        .contains(&path)
+    const OWN: [&str; 10] = [
+        "etc/apk/repositories",
+        "etc/group-",
+        "etc/group.lock",
+        "etc/hostname",
+        "etc/passwd-",
+        "etc/shadow",
+        "etc/shadow-",
+        "etc/watched",
+        "lib/apk/db/scripts.tar",
+        "lib/apk/exec",
+    ];
+    let folders = ["dev/", "run/", "tmp/", "var/cache/apk"];
+    OWN.contains(&path) || folders.iter().any(|folder| path.starts_with(folder))
 }
 
 /// Every difference between two trees, but for what `is_own`.
@@ -161,11 +167,13 @@ fn differences(theirs: &Listing, ours: &Listing) -> Vec<String> {
     differences
 }
 
+/// Names, modes and times of the scripts. apk cuts names off after 99 letters, and then no longer knows the script's
+/// kind; it reads whole ones.
 fn scripts(bytes: &[u8]) -> Vec<(String, u32, u64)> {
     let mut archive = tar::Archive::new(bytes);
     let entries = archive.entries().unwrap().map(|entry| {
         let entry = entry.unwrap();
-        let name = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+        let name = String::from_utf8_lossy(&entry.path_bytes()).chars().take(99).collect();
         (name, entry.header().mode().unwrap() & 0o777, entry.header().mtime().unwrap())
     });
     entries.collect()
@@ -212,34 +220,23 @@ fn the_same_tree_as_apk_installs_with_scripts_and_triggers() {
     assert!(differences.is_empty(), "{differences:#?}");
     assert_eq!(image.listing()["srv/web/data"].owner, (80, 81));
     assert_eq!(image.file("etc/web.made"), b"1-r0 \n");
+    let lines = |bytes: Vec<u8>| {
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let theirs = fs::read(workspace.path("root/etc/watched")).unwrap();
+    assert_eq!(lines(image.file("etc/watched")), lines(theirs));
 }
 
-/// Worlds out of Alpine's index: servers, languages, tools, documentation, choices.
-const WORLDS: [&[&str]; 24] = [
-    &["busybox", "nginx", "openrc", "docs"],
-    &["busybox", "python3", "py3-pip"],
-    &["busybox", "postgresql14", "postgresql14-contrib", "openrc"],
-    &["busybox", "nodejs", "npm"],
-    &["busybox", "alpine-base"],
-    &["busybox", "php8", "php8-fpm"],
-    &["busybox", "git", "docs", "openssh", "bash"],
-    &["busybox", "build-base", "cmake", "linux-headers"],
-    &["busybox", "mariadb", "mariadb-client", "openrc"],
-    &["busybox", "apache2", "apache2-ssl", "docs"],
-    &["busybox", "acf-openvpn", "lua-expat", "ssh-getkey-ldap"],
-    &["busybox", "ruby", "ruby-bundler"],
-    &["busybox", "redis", "openrc", "docs"],
-    &["busybox", "samba", "bind-tools"],
-    &["busybox", "alpine-sdk", "zsh", "vim", "perl~5.34", "!git-perl", "python3>=3.10"],
-    &["busybox", "curl", "ca-certificates", "jq"],
-    &["busybox", "go"],
-    &["busybox", "rust", "cargo"],
-    &["busybox", "openjdk8-jre"],
-    &["busybox", "so:libssl.so.1.1", "cmd:ssh", "pc:zlib"],
-    &["busybox", "nginx>99"],
-    &["busybox", "no-such-package"],
-    &["busybox", "openssh", "!openssh-keygen"],
-    &["dovecot", "postfix", "busybox", "openrc"],
+/// Further worlds out of Alpine's index, the last three of which nothing meets.
+const WORLDS: [&[&str]; 7] = [
+    &["nginx", "openrc", "docs"],
+    &["cmd:git", "pc:openssl", "so:libpq.so.5"],
+    &["samba", "bind-tools", "docs", "bash"],
+    &["lxc", "tmux", "lua5.4", "!lua5.1"],
+    &["nginx>99"],
+    &["no-such-package"],
+    &["openssh", "!openssh-keygen"],
 ];
 
 #[test]
@@ -249,17 +246,17 @@ fn the_same_packages_as_apk_chooses() {
     let tools = ApkTools::of(MINIROOTFS);
     let workspace = Workspace::new();
     let root = tools.root(workspace.path("root"), None);
-    let index = super::apk_solve::index();
-    let mut solved = BTreeMap::new();
-    for world in WORLDS {
-        let theirs = tools.chosen(&root, &data().join("apk/alpine-3.16"), world);
-        let ours = super::apk_solve::names(&index, world);
-        match (&ours, &theirs) {
+    let index = apk_solve::index();
+    let mut unmet = 0;
+    for request in apk_solve::REQUESTS.iter().chain(&WORLDS) {
+        // Only busybox provides /bin/sh there, without a priority: apk takes it where it is asked for, we do anyway.
+        let world = [*request, &["busybox"]].concat();
+        let theirs = tools.chosen(&root, &data().join("apk/alpine-3.16"), &world);
+        match (apk_solve::names(&index, &world), theirs) {
             (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{world:?}"),
-            (Err(_), Err(_)) => {}
+            (Err(_), Err(_)) => unmet += 1,
             (ours, theirs) => panic!("{world:?}: {ours:?} and {theirs:?}"),
         }
-        solved.insert(world, ours.is_ok());
     }
-    assert_eq!(solved.values().filter(|solved| **solved).count(), 20, "{solved:?}");
+    assert_eq!(unmet, 3);
 }

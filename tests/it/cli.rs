@@ -8,7 +8,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::golden;
-use crate::reproducible::Mount;
 use crate::support::door::Door;
 use crate::support::require::{Need, require};
 use crate::support::workspace::{Workspace, binary, finish};
@@ -236,49 +235,6 @@ fn processes_in(folder: &Path) -> Vec<String> {
         }
     }
     found
-}
-
-#[test]
-fn a_killed_build_leaves_a_store_that_works() {
-    require!(Need::Root, Need::Program("busybox"), Need::Amd64);
-    let workspace = toy_workspace();
-    for pause in [2, 10, 30, 60, 100, 200, 400] {
-        let mut child = workspace
-            .command([binary()])
-            .args(["build", "golden.toml", "-o", "oci:out"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        thread::sleep(Duration::from_millis(pause));
-        let _ = child.kill();
-        child.wait().unwrap();
-    }
-    let built = workspace.rootsmith(["build", "golden.toml", "-o", "oci:out", "--progress", "none"]);
-    assert_eq!(built.digest(), golden::digest());
-    workspace.rootsmith(["store", "verify"]).succeeded();
-}
-
-#[test]
-fn a_full_disk_is_named() {
-    require!(Need::Root, Need::Program("busybox"), Need::Amd64);
-    let workspace = toy_workspace();
-    let store = workspace.path("store");
-    let _mount = Mount::new(&["-t", "tmpfs", "-o", "size=256k", "tmpfs"], &store);
-    let finished = workspace.rootsmith(["build", "golden.toml", "--progress", "none", "-o", "oci:out"]);
-    finished.failed_with(3).says("space");
-    assert!(!workspace.path("out/index.json").exists(), "no output that looks whole is broken");
-}
-
-#[test]
-fn a_full_output_disk_is_named() {
-    require!(Need::Root, Need::Program("busybox"), Need::Amd64);
-    let workspace = toy_workspace();
-    let out = workspace.path("out");
-    let _mount = Mount::new(&["-t", "tmpfs", "-o", "size=8k", "tmpfs"], &out);
-    let finished = workspace.rootsmith(["build", "golden.toml", "--progress", "none", "-o", "oci:out/image"]);
-    finished.failed_with(3).says("space");
-    assert!(!out.join("image/index.json").exists());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::faults::{Ends, ended, note};
 use crate::support::engine::Engine;
 use crate::support::require::{Need, mirror, require};
 use crate::support::workspace::{Workspace, binary, finish, mirrors, run};
@@ -181,6 +182,19 @@ fn rebuild(built: &Built, engine: &Engine) {
     let options = ["--user", "0:0", "-e", "HOME=/root", "-v", &program, "-v", &folder];
     let finished = engine.in_container("trixie:latest", &options, &command);
     assert_eq!(finished.digest(), built.digest, "the same image, built in a container of itself");
+    // What needs no privileges works for anybody there; what cannot be says why.
+    let as_user = |command: &str| {
+        let options = ["-e", "HOME=/tmp", "-v", &program, "-v", &folder];
+        let script = format!("cp /recipes/trixie.toml /recipes/trixie.lock /tmp && cd /tmp && {command}");
+        engine.in_container("trixie:latest", &options, &["sh", "-c", &script])
+    };
+    as_user("rootsmith inspect /recipes/image.tar").succeeded();
+    as_user("rootsmith import /recipes/rootfs.tar -o oci:/tmp/imported").succeeded();
+    let refused = as_user(&format!("rootsmith build trixie.toml --progress none {}", mirrors.join(" ")));
+    let ends = Ends { code: 3, says: "cannot make a user namespace" };
+    ended("machine", "a user in an unprivileged Docker container", &refused, &ends);
+    refused.says("be root in it, `--user 0:0`");
+    note("machine", "root in an unprivileged Docker container", 0, "the right digest");
 }
 
 fn to_the_daemon(built: &Built, engine: &Engine) {

@@ -129,10 +129,7 @@ fn check_layout(image: &Image) {
     assert!(bundle.ends_with("-----END CERTIFICATE-----\n") && !bundle.contains("----------"));
     let control = text("var/lib/dpkg/status.d/tzdata");
     assert!(control.starts_with("Package: tzdata\n") && !control.contains("\nStatus:"), "{control}");
-    assert!(
-        text("var/lib/dpkg/status.d/netbase.md5sums").contains("  etc/services\n")
-            || text("var/lib/dpkg/status.d/netbase.md5sums").contains("  usr/share/doc/netbase/copyright\n")
-    );
+    assert!(text("var/lib/dpkg/status.d/netbase.md5sums").contains("  usr/share/doc/netbase/copyright\n"));
     let partial = text("var/lib/dpkg/status.d/ca-certificates");
     assert!(partial.contains("\nPartial: 1 of "), "{partial}");
     assert!(!listing.contains_key("var/lib/dpkg/status") && !listing.contains_key("usr/share/ca-certificates"));
@@ -258,7 +255,13 @@ fn broken_scripts(workspace: &Workspace, more: &str) {
             .file("usr/share/doc/app/copyright", 0o644, "Nobody's.\n"),
         Package::new("library", "1").field("Multi-Arch", "same").file("usr/lib/library", 0o644, "library"),
     ];
-    let suite = Suite { origin: "Golden", suite: "golden", codename: "golden", date: "Sun, 15 Jun 2025 15:06:40 UTC" };
+    let suite = Suite {
+        origin: "Golden",
+        suite: "golden",
+        codename: "golden",
+        date: "Sun, 15 Jun 2025 15:06:40 UTC",
+        more: "",
+    };
     archive::write(&workspace.path("archive"), &suite, &packages.map(|package| package.build()));
     fs::copy(archive::public_key(), workspace.path("key.asc")).unwrap();
     let url = workspace.path("archive").display().to_string();
@@ -281,7 +284,7 @@ fn no_script_runs_and_nothing_is_needed_of_the_machine() {
     let image = Layout::open(&workspace.path("out")).image();
     let listing = image.listing();
     assert_eq!((listing["usr/bin/app"].mode, listing["usr/bin/app"].owner), (0o4755, (0, 8)));
-    assert_eq!(listing["usr/bin/app-old"].kind, listing["usr/bin/app-old"].kind.clone());
+    assert!(listing.contains_key("usr/bin/app-old"), "/bin leads to /usr/bin");
     assert_eq!(listing["bin"].kind, Kind::Symlink("usr/bin".to_owned()));
     assert_eq!((listing["etc/app.conf"].mode, listing["var/mail"].mode), (0o640, 0o2775));
     assert_eq!(packages(&workspace, "oci:out"), ["app", "base-files", "library"]);
@@ -356,7 +359,9 @@ fn what_cannot_be_is_told() {
         broken_scripts(&workspace, more);
         let finished = workspace.rootsmith(["build", "toy.toml"]);
         finished.failed_with(2);
-        phrases.iter().for_each(|phrase| drop(finished.says(phrase)));
+        for phrase in phrases {
+            finished.says(phrase);
+        }
     };
     refused(
         "packages = [\"app\"]\ndependencies = false",

@@ -83,7 +83,8 @@ fn lock_of_any_machine(lock: &str) -> String {
         });
         parts.collect::<Vec<_>>().join(", ")
     };
-    lock.lines().map(|line| without(line) + "\n").collect()
+    // The last line is the digest of the others.
+    lock.lines().filter(|line| !line.starts_with("# sha256:")).map(|line| without(line) + "\n").collect()
 }
 
 /// The lines that only one of two texts has.

@@ -409,8 +409,8 @@ fn what_is_no_base_is_refused() {
     shell(&workspace.path(""), "tar -cf rootfs.tar -C first/rootfs etc; head -c 700 /dev/zero | tr '\\0' x > text.tar");
     with("oci-archive:rootfs.tar", "").failed_with(2).says("is not an image").says("`[from.archive]`");
     with("oci-archive:text.tar", "").failed_with(4).says("is not a tar archive");
-    with("docker://debian:13", "").failed_with(2).says("skopeo copy docker://debian:13 oci:DIR:TAG");
-    with("debian:13", "").failed_with(2).says("expected `oci:DIR:TAG`");
+    with("docker://127.0.0.1:1/debian:13", "").failed_with(4).says("cannot reach the registry `127.0.0.1:1`");
+    with("oci-archiv:x.tar", "").failed_with(2).says("expected `HOST/NAME:TAG`");
     let other = format!("digest = \"sha256:{}\"\n", "0".repeat(64));
     with("oci:base:v1", &other).failed_with(2).says("but the recipe wants sha256:000").says("change `digest`");
     let text = "name = \"top\"\nplatforms = [\"linux/arm64\"]\n[from.oci]\nimage = \"oci:base:v1\"\n";

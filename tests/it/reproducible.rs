@@ -118,9 +118,9 @@ fn a_real_suite_has_one_digest_through_every_door() {
 pub struct Mount(std::path::PathBuf);
 
 impl Mount {
-    /// `mount ARGUMENTS FOLDER`, the folder being made.
+    /// `mount ARGUMENTS FOLDER`, the folder being made where it is not there.
     pub fn new(arguments: &[&str], folder: &Path) -> Self {
-        fs::create_dir(folder).unwrap();
+        fs::create_dir_all(folder).unwrap();
         run(Command::new("mount").args(arguments).arg(folder));
         Self(folder.to_owned())
     }

@@ -12,9 +12,10 @@ use clap::Args;
 Examples:
   rootsmith inspect oci:out/trixie
   rootsmith inspect oci-archive:trixie.tar --json | jq .packages
+  rootsmith inspect docker://registry.example.com/team/base:13      what its registry says, without its layers
   rootsmith inspect rootfs-tar:rootfs.tar.gz")]
 pub struct InspectArgs {
-    /// The image, as `build` names outputs: `oci:DIR[:TAG]`, `oci-archive:FILE`; or a path
+    /// The image, as `build` names outputs: `docker://REF`, `oci:DIR[:TAG]`, `oci-archive:FILE`; or a path
     #[arg(value_name = "IMAGE")]
     pub image: String,
     /// The platform, where the image has several
@@ -23,6 +24,9 @@ pub struct InspectArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+    /// How registries are reached.
+    #[command(flatten)]
+    pub remote: super::RemoteArgs,
 }
 
 /// Write a recipe to begin with.

@@ -70,6 +70,9 @@ pub struct ImportArgs {
     /// A file of certificates (PEM) trusted for downloads beside the system's; may be repeated
     #[arg(long = "ca-file", value_name = "FILE")]
     pub certificates: Vec<PathBuf>,
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registry: super::RegistryArgs,
     /// How many threads work; the image does not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,

@@ -5,6 +5,7 @@ mod capture;
 mod compare;
 mod image;
 mod import;
+mod registry;
 mod store;
 
 use std::path::PathBuf;
@@ -16,7 +17,10 @@ pub use capture::CaptureArgs;
 pub use compare::{DiffArgs, ExplainArgs, RecipeArgs, VerifyArgs};
 pub use image::{InitArgs, InspectArgs};
 pub use import::{ImportArgs, LayerCompression};
+pub use registry::{CopyArgs, LoginArgs, LogoutArgs, PullArgs, PushArgs, RegistryArgs, RemoteArgs, TakeArgs};
 pub use store::{GcArgs, StoreArgs, StoreCommand};
+
+use crate::http::HttpOptions;
 
 /// Forge reproducible container base images from recipes.
 #[derive(Debug, Parser)]
@@ -45,6 +49,9 @@ Environment:
   ROOTSMITH_LOG                      what is logged: warn, info, debug, trace, or a filter
   SOURCE_DATE_EPOCH                  the image's timestamp, in seconds since 1970
   http_proxy, https_proxy, no_proxy  as for curl; apt's own proxies come first
+  ROOTSMITH_REGISTRY                 a registry, with ..._USER and ..._PASSWORD: the login for it
+  DOCKER_AUTH_CONFIG                 logins, as the text of a config.json
+  DOCKER_CONFIG, REGISTRY_AUTH_FILE  where logins are, as for docker and podman
   NO_COLOR                           no colours"
 )]
 pub struct Cli {
@@ -120,6 +127,16 @@ pub enum Command {
     Import(Box<ImportArgs>),
     /// Show what is in an image: configuration, layers, packages, largest paths
     Inspect(InspectArgs),
+    /// Push an image to a registry
+    Push(Box<PushArgs>),
+    /// Pull an image from a registry
+    Pull(Box<PullArgs>),
+    /// Copy an image between registries, layouts, archives and engines
+    Copy(Box<CopyArgs>),
+    /// Keep the login for a registry
+    Login(LoginArgs),
+    /// Forget the login for a registry
+    Logout(LogoutArgs),
     /// Show what two images have differently: packages, configuration, files
     Diff(Box<DiffArgs>),
     /// Rebuild an image from its recipe's lock, and compare
@@ -149,7 +166,7 @@ pub enum Command {
 }
 
 /// Which inputs may change, and from where they come.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct NetworkArgs {
     /// Use the lock as it is: an error where it does not fit the recipe
     #[arg(long, help_heading = "Inputs")]
@@ -170,6 +187,32 @@ pub struct NetworkArgs {
     /// A file of certificates (PEM) trusted for downloads beside the system's; may be repeated
     #[arg(long = "ca-file", value_name = "FILE", help_heading = "Inputs")]
     pub certificates: Vec<PathBuf>,
+    /// How often a mirror is asked again where its trouble may pass, after ever longer pauses
+    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Inputs")]
+    pub retries: u32,
+    /// After how many seconds of silence, or of less than 1 KiB a second, a mirror is given up
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..),
+          help_heading = "Inputs")]
+    pub timeout: u64,
+    /// How registries are reached.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+impl Default for NetworkArgs {
+    fn default() -> Self {
+        let HttpOptions { retries, patience, .. } = HttpOptions::default();
+        Self {
+            locked: false,
+            offline: false,
+            frozen: false,
+            mirrors: Vec::new(),
+            certificates: Vec::new(),
+            retries,
+            timeout: patience.as_secs(),
+            registry: RegistryArgs::default(),
+        }
+    }
 }
 
 impl NetworkArgs {

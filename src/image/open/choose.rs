@@ -50,7 +50,8 @@ fn is_index(descriptor: &Descriptor) -> bool {
     }
 }
 
-fn by_tag(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, OpenError> {
+/// The entry of an `index.json` that a tag or full name means; without one, the only image.
+pub fn by_tag(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, OpenError> {
     let annotation = |entry: &Descriptor, key: &str| entry.annotations().as_ref()?.get(key).cloned();
     let names = |entry: &Descriptor| {
         let names = [oci::REF_NAME, oci::CONTAINERD_NAME].into_iter().filter_map(|key| annotation(entry, key));
@@ -66,7 +67,7 @@ fn by_tag(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, OpenErr
             found.ok_or_else(|| OpenError::Choose { problem: format!("there is no image `{tag}`"), there: there() })
         }
         // Entries for several platforms under no name, or one name, are what an index would say.
-        None => match entries {
+        None => match without_referrers(entries).as_slice() {
             [one] => Ok(one.clone()),
             [] => Err(OpenError::Choose { problem: "there is no image".to_owned(), there: "no entries".to_owned() }),
             [first, others @ ..] if others.iter().all(|other| names(other) == names(first)) => {
@@ -78,6 +79,17 @@ fn by_tag(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, OpenErr
     }
 }
 
+/// The entries that are images and not what refers to one: signatures and SBOMs beside it.
+fn without_referrers(entries: &[Descriptor]) -> Vec<Descriptor> {
+    let is_list = |name: &String| name.strip_prefix("sha256-").is_some_and(|rest| rest.len() >= 64);
+    let refers = |entry: &&Descriptor| {
+        let name = entry.annotations().as_ref().and_then(|annotations| annotations.get(oci::REF_NAME));
+        entry.artifact_type().is_some() || name.is_some_and(is_list)
+    };
+    let images: Vec<Descriptor> = entries.iter().filter(|entry| !refers(entry)).cloned().collect();
+    if images.is_empty() { entries.to_vec() } else { images }
+}
+
 /// The name of an entry, where it is one that says registry and repository: a tag alone says neither.
 fn full_name(entry: &Descriptor) -> Option<String> {
     let annotations = entry.annotations().as_ref()?;
@@ -87,7 +99,8 @@ fn full_name(entry: &Descriptor) -> Option<String> {
     Some(name.to_string())
 }
 
-fn by_platform(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, OpenError> {
+/// The entry of an index for a platform, or this machine's; the only one, where none is named.
+pub fn by_platform(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, OpenError> {
     let platform = |entry: &Descriptor| -> Option<Platform> {
         let platform = entry.platform().as_ref()?;
         format!("{}/{}", platform.os(), platform.architecture()).parse().ok()

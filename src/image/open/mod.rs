@@ -3,6 +3,7 @@
 //! Nothing is unpacked onto the host: layers become a tree. Every digest and size on the way is checked.
 
 mod choose;
+mod collection;
 mod error;
 mod folder;
 mod growth;
@@ -22,6 +23,8 @@ use crate::digest::{DiffId, Digest, Digesting};
 use crate::oci::{self, Raw};
 use crate::platform::Platform;
 use crate::tree::{Content, Origin, Tree};
+pub use choose::by_platform;
+pub use collection::Collection;
 pub use error::OpenError;
 use error::{failed, mismatch};
 pub use folder::open_folder;
@@ -188,7 +191,7 @@ const CONFIGS: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
 /// Refuses what is no image with layers that are all there.
-fn check_types(manifest: &ImageManifest) -> Result<(), OpenError> {
+pub fn check_types(manifest: &ImageManifest) -> Result<(), OpenError> {
     let config = manifest.config().media_type().to_string();
     if !CONFIGS.contains(&config.as_str()) {
         return Err(OpenError::Artifact { media_type: config });

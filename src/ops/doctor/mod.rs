@@ -11,7 +11,7 @@ mod platforms;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::http::{HostMirror, without_secrets};
+use crate::http::{HostMirror, RegistrySettings, without_secrets};
 use crate::ops::doctor::machine::Machine;
 
 /// Where to look.
@@ -29,6 +29,8 @@ pub struct DoctorOptions {
     pub proxies: Vec<String>,
     /// The mirrors that this machine's apt uses.
     pub mirrors: Vec<HostMirror>,
+    /// How registries are reached.
+    pub registries: RegistrySettings,
 }
 
 /// What was found.
@@ -86,6 +88,9 @@ pub fn doctor(options: &DoctorOptions) -> Diagnosis {
         outputs::oci(),
         outputs::host(&machine),
         Check::ok("archive, import", "no other program is needed"),
+        Check::ok("debian without scripts", "nothing is needed, for any platform"),
+        outputs::engine("mmdebstrap", options),
+        outputs::engine("debootstrap", options),
     ];
     Diagnosis {
         schema: "rootsmith/doctor/1",

@@ -7,6 +7,7 @@ use nix::unistd::AccessFlags;
 
 use crate::ops::doctor::machine::{Machine, find_program};
 use crate::ops::doctor::{Check, DoctorOptions, State};
+use crate::registry;
 use crate::source::dnf::solver;
 
 /// The apk source: only scripts need the sandbox, and they do not run unless the recipe asks for it.
@@ -31,9 +32,23 @@ pub(super) fn debian(doors: &[Check]) -> Check {
     }
 }
 
+/// A program that `engine` of the Debian source may name.
+pub(super) fn engine(name: &'static str, options: &DoctorOptions) -> Check {
+    match find_program(&options.path, name) {
+        Some(program) => Check::ok(name, format!("as `engine`, by {}", program.display())),
+        None => {
+            let detail = "as `engine`: it is not in PATH; the engine `native` does not need it";
+            Check::missing(name, detail, vec![format!("sudo apt-get install {name}")]).limited()
+        }
+    }
+}
+
 /// The source of images that were made before.
 pub(super) fn oci() -> Check {
-    Check::ok("oci", "layouts and archives need no other program; docker-daemon needs the engine, see below")
+    Check::ok(
+        "oci",
+        "registries, layouts and archives need no other program; docker-daemon needs the engine, see below",
+    )
 }
 
 /// The scratch source: nothing runs, and everything is built in.
@@ -81,7 +96,30 @@ pub(super) fn outputs(machine: &Machine, options: &DoctorOptions) -> Vec<Check> 
     checks.push(squashfs(options));
     checks.push(docker(machine, options));
     checks.push(containers_storage(options));
+    checks.push(registries(options));
     checks
+}
+
+/// Registries: the programs that keep logins have to be there.
+fn registries(options: &DoctorOptions) -> Check {
+    let name = "docker (registries)";
+    let helpers = match registry::helpers(&options.registries) {
+        Ok(helpers) => helpers,
+        Err(error) => {
+            let ways_out = vec!["mend the file, or name another: --auth-file FILE".to_owned()];
+            return Check::missing(name, error.to_string(), ways_out).limited();
+        }
+    };
+    if let Some((helper, file)) = helpers.iter().find(|(helper, _)| find_program(&options.path, helper).is_none()) {
+        let ways_out = vec![format!("install {helper}, or take it out of {}", file.display())];
+        return Check::missing(name, format!("{helper}, which keeps logins, is not in PATH"), ways_out).limited();
+    }
+    let files = options.registries.login_files.iter().filter(|file| file.exists());
+    let files: Vec<String> = files.map(|file| file.display().to_string()).collect();
+    match files.as_slice() {
+        [] => Check::ok(name, "no file of logins: `rootsmith login REGISTRY` makes one"),
+        files => Check::ok(name, format!("logins in {}", files.join(", "))),
+    }
 }
 
 fn squashfs(options: &DoctorOptions) -> Check {

@@ -53,7 +53,7 @@ impl Inspection {
     }
 }
 
-fn write_config(config: &Config, out: &mut String) -> fmt::Result {
+pub(super) fn write_config(config: &Config, out: &mut String) -> fmt::Result {
     let mut line = |name: &str, value: &str| match value {
         "" => Ok(()),
         value => writeln!(out, "{name:<13} {}", plain(value)),
@@ -84,6 +84,6 @@ fn words(words: &[String]) -> String {
 }
 
 /// Without control characters, which could play tricks on a terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }

@@ -72,7 +72,8 @@ fn record(package: &Unpacked, owned: &Owned) -> Vec<u8> {
     let info = &package.package.info;
     let mut text = format!("C:{}\n", package.checksum).into_bytes();
     let mut line = |letter: char, value: &str| {
-        if !value.is_empty() {
+        // These three apk writes even where they are empty.
+        if !value.is_empty() || "TUL".contains(letter) {
             text.extend(format!("{letter}:{value}\n").into_bytes());
         }
     };
@@ -95,17 +96,18 @@ fn record(package: &Unpacked, owned: &Owned) -> Vec<u8> {
     line('r', &info.list("replaces"));
     line('q', info.value("replaces_priority"));
     line('s', package.tag.as_deref().unwrap_or_default());
-    for (folder, directory) in &owned.directories {
-        text.extend([b"F:", folder.as_slice(), b"\n"].concat());
-        if let Some(meta) = directory.meta.filter(|meta| *meta != (0, 0, 0o755) && !folder.is_empty()) {
-            text.extend(format!("M:{}:{}:{:o}\n", meta.0, meta.1, meta.2).into_bytes());
+    for (folder, directory) in owned.directories_in_order() {
+        text.extend([b"F:", folder, b"\n"].concat());
+        if let Some((uid, gid, mode)) = directory.meta.filter(|meta| *meta != (0, 0, 0o755) && !folder.is_empty()) {
+            text.extend(format!("M:{uid}:{gid}:{mode:o}\n").into_bytes());
         }
-        for (name, (uid, gid, mode, sum)) in &directory.files {
-            text.extend([b"R:", name.as_slice(), b"\n"].concat());
-            if (*uid, *gid, *mode) != (0, 0, 0o644) {
+        for (name, file) in directory.files_in_order() {
+            text.extend([b"R:", name, b"\n"].concat());
+            if file.meta != (0, 0, 0o644) {
+                let (uid, gid, mode) = file.meta;
                 text.extend(format!("a:{uid}:{gid}:{mode:o}\n").into_bytes());
             }
-            text.extend(format!("Z:Q1{}\n", STANDARD.encode(sum)).into_bytes());
+            text.extend(format!("Z:Q1{}\n", STANDARD.encode(file.sum)).into_bytes());
         }
     }
     text.push(b'\n');

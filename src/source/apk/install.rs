@@ -137,8 +137,6 @@ fn skeleton(merged: bool) -> Result<Tree, ApkError> {
         database::put(&mut tree, path, Inode::directory(mode, ORIGIN))?;
     }
     let folder = if merged { MERGED } else { PLAIN };
-    for name in ["db", "exec"] {
-        database::put(&mut tree, &format!("{folder}/{name}"), Inode::directory(0o755, ORIGIN))?;
-    }
+    database::put(&mut tree, &format!("{folder}/db"), Inode::directory(0o755, ORIGIN))?;
     Ok(tree)
 }

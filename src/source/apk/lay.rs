@@ -1,6 +1,7 @@
 //! Laying the files of packages into a tree, as apk puts them on a disk (apk-tools' `src/database.c`,
 //! `apk_db_install_file`).
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ApkError;
@@ -15,9 +16,9 @@ pub(super) struct Layout {
     pub(super) tree: Tree,
     /// What each package has, in the order in which they were laid.
     pub(super) owned: Vec<Owned>,
-    /// The packages that files are from, and the files' sums.
-    owners: BTreeMap<TreePath, (usize, Sum)>,
-    /// Directories whose modes are those that a package gave them.
+    /// Whose the files are.
+    owners: BTreeMap<TreePath, Owner>,
+    /// Directories whose owners and modes somebody has said: packages, or whoever made the tree.
     settled: BTreeSet<TreePath>,
 }
 
@@ -29,16 +30,37 @@ pub(super) struct Owned {
     replaces: String,
     priority: u64,
     /// Its directories by path, without a slash before or after.
-    pub(super) directories: BTreeMap<Vec<u8>, Directory>,
+    directories: BTreeMap<Vec<u8>, Directory>,
 }
 
 /// A directory of a package.
 #[derive(Default)]
 pub(super) struct Directory {
+    /// Its place among the directories of the package.
+    place: usize,
     /// Owner, group and mode, where the package has it as a directory of its own.
     pub(super) meta: Option<(u32, u32, u32)>,
-    /// Its files by name: owner, group, mode and sum.
-    pub(super) files: BTreeMap<Vec<u8>, (u32, u32, u32, Sum)>,
+    /// Its files by name.
+    files: BTreeMap<Vec<u8>, OwnedFile>,
+}
+
+/// A file or link of a package.
+pub(super) struct OwnedFile {
+    /// Its place among the files of the directory.
+    place: usize,
+    /// Owner, group and mode.
+    pub(super) meta: (u32, u32, u32),
+    /// The sum of its content or target.
+    pub(super) sum: Sum,
+}
+
+/// Whose a file is.
+#[derive(Clone)]
+struct Owner {
+    package: usize,
+    sum: Sum,
+    /// The file's path in the package, which links among its parents may make another than that in the tree.
+    listed: TreePath,
 }
 
 /// The users and groups of the image by name.
@@ -65,7 +87,9 @@ impl Accounts {
 impl Layout {
     /// Starts with `tree`, which belongs to no package.
     pub(super) fn new(tree: Tree) -> Self {
-        Self { tree, owned: Vec::new(), owners: BTreeMap::new(), settled: BTreeSet::new() }
+        let directories = tree.entries().filter(|entry| entry.inode.is_directory());
+        let settled = directories.map(|entry| entry.path.clone()).collect();
+        Self { tree, owned: Vec::new(), owners: BTreeMap::new(), settled }
     }
 
     /// Lays the files of `package`; gives the paths at which something new is. Owners that the image knows by name get its
@@ -116,7 +140,7 @@ impl Layout {
             }
             What::HardLink(target) => {
                 let target = self.place(&target)?;
-                let sum = self.owners.get(&target).map_or([0; 20], |(_, sum)| *sum);
+                let sum = self.owners.get(&target).map_or([0; 20], |owner| owner.sum);
                 self.put_file(&listed, place, sum, |layout, place| {
                     layout.tree.link(place.clone(), &target)?;
                     let meta = layout.tree.get(&place).map(|inode| &inode.meta);
@@ -137,12 +161,14 @@ impl Layout {
         if is_link && self.leads_to_directory(&place)? {
             return Ok(None);
         }
-        let directory = self.owned.last_mut().expect("a package is being laid");
-        directory.directories.entry(listed.as_bytes().to_vec()).or_default().meta = Some(meta);
-        if self.tree.is_directory(&place) && self.settled.contains(&place) {
-            return Ok(None);
+        self.directory(listed).meta = Some(meta);
+        let is_settled = !self.settled.insert(place.clone());
+        if let Some(there) = self.tree.get_mut(&place).filter(|there| is_settled && there.is_directory()) {
+            let before = (there.meta.uid, there.meta.gid, there.meta.mode);
+            let (uid, gid, mode) = joined(before, meta);
+            (there.meta.uid, there.meta.gid, there.meta.mode) = (uid, gid, mode);
+            return Ok(Some(place).filter(|_| (uid, gid, mode) != before));
         }
-        self.settled.insert(place.clone());
         self.insert(|layout| layout.tree.insert_with_parents(place.clone(), inode).map(drop))?;
         Ok(Some(place))
     }
@@ -156,49 +182,50 @@ impl Layout {
         put: impl FnOnce(&mut Self, TreePath) -> Result<(u32, u32, u32), crate::tree::TreeError>,
     ) -> Result<Option<TreePath>, ApkError> {
         let this = self.owned.len() - 1;
-        if let Some((other, there)) = self.owners.get(&place).copied().filter(|(other, _)| *other != this) {
-            if there == sum || !self.takes_over(this, other, &place)? {
+        if let Some(other) = self.owners.get(&place).filter(|owner| owner.package != this).cloned() {
+            if !self.takes_over(this, other.package, &place, other.sum == sum)? {
                 return Ok(None);
             }
-            self.disown(other, &place);
+            self.disown(&other);
         }
         let mut meta = (0, 0, 0);
         self.insert(|layout| put(layout, place.clone()).map(|found| meta = found))?;
-        self.owners.insert(place.clone(), (this, sum));
-        let folder = listed.parent().unwrap_or_else(TreePath::root);
-        let directories = &mut self.owned[this].directories;
-        let folder = directories.entry(folder.as_bytes().to_vec()).or_default();
-        folder.files.insert(listed.name().to_vec(), (meta.0, meta.1, meta.2, sum));
+        self.owners.insert(place.clone(), Owner { package: this, sum, listed: listed.clone() });
+        let folder = self.directory(&listed.parent().unwrap_or_else(TreePath::root));
+        let file = OwnedFile { place: folder.files.len(), meta, sum };
+        folder.files.insert(listed.name().to_vec(), file);
         Ok(Some(place))
     }
 
-    /// Whether the package `this` may put its file in the place of one of `other`; an error where neither gives way.
-    fn takes_over(&self, this: usize, other: usize, place: &TreePath) -> Result<bool, ApkError> {
+    /// A directory of the package that is being laid.
+    fn directory(&mut self, listed: &TreePath) -> &mut Directory {
+        let directories = &mut self.owned.last_mut().expect("a package is being laid").directories;
+        let place = directories.len();
+        directories.entry(listed.as_bytes().to_vec()).or_insert_with(|| Directory { place, ..Directory::default() })
+    }
+
+    /// Whether the package `this` puts its file in the place of one of `other`; an error where neither gives way. Of equal
+    /// files that nobody replaces, which apk refuses and apko takes, the first stays.
+    fn takes_over(&self, this: usize, other: usize, place: &TreePath, is_equal: bool) -> Result<bool, ApkError> {
         let (new, old) = (&self.owned[this], &self.owned[other]);
         let same_origin = !new.origin.is_empty() && new.origin == old.origin;
         match (new.replaces(old), old.replaces(new)) {
-            (Some(new), Some(old)) => Ok(new > old),
+            (Some(new), Some(old)) => Ok(new >= old),
             (None, Some(_)) => Ok(false),
             (Some(_), None) => Ok(true),
             (None, None) if same_origin => Ok(true),
+            (None, None) if is_equal => Ok(false),
             (None, None) => {
                 Err(ApkError::FileConflict { path: place.clone(), first: old.name.clone(), second: new.name.clone() })
             }
         }
     }
 
-    /// Takes a file from what a package has.
-    fn disown(&mut self, package: usize, place: &TreePath) {
-        for (folder, directory) in &mut self.owned[package].directories {
-            let folder = TreePath::new(folder).unwrap_or_else(|_| TreePath::root());
-            let names: Vec<Vec<u8>> = directory.files.keys().cloned().collect();
-            for name in names {
-                let at = folder.join(&name).ok();
-                let at = at.and_then(|path| self.tree.resolve_parents(&path).ok());
-                if at.as_ref() == Some(place) {
-                    directory.files.remove(&name);
-                }
-            }
+    /// Takes a file from the package that has it.
+    fn disown(&mut self, owner: &Owner) {
+        let folder = owner.listed.parent().unwrap_or_else(TreePath::root);
+        if let Some(directory) = self.owned[owner.package].directories.get_mut(folder.as_bytes()) {
+            directory.files.remove(owner.listed.name());
         }
     }
 
@@ -226,7 +253,33 @@ impl Layout {
     }
 }
 
+/// Owner, group and mode of a directory that two say different things of: those of the lesser owner; of the same one, what
+/// both allow (apk-tools' `apk_db_dir_apply_diri_permissions`).
+fn joined(one: (u32, u32, u32), other: (u32, u32, u32)) -> (u32, u32, u32) {
+    match (other.0, other.1).cmp(&(one.0, one.1)) {
+        Ordering::Less => other,
+        Ordering::Equal => (one.0, one.1, one.2 & other.2),
+        Ordering::Greater => one,
+    }
+}
+
+impl Directory {
+    /// Its files in the package's order.
+    pub(super) fn files_in_order(&self) -> Vec<(&[u8], &OwnedFile)> {
+        let mut all: Vec<_> = self.files.iter().map(|(name, file)| (name.as_slice(), file)).collect();
+        all.sort_by_key(|(_, file)| file.place);
+        all
+    }
+}
+
 impl Owned {
+    /// Its directories in its own order.
+    pub(super) fn directories_in_order(&self) -> Vec<(&[u8], &Directory)> {
+        let mut all: Vec<_> = self.directories.iter().map(|(path, directory)| (path.as_slice(), directory)).collect();
+        all.sort_by_key(|(_, directory)| directory.place);
+        all
+    }
+
     /// With which priority files of `other` are replaced, if they are.
     fn replaces(&self, other: &Self) -> Option<u64> {
         let mut replaced = relations(&self.replaces).flatten();

@@ -74,7 +74,8 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<ApkPin, ApkError
     };
     let repositories: Vec<&str> = indexes.iter().map(|read| read.repository.id.as_str()).collect();
     let packages = Digests { architecture, repositories: &repositories, mirrors, context }.of(&chosen, old)?;
-    let mut world: Vec<String> = relations.iter().map(ToString::to_string).collect();
+    let unasked = chosen.iter().filter(|chosen| chosen.unasked).map(|chosen| chosen.record.name().to_owned());
+    let mut world: Vec<String> = relations.iter().map(ToString::to_string).chain(unasked).collect();
     world.sort();
     world.dedup();
     Ok(ApkPin {

@@ -12,6 +12,7 @@ use super::solve::SolveError;
 use crate::archive::ArchiveError;
 use crate::digest::Digest;
 use crate::elf::{CacheError, ElfError};
+use crate::epoch::Epoch;
 use crate::http::HttpError;
 use crate::openpgp::{KeyringError, SignatureError};
 use crate::recipe::Said;
@@ -153,6 +154,18 @@ pub enum FetchError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Install(#[from] InstallError),
+    /// A .deb cannot be read.
+    #[error("cannot unpack package {package}, `{path}`")]
+    Package {
+        /// The package, its version and architecture.
+        package: String,
+        /// Where it is in the repository.
+        path: String,
+        /// Why not.
+        #[source]
+        #[diagnostic_source]
+        source: PackageFileError,
+    },
     /// A keyring of the recipe is not the one that was locked.
     #[error("no keyring of the recipe is the one that the lock has for `{path}`, {expected}")]
     #[diagnostic(help("a keyring was changed since: `rootsmith lock --update RECIPE` takes the new one"))]
@@ -269,6 +282,22 @@ pub enum ResolveError {
     NotText {
         /// The suite.
         suite: String,
+    },
+    /// A mirror gives an older state than before.
+    #[error("the suite `{suite}` at {address} is of {date}, older than what was there before, of {seen}")]
+    #[diagnostic(help(
+        "the mirror was set back, or somebody on the way holds back what is newer: try another mirror with \
+             `--mirror URL`; `rootsmith build --fresh` takes the older state where that is wanted"
+    ))]
+    SetBack {
+        /// The suite.
+        suite: String,
+        /// Where it was read.
+        address: String,
+        /// The date of its Release file.
+        date: Epoch,
+        /// The date of the newest that was seen there.
+        seen: Epoch,
     },
     /// A mirror gives another suite.
     #[error("the archive gives the suite `{found}` where `{asked}` was asked for")]

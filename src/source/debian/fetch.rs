@@ -95,7 +95,7 @@ pub(super) fn download(
     let unpacked: Mutex<Vec<Option<Candidate>>> = Mutex::new(packages.iter().map(|_| None).collect());
     let each = |index: usize, file: Blob| {
         let package = packages[index];
-        let contents = unpack::unpack(&file, store, drops)?;
+        let contents = unpack::unpack(&file, store, drops).map_err(|error| named(package, error))?;
         check(package, &contents)?;
         let candidate = Candidate { unpacked: contents, file, essential: package.essential };
         unpacked.lock().expect("no thread panics while it holds the packages")[index] = Some(candidate);
@@ -121,6 +121,18 @@ fn job(package: &LockedPackage, mirrors: &Mirrors) -> Job {
         candidates: addresses.map(|mirror| address_in(mirror, &package.path)).collect(),
         digest: package.sha256,
         size: package.size,
+    }
+}
+
+/// The error of a package, which knows no more than its place in the store, with the package's name.
+fn named(package: &LockedPackage, error: InstallError) -> FetchError {
+    match error {
+        InstallError::File(source) => FetchError::Package {
+            package: format!("{} {} ({})", package.name, package.version, package.architecture),
+            path: package.path.clone(),
+            source,
+        },
+        other => other.into(),
     }
 }
 

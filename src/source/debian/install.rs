@@ -146,6 +146,10 @@ impl Second<'_> {
         let mut existing = Existing::read(self.session, &packages)?;
         existing.read_losers(self.session, &mut packages, std::mem::take(&mut self.layout.taken))?;
         paths.append(&mut write_database(self.layout, &packages, &existing, self.around.epoch)?);
+        // Folders that no package ships were made in the tree with what is in them.
+        let above = |path: &TreePath| std::iter::successors(path.parent(), TreePath::parent).collect::<Vec<_>>();
+        let folders: Vec<TreePath> = paths.iter().flat_map(above).collect();
+        paths.extend(folders);
         let wanted = |path: &TreePath| paths.contains(path);
         self.session.put(self.layout.tree.entries().filter(|entry| wanted(entry.path)))?;
         Ok(())

@@ -22,6 +22,9 @@ const RELEASE_LIMIT: u64 = 16 << 20;
 /// Package indexes whose size no Release says are at most this large (Debian's main one is 54 MB).
 const INDEX_LIMIT: u64 = 256 << 20;
 
+/// Indexes are at most this large once they are unpacked, and no larger than the Release says.
+const TEXT_LIMIT: u64 = 4 << 30;
+
 /// A suite to read.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
@@ -63,28 +66,49 @@ pub(super) struct Suite {
     pub(super) packages: Vec<Packages>,
 }
 
+/// What an address has of a suite.
+struct Found {
+    release: Release,
+    digest: Digest,
+    signed_by: Option<String>,
+    packages: Vec<Packages>,
+}
+
+impl Found {
+    fn suite(self, wanted: Wanted) -> Suite {
+        let Self { release, digest, signed_by, packages } = self;
+        Suite { wanted, release, digest, signed_by, packages }
+    }
+}
+
 impl Wanted {
     /// Fetches and checks the suite's Release and its indexes for `architecture` and, where it has them, those for the
-    /// `foreign` ones (dpkg's names).
+    /// `foreign` ones (dpkg's names), from the first address that has both. Each address is asked once; then those whose trouble may pass are asked again.
     pub(super) fn read(self, architecture: &str, foreign: &[&str], context: &Context) -> Result<Suite, ResolveError> {
-        let (release, digest, signed_by) = self.release(context)?;
-        let mut packages = Vec::new();
-        let components: Vec<Option<&str>> =
-            if self.is_flat() { vec![None] } else { self.components.iter().map(|name| Some(name.as_str())).collect() };
-        for component in components {
-            for file in index::choose(&release, component, architecture)? {
-                packages.push(self.index(&file, context)?);
-            }
-            // A flat repository has one index for all architectures.
-            let known = |name: &&&str| component.is_some() && release.architectures.iter().any(|known| known == *name);
-            for foreign in foreign.iter().filter(known) {
-                // The index of `all` comes after, and was read.
-                for file in index::choose(&release, component, foreign)?.into_iter().take(1) {
-                    packages.push(self.index(&file, context)?);
+        let (mut failure, mut is_absent) = (None, false);
+        let mut addresses: Vec<&String> = self.addresses.iter().collect();
+        let in_haste = Context { http: context.http.without_retries(), ..context.clone() };
+        let rounds = if addresses.len() > 1 { vec![&in_haste, context] } else { vec![context] };
+        for context in rounds {
+            for address in std::mem::take(&mut addresses) {
+                match self.read_at(address, (architecture, foreign), context) {
+                    Ok(Some(found)) => return Ok(found.suite(self)),
+                    Ok(None) => is_absent = true,
+                    Err(error) => {
+                        tracing::debug!("{}: {error}", crate::http::without_secrets(address));
+                        if may_pass(&error) {
+                            addresses.push(address);
+                        }
+                        failure.get_or_insert(error);
+                    }
                 }
             }
         }
-        Ok(Suite { wanted: self, release, digest, signed_by, packages })
+        // One mirror that answers knows better than others that cannot be reached.
+        Err(failure.filter(|failure| !is_absent || !may_pass(failure)).unwrap_or_else(|| ResolveError::NoSuite {
+            suite: self.suite.clone(),
+            addresses: self.addresses.iter().map(|address| crate::http::without_secrets(address)).collect(),
+        }))
     }
 
     /// Whether the folder of the suite has the package index itself (sources.list(5)).
@@ -101,24 +125,55 @@ impl Wanted {
         format!("dists/{}/", self.suite)
     }
 
-    /// The Release of the first address that has the suite.
-    fn release(&self, context: &Context) -> Result<(Release, Digest, Option<String>), ResolveError> {
-        let (mut failure, mut is_absent) = (None, false);
-        for address in &self.addresses {
-            match self.release_at(address, context) {
-                Ok(Some(found)) => return Ok(found),
-                Ok(None) => is_absent = true,
-                Err(error) => {
-                    tracing::debug!("{}: {error}", crate::http::without_secrets(address));
-                    failure.get_or_insert(error);
+    /// What one address has of the suite; nothing where it does not have it.
+    fn read_at(
+        &self,
+        address: &str,
+        (architecture, foreign): (&str, &[&str]),
+        context: &Context,
+    ) -> Result<Option<Found>, ResolveError> {
+        let Some((release, digest, signed_by)) = self.release_at(address, context)? else { return Ok(None) };
+        self.check_progress(address, &release, context)?;
+        let mut packages = Vec::new();
+        let components: Vec<Option<&str>> =
+            if self.is_flat() { vec![None] } else { self.components.iter().map(|name| Some(name.as_str())).collect() };
+        for component in components {
+            for file in index::choose(&release, component, architecture)? {
+                packages.push(self.index(&file, context)?);
+            }
+            // A flat repository has one index for all architectures.
+            let known = |name: &&&str| component.is_some() && release.architectures.iter().any(|known| known == *name);
+            for foreign in foreign.iter().filter(known) {
+                // The index of `all` comes after, and was read.
+                for file in index::choose(&release, component, foreign)?.into_iter().take(1) {
+                    packages.push(self.index(&file, context)?);
                 }
             }
         }
-        // One mirror that answers knows better than others that cannot be reached.
-        Err(failure.filter(|_| !is_absent).unwrap_or_else(|| ResolveError::NoSuite {
-            suite: self.suite.clone(),
-            addresses: self.addresses.iter().map(|address| crate::http::without_secrets(address)).collect(),
-        }))
+        Ok(Some(Found { release, digest, signed_by, packages }))
+    }
+
+    /// A Release is not older than the last one from the same address. Somebody on the way could give an old one, which
+    /// is signed as well, to keep its mistakes alive.
+    fn check_progress(&self, address: &str, release: &Release, context: &Context) -> Result<(), ResolveError> {
+        let Some(date) = release.date.filter(|_| !self.is_dated) else { return Ok(()) };
+        let key = Digest::of(format!("newest Release of {} at {address}", self.suite).as_bytes());
+        let seen = context.store.recall(&key).ok().flatten();
+        let seen = seen.and_then(|seen| Some(Epoch::from_seconds(i64::from_le_bytes(seen.try_into().ok()?))));
+        if let Some(seen) = seen.filter(|seen| *seen > date) {
+            return Err(ResolveError::SetBack {
+                suite: self.suite.clone(),
+                address: crate::http::without_secrets(address),
+                date,
+                seen,
+            });
+        }
+        if seen != Some(date)
+            && let Err(error) = context.store.remember(&key, &date.seconds().to_le_bytes())
+        {
+            tracing::debug!("the date of the Release is not remembered: {error}");
+        }
+        Ok(())
     }
 
     fn release_at(
@@ -224,8 +279,13 @@ impl Wanted {
         let unread = |source| ResolveError::Index { what: job.what.clone(), source };
         let compressed = std::fs::File::open(&blob.path).map_err(unread)?;
         let mut text = Vec::with_capacity(file.text_size.unwrap_or(0).min(1 << 28) as usize);
-        let limits = Limits::default();
+        let limits = Limits { bytes: file.text_size.unwrap_or(TEXT_LIMIT).min(TEXT_LIMIT), ..Limits::default() };
         archive::decompress(compressed, &limits).map_err(unread)?.read_to_end(&mut text).map_err(unread)?;
         Ok(Packages::parse(text)?)
     }
+}
+
+/// Whether asking the same mirror again may help.
+fn may_pass(error: &ResolveError) -> bool {
+    matches!(error, ResolveError::Http(error) if error.may_pass())
 }

@@ -9,6 +9,7 @@ use crate::image::OpenError;
 use crate::lock::OciPin;
 use crate::oci::{OciError, ParseReferenceError};
 use crate::platform::Platform;
+use crate::registry::RegistryError;
 use crate::store::StoreError;
 
 /// Why an image cannot be a base.
@@ -34,7 +35,17 @@ pub enum OciImageError {
         #[diagnostic_source]
         source: EngineError,
     },
-    /// A name that Docker cannot know.
+    /// The registry does not give it.
+    #[error("cannot start from the image `{image}`")]
+    Registry {
+        /// The image.
+        image: String,
+        /// Why not.
+        #[source]
+        #[diagnostic_source]
+        source: RegistryError,
+    },
+    /// A name that no image has.
     #[error("cannot start from the image `{image}`")]
     Name {
         /// The image.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use oci_spec::image::ImageConfiguration;
 
-use super::{OciImageError, Place, take};
+use super::{OciImageError, Place, remote, stored_all, take};
 use crate::archive::{Duplicates, LayerApplier, Limits, decompress, is_kept_attribute, read_layer_file};
 use crate::context::Context;
 use crate::epoch::Epoch;
 use crate::lock::{LockedLayer, OciPin};
 use crate::oci::Raw;
+use crate::recipe::ImageLocation;
 use crate::report::{Phase, Unit};
 use crate::source::Rootfs;
 use crate::store::{Blob, Store};
@@ -23,8 +24,11 @@ use crate::tree::{Origin, Tree};
 pub fn fetch(pin: &OciPin, place: &Place, context: &Context) -> Result<Rootfs, OciImageError> {
     let (store, reporter) = (&context.store, &*context.reporter);
     let sizes: u64 = pin.layers.iter().map(|layer| layer.size).sum();
+    match &place.location {
+        ImageLocation::Registry { name } => remote::gather(pin, name, context)?,
+        _ => gather(pin, place, store)?,
+    }
     reporter.begin(Phase::Unpack, Some(sizes), Unit::Bytes);
-    gather(pin, place, store)?;
     let limits = Limits::default();
     let mut tree = Tree::new();
     for layer in &pin.layers {
@@ -67,11 +71,7 @@ pub(super) fn stored(pin: &OciPin, digest: &crate::digest::Digest, store: &Store
 
 /// Sees to it that the store has the configuration and the layers.
 fn gather(pin: &OciPin, place: &Place, store: &Store) -> Result<(), OciImageError> {
-    let mut is_complete = store.verified(&pin.config)?.is_some();
-    for layer in &pin.layers {
-        is_complete = is_complete && store.verified(&layer.digest)?.is_some();
-    }
-    if is_complete {
+    if stored_all(pin, store)? {
         return Ok(());
     }
     let found = place.find(pin.platform, store)?;

@@ -8,6 +8,7 @@ mod error;
 mod fetch;
 mod inherit;
 mod place;
+mod remote;
 mod resolve;
 
 pub use error::OciImageError;
@@ -19,8 +20,18 @@ pub use resolve::resolve;
 use std::io;
 
 use crate::digest::Digest;
+use crate::lock::OciPin;
 use crate::store::{Blob, Store};
 use crate::tree::Content;
+
+/// Whether the store has all of a locked image, unharmed.
+fn stored_all(pin: &OciPin, store: &Store) -> Result<bool, OciImageError> {
+    let mut is_complete = store.verified(&pin.config)?.is_some();
+    for layer in &pin.layers {
+        is_complete = is_complete && store.verified(&layer.digest)?.is_some();
+    }
+    Ok(is_complete)
+}
 
 /// The blob `expected`, out of the store or, where it is not there, out of `content`; without an expectation, whatever
 /// `content` holds. `what` is said in errors.

@@ -34,7 +34,7 @@ impl Place {
                 let file = self.save(name, &image, store)?;
                 (file.path().to_owned(), Vec::new(), Some(file))
             }
-            ImageLocation::Registry { .. } => unreachable!("a recipe that names a registry is refused when it is read"),
+            ImageLocation::Registry { .. } => unreachable!("registries have a way of their own"),
         };
         let locate = |tag: Option<String>| {
             let choice = Choice { tag, platform: Some(platform) };

@@ -1,6 +1,6 @@
 //! From a request for an image to a pin.
 
-use super::{OciImageError, Place, take};
+use super::{OciImageError, Place, remote, take};
 use crate::context::Context;
 use crate::lock::{LockedLayer, OciPin};
 use crate::oci;
@@ -15,6 +15,9 @@ pub fn resolve(
     place: &Place,
     context: &Context,
 ) -> Result<OciPin, OciImageError> {
+    if let ImageLocation::Registry { name } = &place.location {
+        return remote::resolve(request, image, name, platform, context);
+    }
     let store = &context.store;
     let found = place.find(platform, store)?;
     let stored = &found.stored;

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pgp::composed::{ArmorOptions, CleartextSignedMessage, Deserializable, SignedSecretKey};
+use pgp::composed::{
+    ArmorOptions, CleartextSignedMessage, Deserializable, KeyType, SecretKeyParamsBuilder, SignedSecretKey,
+};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{SignatureConfig, SignatureType, Subpacket, SubpacketData};
 use pgp::types::{Duration, KeyDetails, Password, Tag};
@@ -80,13 +82,24 @@ pub fn write(folder: &Path, suite: &Suite, packages: &[Deb]) {
         fs::write(pool.join(&package.file_name), &package.bytes).unwrap();
         index.push_str(&stanza(package));
     }
+    write_index(folder, suite, &index);
+}
+
+/// Writes the index of an archive, whatever it says, and the Release that vouches for it.
+pub fn write_index(folder: &Path, suite: &Suite, index: &str) {
+    let files = [("Packages", index.as_bytes().to_vec()), ("Packages.xz", xz(index.as_bytes()))];
+    write_indexes(folder, suite, &files);
+}
+
+/// Writes files of indexes, whatever they hold, and the Release that vouches for them.
+pub fn write_indexes(folder: &Path, suite: &Suite, files: &[(&str, Vec<u8>)]) {
     let dists = folder.join("dists").join(suite.codename);
     let mut sums = String::new();
-    for (name, bytes) in [("Packages", index.clone().into_bytes()), ("Packages.xz", xz(index.as_bytes()))] {
+    for (name, bytes) in files {
         let path = format!("main/binary-amd64/{name}");
         fs::create_dir_all(dists.join(&path).parent().unwrap()).unwrap();
-        fs::write(dists.join(&path), &bytes).unwrap();
-        sums.push_str(&format!(" {} {} {path}\n", Digest::of(&bytes).hex(), bytes.len()));
+        fs::write(dists.join(&path), bytes).unwrap();
+        sums.push_str(&format!(" {} {} {path}\n", Digest::of(bytes).hex(), bytes.len()));
     }
     let Suite { origin, suite, codename, date, more } = suite;
     let release = format!(
@@ -99,12 +112,24 @@ pub fn write(folder: &Path, suite: &Suite, packages: &[Deb]) {
 /// Signs a text in the cleartext form of `InRelease`.
 pub fn sign(text: &str) -> String {
     let (key, _) = SignedSecretKey::from_string(SIGNING_KEY).unwrap();
+    sign_by(&key, text)
+}
+
+/// The same by a key that nobody knows.
+pub fn sign_by_stranger(text: &str) -> String {
+    let mut key = SecretKeyParamsBuilder::default();
+    key.key_type(KeyType::Ed25519).can_sign(true).primary_user_id("Stranger <s@archive.example>".to_owned());
+    sign_by(&key.build().unwrap().generate(rand::thread_rng()).unwrap(), text)
+}
+
+fn sign_by(key: &SignedSecretKey, text: &str) -> String {
     let mut random = rand::thread_rng();
     let message = CleartextSignedMessage::sign(&mut random, text, &key.primary_key, &Password::empty()).unwrap();
     message.to_armored_string(ArmorOptions::default()).unwrap()
 }
 
-fn stanza(package: &Deb) -> String {
+/// What an index says of a package.
+pub fn stanza(package: &Deb) -> String {
     let Deb { file_name, control, bytes } = package;
     let digest = package.digest().hex();
     format!("{control}Filename: pool/main/{file_name}\nSize: {}\nSHA256: {digest}\n\n", bytes.len())

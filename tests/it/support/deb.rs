@@ -254,8 +254,13 @@ fn append_long(builder: &mut tar::Builder<Vec<u8>>, letter: char, text: &str) {
 }
 
 /// A member of an ar archive (ar(5)).
-fn append_member(archive: &mut Vec<u8>, name: &str, bytes: &[u8]) {
-    archive.extend(format!("{name:<16}{TIME:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, "100644", bytes.len()).into_bytes());
+pub fn append_member(archive: &mut Vec<u8>, name: &str, bytes: &[u8]) {
+    append_member_of_size(archive, name, &bytes.len().to_string(), bytes);
+}
+
+/// A member whose header says that it has this size.
+pub fn append_member_of_size(archive: &mut Vec<u8>, name: &str, size: &str, bytes: &[u8]) {
+    archive.extend(format!("{name:<16}{TIME:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, "100644").into_bytes());
     archive.extend(bytes);
     if bytes.len() % 2 == 1 {
         archive.push(b'\n');

@@ -8,11 +8,13 @@ pub mod door;
 #[path = "../../../src/elf/tests/writer.rs"]
 pub mod elf;
 pub mod engine;
+pub mod faulty;
 pub mod layout;
 pub mod listing;
 pub mod peer;
 pub mod program;
 pub mod raw_tar;
+pub mod registry;
 pub mod require;
 pub mod rpm;
 pub mod serve;

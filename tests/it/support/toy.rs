@@ -23,8 +23,12 @@ pub fn write(folder: &Path) {
 
 /// Writes the archive into `folder`, as the suite of another name.
 pub fn write_as(suite: &'static str, folder: &Path) {
-    let suite = Suite { origin: "Golden", suite, codename: suite, date: "Sun, 15 Jun 2025 15:06:40 UTC", more: "" };
-    archive::write(folder, &suite, &packages());
+    archive::write(folder, &suite_called(suite), &packages());
+}
+
+/// The suite of this name.
+pub fn suite_called(suite: &'static str) -> Suite {
+    Suite { origin: "Golden", suite, codename: suite, date: "Sun, 15 Jun 2025 15:06:40 UTC", more: "" }
 }
 
 /// Its packages.

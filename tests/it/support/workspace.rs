@@ -121,7 +121,7 @@ impl Finished {
 }
 
 /// A text as its words, so that it does not matter where lines break.
-fn words(text: &str) -> String {
+pub fn words(text: &str) -> String {
     let words = text.split_whitespace().map(|word| word.trim_matches(['│', '╰', '├', '─', '×', '▶']));
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }

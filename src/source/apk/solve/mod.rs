@@ -36,6 +36,9 @@ pub struct Chosen<'a> {
     pub record: Record<'a>,
     /// The place of its repository in the list given to [`solve`].
     pub repository: usize,
+    /// Whether it belongs into the world though nobody asked for it: it alone provides a name without a version and without
+    /// a priority, which apk takes only where a person says so.
+    pub unasked: bool,
 }
 
 /// Chooses packages for a world, from repositories in order of preference; sorted by name. The same indexes and world
@@ -48,7 +51,8 @@ pub fn solve<'a>(world: &[Relation<'a>], repositories: &[Repository<'a>]) -> Res
         let more = follow::more(&universe, &chosen, &extra);
         if more.is_empty() {
             let needed = reach::needed(&universe, &chosen)?;
-            let mut solution: Vec<_> = needed.into_iter().map(|id| universe.chosen(id)).collect();
+            let chosen = |id: &PackageId| universe.chosen(*id, needed.unasked.contains(id));
+            let mut solution: Vec<_> = needed.packages.iter().map(chosen).collect();
             solution.sort_by_key(|chosen| chosen.record.name());
             return Ok(solution);
         }

@@ -7,11 +7,18 @@ use super::follow;
 use super::universe::{PackageId, Universe};
 use crate::source::apk::relation::Relation;
 
+/// The packages of a solution, and which of them belong into the world because apk would not take them by themselves.
+pub(super) struct Needed {
+    pub(super) packages: BTreeSet<PackageId>,
+    pub(super) unasked: BTreeSet<PackageId>,
+}
+
 /// Those of `chosen` that the world needs. Where several of them are what a relation asks for, one that is needed anyway
 /// serves it, else the first choice. Fails where one was chosen only for a virtual name that several packages have and none
 /// is preferred for.
-pub(super) fn needed(universe: &Universe<'_>, chosen: &[PackageId]) -> Result<Vec<PackageId>, SolveError> {
+pub(super) fn needed(universe: &Universe<'_>, chosen: &[PackageId]) -> Result<Needed, SolveError> {
     let mut needed: BTreeSet<PackageId> = BTreeSet::new();
+    let mut unasked: BTreeSet<PackageId> = BTreeSet::new();
     let mut open: VecDeque<Relation<'_>> = universe.world.iter().copied().collect();
     let mut doubtful: VecDeque<(Relation<'_>, Vec<PackageId>)> = VecDeque::new();
     loop {
@@ -19,7 +26,7 @@ pub(super) fn needed(universe: &Universe<'_>, chosen: &[PackageId]) -> Result<Ve
         if let Some(relation) = open.pop_front() {
             let choices = choices(universe, chosen, &relation);
             match choices[..] {
-                [only] => more.extend(Some(only).filter(|only| is_choice_of_apk(universe, *only, &relation))),
+                [only] if is_choice_of_apk(universe, only, &relation) => more.push(only),
                 _ => doubtful.push_back((relation, choices)),
             }
         } else {
@@ -29,7 +36,10 @@ pub(super) fn needed(universe: &Universe<'_>, chosen: &[PackageId]) -> Result<Ve
                 let Some((relation, choices)) = doubtful.pop_front() else { break };
                 let is_served = choices.iter().any(|id| needed.contains(id));
                 let first = choices.iter().find(|id| is_choice_of_apk(universe, **id, &relation));
-                more.extend(first.filter(|_| !is_served));
+                let only = choices.first().filter(|id| has_no_rival(universe, **id, &relation));
+                let choice = first.or(only).copied().filter(|_| !is_served);
+                unasked.extend(choice.filter(|_| first.is_none()));
+                more.extend(choice);
             }
         }
         for id in more {
@@ -53,7 +63,7 @@ pub(super) fn needed(universe: &Universe<'_>, chosen: &[PackageId]) -> Result<Ve
             });
         }
     }
-    Ok(needed.into_iter().collect())
+    Ok(Needed { packages: needed, unasked })
 }
 
 /// Those of `chosen` that a relation asks for, the first choice first.
@@ -66,13 +76,15 @@ fn choices(universe: &Universe<'_>, chosen: &[PackageId], relation: &Relation<'_
     choices
 }
 
-/// Whether apk takes a package for a relation by itself: by its own name, by a name with a version, where it has a priority,
-/// or where there is no other.
+/// Whether apk takes a package for a relation by itself: by its own name, by a name with a version, or where it has a
+/// priority.
 fn is_choice_of_apk(universe: &Universe<'_>, id: PackageId, relation: &Relation<'_>) -> bool {
-    let record = universe.record(id);
     let names_it =
         |name: &str, version: Option<&str>| name == relation.name && relation.fits(version) && version.is_some();
-    universe.names_of(id).any(|name| names_it(name.name, name.version))
-        || record.provider_priority() > 0
-        || universe.fitting(relation).iter().all(|other| universe.name_of(*other) == universe.name_of(id))
+    universe.names_of(id).any(|name| names_it(name.name, name.version)) || universe.record(id).provider_priority() > 0
+}
+
+/// Whether nothing else could serve a relation, so that nobody has to choose.
+fn has_no_rival(universe: &Universe<'_>, id: PackageId, relation: &Relation<'_>) -> bool {
+    universe.fitting(relation).iter().all(|other| universe.name_of(*other) == universe.name_of(id))
 }

@@ -43,6 +43,21 @@ fn a_virtual_name_is_a_persons_choice() {
 }
 
 #[test]
+fn who_alone_has_a_virtual_name_goes_into_the_world() {
+    let index = index(&[("app", "1", "D:sh"), ("busybox", "1", "p:sh"), ("other", "1", "D:busybox")]);
+    let repositories = [Repository { id: "test", tag: None, index: &index }];
+    let unasked = |world: &[&str]| {
+        let world: Vec<_> = world.iter().map(|entry| Relation::parse(entry).unwrap()).collect();
+        let chosen = solve(&world, &repositories).unwrap();
+        chosen.iter().filter(|chosen| chosen.unasked).map(|chosen| chosen.record.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(unasked(&["app"]), ["busybox"]);
+    assert_eq!(unasked(&["app", "busybox"]), [""; 0]);
+    assert_eq!(unasked(&["app", "other"]), [""; 0], "apk takes what is needed anyway");
+    assert_eq!(unasked(&["sh"]), ["busybox"]);
+}
+
+#[test]
 fn who_is_there_anyway_serves_a_virtual_name() {
     let index = index(&[
         ("app", "1", "D:lua"),

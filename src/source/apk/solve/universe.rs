@@ -77,8 +77,8 @@ impl<'a> Universe<'a> {
         self.packages[id].name
     }
 
-    pub(super) fn chosen(&self, id: PackageId) -> Chosen<'a> {
-        Chosen { record: self.packages[id].record, repository: self.packages[id].repository }
+    pub(super) fn chosen(&self, id: PackageId, unasked: bool) -> Chosen<'a> {
+        Chosen { record: self.packages[id].record, repository: self.packages[id].repository, unasked }
     }
 
     pub(super) fn refused(&self, id: PackageId) -> Option<Refused> {

@@ -1,0 +1,206 @@
+//! What is taken along with an image: all that its manifest or index names, and what refers to that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oci_spec::image::Descriptor;
+use serde::Deserialize;
+
+use super::origin::Origin;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::image::{Choice, by_platform};
+use crate::oci;
+use crate::platform::Platform;
+use crate::registry::Document;
+
+/// How many manifests there may be: more is no image.
+const MOST_MANIFESTS: usize = 1000;
+
+/// How deep indexes may name indexes, and referrers refer to referrers.
+const DEEPEST: usize = 5;
+
+/// A manifest or index, and all that belongs to it.
+pub(super) struct Graph {
+    /// What all began with.
+    pub root: Descriptor,
+    /// Manifests and indexes, each after those that it names; the last is the root.
+    pub nodes: Vec<Node>,
+    /// Manifests that have one of the others as their subject, and what those name, each after its subject.
+    pub referrers: Vec<Node>,
+}
+
+/// A manifest or index.
+pub(super) struct Node {
+    /// Its descriptor.
+    pub descriptor: Descriptor,
+    /// Its bytes.
+    pub document: Document,
+    /// What it names that is no manifest.
+    pub blobs: Vec<Descriptor>,
+    /// Its configuration and layers, where it is an image.
+    pub image: Option<(Descriptor, Vec<Descriptor>)>,
+    /// What it refers to.
+    pub subject: Option<Descriptor>,
+    /// The name of the image that it is based on.
+    pub base: Option<String>,
+}
+
+/// What is read of a manifest or index of whatever kind.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    artifact_type: Option<String>,
+    config: Option<Descriptor>,
+    #[serde(default)]
+    layers: Vec<Descriptor>,
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+    subject: Option<Descriptor>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+const CONFIGS: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+
+impl Graph {
+    /// Reads all that `root` names; of an index only the image for `platform`, where one is named.
+    pub fn gather(
+        origin: &dyn Origin,
+        root: Descriptor,
+        platform: Option<Platform>,
+        referrers: bool,
+    ) -> Result<Self, Error> {
+        let mut gathering = Gathering { origin, seen: BTreeSet::new() };
+        let root = gathering.choose(root, platform)?;
+        let mut graph = Self { root: root.clone(), nodes: Vec::new(), referrers: Vec::new() };
+        gathering.add(root, 0, &mut graph.nodes)?;
+        // The root as it was read, with its exact size.
+        graph.root = graph.nodes.last().expect("the root was just added").descriptor.clone();
+        if referrers {
+            let subjects = graph.nodes.iter().map(|node| oci::descriptor_digest(&node.descriptor));
+            let subjects = subjects.collect::<Result<Vec<_>, _>>()?;
+            for subject in subjects {
+                gathering.add_referrers(subject, 0, &mut graph.referrers)?;
+            }
+        }
+        Ok(graph)
+    }
+
+    /// What the image is called.
+    pub fn digest(&self) -> Result<Digest, Error> {
+        Ok(oci::descriptor_digest(&self.root)?)
+    }
+
+    /// All manifests and indexes, those that refer to others last.
+    pub fn all(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().chain(&self.referrers)
+    }
+
+    /// Every blob once.
+    pub fn blobs(&self) -> Result<BTreeMap<Digest, Descriptor>, Error> {
+        let all = self.all().flat_map(|node| &node.blobs);
+        all.map(|blob| Ok((oci::descriptor_digest(blob)?, blob.clone()))).collect()
+    }
+
+    /// Bytes of all blobs.
+    pub fn size(&self) -> u64 {
+        self.blobs().map_or(0, |blobs| blobs.values().map(Descriptor::size).sum())
+    }
+}
+
+struct Gathering<'a> {
+    origin: &'a dyn Origin,
+    seen: BTreeSet<Digest>,
+}
+
+impl Gathering<'_> {
+    /// Goes from an index to the image for `platform`. An image alone is taken as it is.
+    fn choose(&self, mut root: Descriptor, platform: Option<Platform>) -> Result<Descriptor, Error> {
+        if platform.is_none() {
+            return Ok(root);
+        }
+        for _ in 0..DEEPEST {
+            let document = self.origin.document(&root)?;
+            let fields = read(&document)?;
+            if fields.manifests.is_empty() {
+                break;
+            }
+            let choice = Choice { tag: None, platform };
+            root = by_platform(&fields.manifests, &choice)
+                .map_err(|source| Error::Open { path: self.origin.name(), source })?;
+        }
+        Ok(root)
+    }
+
+    fn add(&mut self, descriptor: Descriptor, depth: usize, nodes: &mut Vec<Node>) -> Result<(), Error> {
+        let digest = oci::descriptor_digest(&descriptor)?;
+        if self.seen.contains(&digest) {
+            return Ok(());
+        }
+        if depth > DEEPEST || self.seen.len() > MOST_MANIFESTS {
+            return Err(Error::Usage {
+                message: format!("`{}` has more manifests within manifests than images have", self.origin.name()),
+                help: "name one platform: `--platform linux/amd64`".to_owned(),
+            });
+        }
+        self.seen.insert(digest);
+        let document = self.origin.document(&descriptor)?;
+        let fields = read(&document)?;
+        for child in &fields.manifests {
+            self.add(child.clone(), depth + 1, nodes)?;
+        }
+        nodes.push(node(&descriptor, document, fields));
+        Ok(())
+    }
+
+    fn add_referrers(&mut self, subject: Digest, depth: usize, nodes: &mut Vec<Node>) -> Result<(), Error> {
+        if depth > DEEPEST {
+            return Ok(());
+        }
+        for referrer in self.origin.referrers(&subject)? {
+            let digest = oci::descriptor_digest(&referrer)?;
+            if self.seen.contains(&digest) {
+                continue;
+            }
+            self.add(referrer, depth, nodes)?;
+            self.add_referrers(digest, depth + 1, nodes)?;
+        }
+        Ok(())
+    }
+}
+
+fn read(document: &Document) -> Result<Fields, Error> {
+    let unreadable = |source| oci::OciError::Document { what: "image manifest", source };
+    Ok(serde_json::from_slice(&document.bytes).map_err(unreadable)?)
+}
+
+fn node(named: &Descriptor, document: Document, fields: Fields) -> Node {
+    let mut descriptor = oci::descriptor(&document.media_type, document.bytes.len() as u64, &document.digest);
+    descriptor.set_platform(named.platform().clone());
+    // What lists of referrers say of a manifest is what the manifest says itself (distribution spec, "Listing Referrers").
+    if fields.subject.is_some() {
+        let of_config = fields.config.as_ref().map(|config| config.media_type().to_string());
+        descriptor.set_artifact_type(fields.artifact_type.clone().or(of_config).map(|kind| kind.as_str().into()));
+        let annotations = fields.annotations.clone();
+        descriptor.set_annotations((!annotations.is_empty()).then(|| annotations.into_iter().collect()));
+    } else {
+        // How the place before called it is no property of the image.
+        let annotations = named.annotations().clone().map(|mut annotations| {
+            annotations.remove(oci::REF_NAME);
+            annotations.remove(oci::CONTAINERD_NAME);
+            annotations
+        });
+        descriptor.set_annotations(annotations.filter(|annotations| !annotations.is_empty()));
+    }
+    // Attestations beside images take their form, for a platform that there is not.
+    let is_real = named.platform().as_ref().is_none_or(|platform| platform.os().to_string() != "unknown");
+    let is_image =
+        is_real && fields.config.as_ref().is_some_and(|c| CONFIGS.contains(&c.media_type().to_string().as_str()));
+    let image = fields.config.clone().filter(|_| is_image).map(|config| (config, fields.layers.clone()));
+    // Layers that say where else they are may not be passed on, and are not in registries.
+    let is_here = |blob: &Descriptor| blob.urls().as_ref().is_none_or(Vec::is_empty);
+    let blobs = fields.layers.into_iter().chain(fields.config).filter(is_here).collect();
+    let base = fields.annotations.get(oci::BASE_NAME).cloned();
+    Node { descriptor, document, blobs, image, subject: fields.subject, base }
+}

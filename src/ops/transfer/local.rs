@@ -1,0 +1,152 @@
+//! To a place of this machine.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use oci_spec::image::Descriptor;
+
+use super::graph::{Graph, Node};
+use super::origin::Origin;
+use crate::archive::{Limits, SpecialFiles};
+use crate::context::Context;
+use crate::dest::{
+    ArchiveFile, Blob, BlobContent, ContainersStorage, Contents, Destination, DockerDaemon, ImageFiles, Layout, Part,
+    Target, publish_parts, write_rootfs_cpio, write_rootfs_directory, write_rootfs_tar,
+};
+use crate::error::Error;
+use crate::image::{self, Choice};
+use crate::oci::{self, Reference};
+use crate::registry::{Bytes, in_parallel};
+use crate::report::{Phase, Unit};
+use crate::sandbox;
+
+/// Puts the image where `target` says, under `names` unless the target has its own.
+pub(super) fn put(
+    graph: &Graph,
+    origin: &dyn Origin,
+    target: &Target,
+    names: &[Reference],
+    docker_socket: &Path,
+    context: &Context,
+) -> Result<(), Error> {
+    let names = target.names(names)?;
+    let destination: Box<dyn Destination> = match target {
+        Target::Oci { folder, .. } => Box::new(Layout::open(folder, &names)?),
+        Target::Archive { file, .. } => Box::new(ArchiveFile::create(file, &names)?),
+        Target::DockerDaemon { .. } => Box::new(DockerDaemon::new(docker_socket, &names)?),
+        Target::ContainersStorage { .. } => {
+            Box::new(ContainersStorage::new(&context.store.temporary(), &names, &sandbox::run_host_program)?)
+        }
+        _ => return put_files(graph, origin, target, context),
+    };
+    put_image(graph, origin, destination, context)
+}
+
+fn put_image(
+    graph: &Graph,
+    origin: &dyn Origin,
+    mut destination: Box<dyn Destination + '_>,
+    context: &Context,
+) -> Result<(), Error> {
+    let mut missing: Vec<Descriptor> = Vec::new();
+    for (digest, blob) in graph.blobs()? {
+        if !destination.has(&digest, blob.size())? {
+            missing.push(blob);
+        }
+    }
+    let mut fetched = fetch(&missing, origin, context)?;
+    let parts = graph.all().map(|node| {
+        let of_node = |blob: &Descriptor| {
+            // Whoever comes first puts what several share.
+            let content = fetched.iter().position(|(known, _)| known.digest() == blob.digest())?;
+            Some(fetched.swap_remove(content).1)
+        };
+        Part { blobs: node.blobs.iter().filter_map(of_node).collect(), manifest: manifest(node) }
+    });
+    let parts: Vec<Part> = parts.collect();
+    context.reporter.begin(Phase::Publish, Some(missing.iter().map(Descriptor::size).sum()), Unit::Bytes);
+    let advance = |bytes| context.reporter.advance(Phase::Publish, bytes);
+    publish_parts(&parts, &contents(graph)?, destination, &advance)?;
+    context.reporter.end(Phase::Publish, "1 output");
+    Ok(())
+}
+
+/// Sees to it that the blobs are on this machine, several at a time.
+fn fetch(missing: &[Descriptor], origin: &dyn Origin, context: &Context) -> Result<Vec<(Descriptor, Blob)>, Error> {
+    let size = missing.iter().map(Descriptor::size).sum();
+    context.reporter.begin(Phase::Download, Some(size), Unit::Bytes);
+    let parallel = context.http.options().parallel;
+    let advance = |bytes| context.reporter.advance(Phase::Download, bytes);
+    let fetched = in_parallel(missing, parallel, &advance, |wanted, tell| {
+        Ok::<_, Error>((wanted.clone(), blob(wanted, origin, context, tell)?))
+    })?;
+    context.reporter.end(Phase::Download, &format!("{} blobs, {:.1} MB", missing.len(), size as f64 / 1e6));
+    Ok(fetched)
+}
+
+fn blob(wanted: &Descriptor, origin: &dyn Origin, context: &Context, on_bytes: &dyn Fn(u64)) -> Result<Blob, Error> {
+    let content = match origin.content(wanted, &context.store, true, on_bytes)? {
+        Bytes::Memory(bytes) => BlobContent::Bytes(bytes),
+        Bytes::File(path) => BlobContent::File(path),
+    };
+    let digest = oci::descriptor_digest(wanted)?;
+    Ok(Blob { digest, size: wanted.size(), media_type: wanted.media_type().to_string(), content })
+}
+
+fn manifest(node: &Node) -> Blob {
+    let document = &node.document;
+    Blob {
+        digest: document.digest,
+        size: document.bytes.len() as u64,
+        media_type: document.media_type.clone(),
+        content: BlobContent::Bytes(Arc::clone(&document.bytes)),
+    }
+}
+
+fn contents(graph: &Graph) -> Result<Contents, Error> {
+    let mut images = Vec::new();
+    for (config, layers) in graph.nodes.iter().filter_map(|node| node.image.as_ref()) {
+        let layers = layers.iter().map(oci::descriptor_digest).collect::<Result<_, _>>()?;
+        images.push(ImageFiles { config: oci::descriptor_digest(config)?, layers });
+    }
+    let referrers = graph.referrers.iter().filter(|node| node.subject.is_some());
+    let referrers = referrers.map(|node| node.descriptor.clone()).collect();
+    Ok(Contents { root: graph.root.clone(), images, referrers })
+}
+
+/// The files of an image, by way of a layout that is gone afterwards.
+fn put_files(graph: &Graph, origin: &dyn Origin, target: &Target, context: &Context) -> Result<(), Error> {
+    let temporary = context.store.temporary();
+    let failed = |source| context.store.cannot("write to", source);
+    let folder = tempfile::tempdir_in(&temporary).map_err(failed)?;
+    let layout = folder.path().join("layout");
+    put_image(graph, origin, Box::new(Layout::open(&layout, &[])?), context)?;
+    let opened = image::open(&layout, &Choice::default(), &Limits::default(), &temporary)
+        .map_err(|source| Error::Open { path: origin.name(), source })?;
+    let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
+    match target {
+        Target::RootfsTar { file } => {
+            write_rootfs_tar(&opened.tree, file, SpecialFiles::Keep, threads)?;
+        }
+        Target::RootfsDirectory { folder } => {
+            if write_rootfs_directory(&opened.tree, folder, SpecialFiles::Keep)?.owners_left_out {
+                context.reporter.warn("all files of the folder belong to you: only root can give them their owners");
+            }
+        }
+        Target::Cpio { file } => {
+            let omitted = write_rootfs_cpio(&opened.tree, file, threads)?.attributes;
+            if omitted > 0 {
+                let what = "have capabilities or other extended attributes, which a cpio cannot hold";
+                context.reporter.warn(&format!("{}: {omitted} files {what}", file.display()));
+            }
+        }
+        other => {
+            return Err(Error::Usage {
+                message: format!("cannot write a pulled image to `{other}`"),
+                help: "write its files, `-o rootfs-tar:FILE`, or import it: `rootsmith import oci-archive.tar -o ...`"
+                    .to_owned(),
+            });
+        }
+    }
+    Ok(())
+}

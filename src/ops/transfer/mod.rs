@@ -1,0 +1,145 @@
+//! `push`, `pull` and `copy`: images from where they are to where they are wanted, byte for byte.
+//!
+//! What is taken along is a [`Graph`]: a manifest or index, all that it names, and what refers to it. Digests are those of
+//! the bytes, and no byte is changed.
+
+mod foreign;
+mod graph;
+mod local;
+mod origin;
+mod remote;
+mod source;
+
+use std::path::PathBuf;
+
+pub use source::Source;
+
+use crate::context::Context;
+use crate::dest::Target;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::image::Artifact;
+use crate::oci::{Reference, RemoteReference};
+use crate::platform::Platform;
+use crate::registry::Client;
+use crate::report::{Phase, Unit};
+use graph::Graph;
+use origin::{Built, Origin};
+
+/// What is taken where.
+#[derive(Clone, Debug)]
+pub struct TransferOptions {
+    /// Where the image is.
+    pub source: Source,
+    /// Where it goes.
+    pub targets: Vec<Goal>,
+    /// One platform of several; all, where a target takes several and none is named.
+    pub platform: Option<Platform>,
+    /// Whether signatures, SBOMs and whatever else refers to it come along.
+    pub referrers: bool,
+    /// The socket of the Docker engine.
+    pub docker_socket: PathBuf,
+}
+
+/// A place that an image is taken to.
+#[derive(Clone, Debug)]
+pub enum Goal {
+    /// A repository of a registry, under a tag, or under its digest alone.
+    Registry(RemoteReference),
+    /// Anything else.
+    Local(Target),
+}
+
+/// What was taken.
+#[derive(Clone, Debug)]
+pub struct Transferred {
+    /// The digest of the manifest or index.
+    pub digest: Digest,
+    /// Where it is now.
+    pub places: Vec<String>,
+    /// Blobs that were sent to registries, and bytes of them.
+    pub sent: (usize, u64),
+    /// Blobs that registries had, or mounted from elsewhere.
+    pub reused: usize,
+    /// How many manifests refer to it, and came along.
+    pub referrers: usize,
+}
+
+/// Takes an image from where it is to all targets.
+pub fn transfer(options: &TransferOptions, context: &Context) -> Result<Transferred, Error> {
+    let client = Client::new(&context.http);
+    let opened = source::open(&options.source, &client, &options.docker_socket, context)?;
+    let mut done = Transferred { digest: Digest::of(b""), places: Vec::new(), sent: (0, 0), reused: 0, referrers: 0 };
+    for goal in &options.targets {
+        let one = options.platform.or_else(|| goal.only_platform());
+        let (root, name) = (opened.root.clone(), opened.name.as_ref());
+        let graph = Graph::gather(&*opened.origin, root, one, options.referrers && goal.takes_referrers())?;
+        done.digest = graph.digest()?;
+        done.referrers = done.referrers.max(graph.referrers.len());
+        match goal {
+            Goal::Registry(to) => {
+                let pushed = push(&graph, &*opened.origin, to, &client, context)?;
+                done.sent = (done.sent.0 + pushed.sent, done.sent.1 + pushed.bytes);
+                done.reused += pushed.there + pushed.mounted;
+                done.places.push(format!("docker://{to}"));
+            }
+            Goal::Local(target) => {
+                let names: Vec<Reference> = name.into_iter().cloned().collect();
+                local::put(&graph, &*opened.origin, target, &names, &options.docker_socket, context)?;
+                done.places.push(target.to_string());
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Pushes what was just built.
+pub(super) fn push_built(artifact: &Artifact, to: &Reference, context: &Context) -> Result<(), Error> {
+    let client = Client::new(&context.http);
+    let origin = Built(artifact);
+    let graph = Graph::gather(&origin, artifact.descriptor(), None, false)?;
+    let pushed = remote::push(&graph, &origin, &to.into(), &client, context)?;
+    tell(&pushed, to, context);
+    Ok(())
+}
+
+fn push(
+    graph: &Graph,
+    origin: &dyn Origin,
+    to: &RemoteReference,
+    client: &Client,
+    context: &Context,
+) -> Result<crate::registry::Pushed, Error> {
+    context.reporter.begin(Phase::Publish, Some(graph.size()), Unit::Bytes);
+    let pushed = remote::push(graph, origin, to, client, context)?;
+    context.reporter.end(Phase::Publish, &format!("docker://{to}"));
+    tell(&pushed, to, context);
+    Ok(pushed)
+}
+
+fn tell(pushed: &crate::registry::Pushed, to: &dyn std::fmt::Display, context: &Context) {
+    let blobs = |count: usize| format!("{count} blob{}", if count == 1 { "" } else { "s" });
+    let mut words = vec![format!("{} sent, {:.1} MB", blobs(pushed.sent), pushed.bytes as f64 / 1e6)];
+    words.extend((pushed.there > 0).then(|| format!("{} there already", pushed.there)));
+    words.extend((pushed.mounted > 0).then(|| format!("{} mounted", pushed.mounted)));
+    context.reporter.note(&format!("{to}: {}", words.join(", ")));
+}
+
+impl Goal {
+    /// The one platform that the target takes, where it takes one only: this machine's.
+    fn only_platform(&self) -> Option<Platform> {
+        let one = match self {
+            Self::Registry(_) => false,
+            Self::Local(target) => {
+                !target.takes_images()
+                    || matches!(target, Target::DockerDaemon { .. } | Target::ContainersStorage { .. })
+            }
+        };
+        let host = || crate::platform::Architecture::host().map(|architecture| Platform { architecture });
+        one.then(host).flatten()
+    }
+
+    fn takes_referrers(&self) -> bool {
+        matches!(self, Self::Registry(_) | Self::Local(Target::Oci { .. } | Target::Archive { .. }))
+    }
+}

@@ -1,0 +1,87 @@
+//! To a registry: blobs, then manifests, then what names them, then what refers to them.
+
+use super::graph::{Graph, Node};
+use super::origin::Origin;
+use crate::context::Context;
+use crate::error::Error;
+use crate::oci::{self, Reference, RemoteReference, Repository};
+use crate::registry::{At, Client, Outgoing, Pushed, Registry, add_referrer, push_blobs};
+use crate::report::Phase;
+
+/// Pushes all of `graph` that is not there yet. The tag, where `to` has one, is moved last, so that whoever pulls meanwhile
+/// gets the image before or this one, and never a part.
+pub(super) fn push(
+    graph: &Graph,
+    origin: &dyn Origin,
+    to: &RemoteReference,
+    client: &Client,
+    context: &Context,
+) -> Result<Pushed, Error> {
+    let repository = &to.repository;
+    let digest = graph.digest()?;
+    if let Some(wanted) = to.digest.filter(|wanted| *wanted != digest) {
+        return Err(Error::Usage {
+            message: format!("cannot push `{}` as `{to}`: its digest is {digest}, and not {wanted}", origin.name()),
+            help: format!("leave the digest out: `{repository}`"),
+        });
+    }
+    let mut blobs = Vec::new();
+    for node in graph.all() {
+        let mount_from = candidate(node, origin, repository);
+        for blob in &node.blobs {
+            let (digest, size) = (oci::descriptor_digest(blob)?, blob.size());
+            blobs.push(Outgoing { digest, size, mount_from: mount_from.clone() });
+        }
+    }
+    let known = graph.blobs()?;
+    let content = |blob: &Outgoing| origin.content(&known[&blob.digest], &context.store, false, &|_| {});
+    let advance = |bytes| context.reporter.advance(Phase::Publish, bytes);
+    let parallel = context.http.options().parallel;
+    let pushed = push_blobs(client, repository, &blobs, parallel, &context.store, &content, &advance)?;
+    let (root, below) = graph.nodes.split_last().expect("a graph has a root");
+    for node in below {
+        put(client, repository, node)?;
+    }
+    match &to.tag {
+        Some(tag) => {
+            let at = At::Tag(tag.clone());
+            if client.digest_at(repository, &at)? != Some(digest) {
+                let noted = client.put_manifest(repository, &at, &root.document)?;
+                note_subject(client, repository, root, noted)?;
+            }
+        }
+        None => put(client, repository, root)?,
+    }
+    for node in &graph.referrers {
+        let at = At::Digest(node.document.digest);
+        let noted = client.put_manifest(repository, &at, &node.document)?;
+        note_subject(client, repository, node, noted)?;
+    }
+    Ok(pushed)
+}
+
+/// Puts a manifest under its digest, unless it is there.
+fn put(client: &Client, repository: &Repository, node: &Node) -> Result<(), Error> {
+    let at = At::Digest(node.document.digest);
+    if client.digest_at(repository, &at)?.is_none() {
+        let noted = client.put_manifest(repository, &at, &node.document)?;
+        note_subject(client, repository, node, noted)?;
+    }
+    Ok(())
+}
+
+/// Brings the list of referrers up to date where the registry has not done so by itself.
+fn note_subject(client: &Client, repository: &Repository, node: &Node, noted: bool) -> Result<(), Error> {
+    if let Some(subject) = node.subject.as_ref().filter(|_| !noted) {
+        add_referrer(client, repository, &oci::descriptor_digest(subject)?, &node.descriptor)?;
+    }
+    Ok(())
+}
+
+/// A repository of the same registry that may have a node's blobs: where it is copied from, or that of the image that it
+/// is based on.
+fn candidate(node: &Node, origin: &dyn Origin, to: &Repository) -> Option<Repository> {
+    let base = node.base.as_ref().and_then(|name| name.parse::<Reference>().ok()).map(|name| Repository::of(&name));
+    let candidates = origin.repository().cloned().into_iter().chain(base);
+    candidates.into_iter().find(|from| from.registry() == to.registry() && from != to)
+}

@@ -1,0 +1,134 @@
+//! Images of registries: a tag is looked up once, and from then on everything is fetched by its digest.
+
+use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest};
+
+use super::{OciImageError, stored_all};
+use crate::context::Context;
+use crate::image::{Choice, by_platform, check_types};
+use crate::lock::{LockedLayer, OciPin};
+use crate::oci::{self, Raw, RemoteReference};
+use crate::platform::Platform;
+use crate::recipe::OciRequest;
+use crate::registry::{At, Client, LARGEST_MANIFEST, Registry, RegistryError, in_parallel};
+use crate::report::{Phase, Unit};
+use crate::store::Store;
+
+/// How deep indexes may name indexes: more is a circle or a trick.
+const DEEPEST: usize = 4;
+
+/// Finds the image that `name` means for `platform` and pins it. Its layers are not fetched yet.
+pub(super) fn resolve(
+    request: &OciRequest,
+    image: &str,
+    name: &str,
+    platform: Platform,
+    context: &Context,
+) -> Result<OciPin, OciImageError> {
+    let reference = reference(name)?;
+    let client = Client::new(&context.http);
+    let repository = &reference.repository;
+    let failed = |source: RegistryError| OciImageError::Registry { image: image.to_owned(), source };
+    let at = match (&reference.digest, &reference.tag) {
+        (Some(digest), _) => At::Digest(*digest),
+        (None, tag) => At::Tag(tag.clone().unwrap_or_else(|| "latest".to_owned())),
+    };
+    let open = |source| OciImageError::Open { image: image.to_owned(), source };
+    let mut document = client.manifest(repository, &at).map_err(failed)?;
+    let entry = document.digest;
+    let mut depth = 0;
+    while is_index(&document.bytes) && depth < DEEPEST {
+        let index: Raw<ImageIndex> = Raw::parse(&document.bytes, "image index")?;
+        let choice = Choice { tag: None, platform: Some(platform) };
+        let chosen = by_platform(index.document().manifests(), &choice).map_err(open)?;
+        let digest = oci::descriptor_digest(&chosen)?;
+        document = client.manifest(repository, &At::Digest(digest)).map_err(failed)?;
+        depth += 1;
+    }
+    if let Some(expected) = request.digest
+        && ![entry, document.digest].contains(&expected)
+    {
+        return Err(OciImageError::OtherDigest { image: image.to_owned(), expected, found: entry });
+    }
+    let manifest: Raw<ImageManifest> = Raw::parse(&document.bytes, "image manifest")?;
+    check_types(manifest.document()).map_err(open)?;
+    let config = oci::descriptor_digest(manifest.document().config())?;
+    let bytes = client.blob(repository, &config, LARGEST_MANIFEST).map_err(failed)?;
+    context.store.put(&bytes)?;
+    let document: Raw<ImageConfiguration> = Raw::parse(&bytes, "image configuration")?;
+    let there = format!("{}/{}", document.document().os(), document.document().architecture());
+    if there.parse() != Ok(platform) {
+        return Err(OciImageError::Platform { image: image.to_owned(), wanted: platform, there });
+    }
+    Ok(OciPin {
+        platform,
+        image: image.to_owned(),
+        name: request.name.clone().or_else(|| reference.name().map(|name| name.to_string())),
+        digest: Some(entry),
+        manifest: Some(manifest.digest()),
+        config,
+        layers: layers(manifest.document().layers(), &document).map_err(open)?,
+    })
+}
+
+/// Sees to it that the store has the locked configuration and layers of the image `name`. The tag is not asked for: it may
+/// be gone, or be another image's by now.
+pub(super) fn gather(pin: &OciPin, name: &str, context: &Context) -> Result<(), OciImageError> {
+    let store = &context.store;
+    if stored_all(pin, store)? {
+        return Ok(());
+    }
+    let reference = reference(name)?;
+    let client = Client::new(&context.http);
+    let failed = |source: RegistryError| OciImageError::Registry { image: pin.image.clone(), source };
+    if store.verified(&pin.config)?.is_none() {
+        store.put(&client.blob(&reference.repository, &pin.config, LARGEST_MANIFEST).map_err(failed)?)?;
+    }
+    fetch_layers(pin, &client, &reference, store, context).map_err(failed)
+}
+
+fn fetch_layers(
+    pin: &OciPin,
+    client: &Client,
+    reference: &RemoteReference,
+    store: &Store,
+    context: &Context,
+) -> Result<(), RegistryError> {
+    let reporter = &*context.reporter;
+    let size: u64 = pin.layers.iter().map(|layer| layer.size).sum();
+    reporter.begin(Phase::Download, Some(size), Unit::Bytes);
+    let mut layers: Vec<&LockedLayer> = pin.layers.iter().collect();
+    // An image may have a layer twice.
+    layers.sort_by_key(|layer| layer.digest);
+    layers.dedup_by_key(|layer| layer.digest);
+    let advance = |bytes| reporter.advance(Phase::Download, bytes);
+    in_parallel(&layers, context.http.options().parallel, &advance, |layer, tell| {
+        client.pull_blob(&reference.repository, &layer.digest, layer.size, store, tell)
+    })?;
+    reporter.end(Phase::Download, &format!("{} layers, {:.1} MB", layers.len(), size as f64 / 1e6));
+    Ok(())
+}
+
+fn reference(name: &str) -> Result<RemoteReference, OciImageError> {
+    name.parse().map_err(|source| OciImageError::Name { image: name.to_owned(), source })
+}
+
+fn is_index(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|fields| fields.get("manifests").is_some())
+}
+
+fn layers(
+    layers: &[Descriptor],
+    config: &Raw<ImageConfiguration>,
+) -> Result<Vec<LockedLayer>, crate::image::OpenError> {
+    use crate::image::OpenError;
+    let diff_ids = config.document().rootfs().diff_ids();
+    if diff_ids.len() != layers.len() {
+        return Err(OpenError::LayerCount { layers: layers.len(), diff_ids: diff_ids.len() });
+    }
+    let locked = layers.iter().zip(diff_ids).map(|(layer, diff_id)| {
+        let digest = oci::descriptor_digest(layer).map_err(|source| OpenError::Document { source })?;
+        let diff_id = diff_id.parse().map_err(|source| OpenError::Digest { source })?;
+        Ok(LockedLayer { digest, size: layer.size(), diff_id })
+    });
+    locked.collect()
+}
