@@ -105,13 +105,15 @@ fn an_engine_that_is_missing_is_told() {
 fn a_machine_without_an_emulator_says_so_before_it_downloads() {
     require!(Need::Root, Need::Mirror, Need::Amd64, Need::Program("unshare"));
     let workspace = Workspace::new();
-    workspace.write("arm.toml", &ARM.replace("scripts = false\n", "").replace("linux/arm64", "linux/s390x"));
-    // In mount points of its own, where the emulator is not one.
-    let hide = "for file in /usr/bin/qemu-s390x-static /usr/bin/qemu-s390x; do \
+    workspace.write("arm.toml", &ARM.replace("scripts = false\n", ""));
+    // In mount points of its own, where the emulator is none and nothing is registered.
+    let hide = "for file in /usr/bin/qemu-aarch64-static /usr/bin/qemu-aarch64; do \
                 [ ! -e $file ] || mount --bind /dev/null $file; done; umount /proc/sys/fs/binfmt_misc 2> /dev/null; exec \"$@\"";
     let mut command = workspace.command(["unshare", "--mount", "sh", "-c", hide, "sh"]);
     let finished = finish(command.arg(binary()).args(["build", "arm.toml"]).args(mirrors()));
-    finished.failed_with(3).says("cannot run programs for linux/s390x on this machine: there is no static qemu-s390x");
+    finished
+        .failed_with(3)
+        .says("cannot run programs for linux/arm64 on this machine: there is no static qemu-aarch64");
     finished.says("qemu-user-static").says("`scripts = false` in [from.debian]");
     assert!(!finished.stderr.contains("download"), "{}", finished.stderr);
 }

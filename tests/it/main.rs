@@ -41,4 +41,5 @@ mod registry_clients;
 mod remembered;
 mod reproducible;
 mod scratch;
+mod sources;
 mod support;

@@ -9,7 +9,7 @@ use crate::error::{Error, Placed};
 use crate::http;
 use crate::lock::{DebianPin, Lock};
 use crate::platform::Platform;
-use crate::recipe::{DebianEngine, DebianRequest, Init, PathRules, Recipe};
+use crate::recipe::{DebianEngine, DebianRequest, PathRules, Recipe};
 use crate::source::Rootfs;
 use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unresolved, archives, local};
 
@@ -34,7 +34,7 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
             "snapshot": snapshot.as_ref().map(|snapshot| snapshot.as_str()),
             "repositories": vendors,
         },
-        "extra": extra(recipe),
+        "extra": recipe.harden.packages(),
     });
     // Only what is asked for is there, so that locks of earlier versions stay good.
     let mut ask = |key: &str, value: Value| asked["debian"][key] = value;
@@ -96,7 +96,7 @@ pub(super) fn resolve(
 ) -> Result<DebianPin, Error> {
     let mirrors = reached(request, platform, options, context)?;
     let keeping = keeping.and_then(|(old, names)| Some((old.debian(platform)?, names)));
-    let extra = extra(recipe);
+    let extra = recipe.harden.packages();
     let what = Resolve { request, extra: &extra, platform, mirrors: &mirrors, now: options.now, keeping };
     debian::resolve(&what, context).map_err(|unresolved| placed(unresolved, recipe))
 }
@@ -153,12 +153,4 @@ pub(super) fn reached(
 fn keyrings(request: &DebianRequest) -> Keyrings {
     let files = request.repositories.iter().map(|repository| &repository.keyring).chain([&request.keyring]).flatten();
     files.filter_map(|file| std::fs::read(file).ok()).map(|bytes| (Digest::of(&bytes), bytes)).collect()
-}
-
-/// Packages that other tables of the recipe need.
-fn extra(recipe: &Recipe) -> Vec<&'static str> {
-    match recipe.harden.init {
-        Init::Tini if recipe.harden.local_init.is_none() => vec!["tini"],
-        Init::Tini | Init::None => Vec::new(),
-    }
 }

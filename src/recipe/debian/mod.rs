@@ -333,7 +333,10 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         Some("debootstrap") => DebianEngine::Debootstrap,
         _ => DebianEngine::Native,
     };
-    if engine == DebianEngine::Debootstrap && matches!(variant, DebianVariant::Essential | DebianVariant::Custom) {
+    if scripts
+        && engine == DebianEngine::Debootstrap
+        && matches!(variant, DebianVariant::Essential | DebianVariant::Custom)
+    {
         let what = format!("debootstrap makes nothing smaller than `minbase`, and the variant is `{variant}`");
         fields.error(engine_place, Mistake::Clash(what, "choose another variant, or another engine"));
     }

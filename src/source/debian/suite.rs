@@ -83,7 +83,8 @@ impl Found {
 
 impl Wanted {
     /// Fetches and checks the suite's Release and its indexes for `architecture` and, where it has them, those for the
-    /// `foreign` ones (dpkg's names), from the first address that has both. Each address is asked once; then those whose trouble may pass are asked again.
+    /// `foreign` ones (dpkg's names), from the first address that has all. Each address is asked once; then those whose
+    /// trouble may pass are asked again.
     pub(super) fn read(self, architecture: &str, foreign: &[&str], context: &Context) -> Result<Suite, ResolveError> {
         let (mut failure, mut is_absent) = (None, false);
         let mut addresses: Vec<&String> = self.addresses.iter().collect();
@@ -91,7 +92,7 @@ impl Wanted {
         let rounds = if addresses.len() > 1 { vec![&in_haste, context] } else { vec![context] };
         for context in rounds {
             for address in std::mem::take(&mut addresses) {
-                match self.read_at(address, (architecture, foreign), context) {
+                match self.read_at(address, architecture, foreign, context) {
                     Ok(Some(found)) => return Ok(found.suite(self)),
                     Ok(None) => is_absent = true,
                     Err(error) => {
@@ -129,7 +130,8 @@ impl Wanted {
     fn read_at(
         &self,
         address: &str,
-        (architecture, foreign): (&str, &[&str]),
+        architecture: &str,
+        foreign: &[&str],
         context: &Context,
     ) -> Result<Option<Found>, ResolveError> {
         let Some((release, digest, signed_by)) = self.release_at(address, context)? else { return Ok(None) };
