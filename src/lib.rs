@@ -116,7 +116,8 @@
 //! - `sandbox/filter.rs`, a seccomp filter: syncs succeed and do nothing; Internet sockets cannot be made unless a step
 //!   asks for the network; calls that tell the time of day, the system's name and the processors stop for the tracer.
 //! - `sandbox/tracer.rs`, a ptrace tracer: answers those calls with the epoch, `localhost` and one processor, and hides
-//!   the vDSO, by which the clock is read without a call. All that a step started ends with it.
+//!   the vDSO, by which the clock is read without a call. A program that waits for the time to pass sees it pass. All that
+//!   a step started ends with it.
 //! - `sandbox/worker.rs`: devices, umask, limits on files and core dumps, and a `/sys` without the host's.
 //! - `sandbox/stage.rs`: what programs wrote gets the epoch as its time when it is collected.
 //! - `source/debian/scripts.rs` and `ops/run.rs`: the environment, which is ours alone.

@@ -58,6 +58,9 @@ suite = "trixie"
 distribution = "debian"
 variant = "standard"
 packages = ["curl", "libc6:i386", "nginx=1.26.3-3+deb13u1", "golang/trixie-backports"]
+priorities = ["important"]
+sections = ["fonts"]
+tasks = ["ssh-server"]
 components = ["main", "non-free-firmware"]
 updates = false
 recommends = true
@@ -238,7 +241,7 @@ conda = []
 suite = 13
 variant = "minbas"
 pakages = ["curl"]
-packages = ["Curl", "./app.deb", 7]
+packages = ["Curl", "app.deb", 7]
 engine = "debootstrap"
 scripts = false
 snapshot = "2026"
@@ -273,7 +276,7 @@ ports = ["0"]
         "base.toml:7: `minbas` is not a word known here (`variant`) [did you mean `minbase`?]",
         "base.toml:8: `pakages` is not a key of [from.debian] [did you mean `packages`?]",
         "base.toml:9: `Curl` is not a package (`packages`)",
-        "base.toml:9: `./app.deb` is not a package (`packages`)",
+        "base.toml:9: `app.deb` is not a package (`packages`)",
         "base.toml:9: `packages` is a number, but a package was expected",
         "base.toml:10: an `engine` runs the scripts of packages, and `scripts = false` says that none run [leave out one of the two]",
         "base.toml:12: `2026` is not a moment (`snapshot`)",

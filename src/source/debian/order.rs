@@ -222,7 +222,7 @@ mod tests {
         let there = ["Package: there\n"];
         assert_eq!(
             steps(&there, &packages),
-            ["unpack passwd shared", "configure shared", "unpack systemd", "configure passwd systemd", "unpack cron"]
+            ["unpack shared passwd", "configure shared", "unpack systemd", "configure passwd systemd", "unpack cron"]
         );
         // What is there satisfies before anything else does, as it does for apt.
         assert_eq!(steps(&there, &["Package: a\nPre-Depends: b | there\n", "Package: b\n"]), ["unpack a b"]);

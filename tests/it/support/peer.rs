@@ -172,6 +172,11 @@ fn mmdebstrap(workspace: &Workspace, request: &Request<'_>, epoch: u64) -> (List
     command.env("SOURCE_DATE_EPOCH", epoch.to_string()).arg(format!("--variant={}", request.variant));
     if !request.packages.is_empty() {
         command.arg(format!("--include={}", request.packages.join(",")));
+        let foreign = request.packages.iter().filter_map(|package| Some(package.split_once(':')?.1));
+        let foreign: BTreeSet<&str> = foreign.collect();
+        if !foreign.is_empty() {
+            command.arg(format!("--architectures=amd64,{}", foreign.into_iter().collect::<Vec<_>>().join(",")));
+        }
     }
     // Bookworm's packages still have paths outside /usr; both make the links before anything is unpacked.
     if suite == "bookworm" {
