@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use miette::{NamedSource, SourceSpan};
 use rattler_conda_types::package::CondaArchiveIdentifier;
@@ -250,7 +251,7 @@ fn unreadable(request: &CondaRequest, reason: &str, place: Option<SourceSpan>, h
         path: path.clone(),
         reason: reason.to_owned(),
         help: help.to_owned(),
-        text: NamedSource::new(path.display().to_string(), request.text.clone()),
+        text: Arc::new(NamedSource::new(path.display().to_string(), request.text.clone())),
         place,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use miette::{NamedSource, SourceSpan};
 
@@ -26,7 +27,7 @@ pub enum CondaError {
         help: String,
         /// Its text.
         #[source_code]
-        text: NamedSource<String>,
+        text: Arc<NamedSource<String>>,
         /// Where in it.
         #[label("here")]
         place: Option<SourceSpan>,

@@ -183,7 +183,7 @@ fn shards_are_read_where_a_channel_has_them() {
     layer(&with_channel(&server.address()), &[], &[]).succeeded();
     let asked = server.asked();
     let shards = asked.iter().filter(|path| path.contains("/shards/")).count();
-    assert!(shards >= 1 && shards < 5, "only shards of what is needed are asked for: {asked:?}");
+    assert!((1..5).contains(&shards), "only shards of what is needed are asked for: {asked:?}");
 }
 
 /// MessagePack (<https://github.com/msgpack/msgpack/blob/master/spec.md>), as far as it is needed here.

@@ -256,7 +256,7 @@ fn what_is_pruned_is_neither_in_the_image_nor_in_the_records() {
 #[test]
 fn layers_are_as_many_and_as_large_as_asked_for() {
     let package = |name: &str, mebibytes: usize| {
-        let noise: Vec<u8> = (0..mebibytes << 20).map(|at| (at * 2_654_435_761_usize >> 11) as u8).collect();
+        let noise: Vec<u8> = (0..mebibytes << 20).map(|at| ((at * 2_654_435_761_usize) >> 11) as u8).collect();
         Package::new(name, "1").file(&format!("lib/{name}.bin"), noise, 0o644)
     };
     let workspace =

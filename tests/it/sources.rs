@@ -221,7 +221,7 @@ fn skopeo_umoci_and_docker_take_the_images() {
 /// Something that is wrong: the source, what it is, the keys of the recipe, the exit code, and what is said of it.
 type Wrong = (&'static str, &'static str, String, i32, &'static [&'static str]);
 
-fn flip(bytes: &mut Vec<u8>) {
+fn flip(bytes: &mut [u8]) {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
 }
@@ -247,7 +247,13 @@ fn wrong_things(inputs: &Inputs) -> Vec<Wrong> {
         format!("[[file]]\npath = \"/app\"\nsource = \"{source}\"\nmode = \"0755\"\n{more}")
     };
     vec![
-        ("debian", "a wrong digest", inputs.debian(&deb("flipped", flip), busybox), 4, &["busybox", "sha256"]),
+        (
+            "debian",
+            "a wrong digest",
+            inputs.debian(&deb("flipped", |bytes| flip(bytes)), busybox),
+            4,
+            &["busybox", "sha256"],
+        ),
         ("debian", "a truncated package", inputs.debian(&deb("cut", cut), busybox), 4, &["busybox"]),
         (
             "debian",
@@ -265,7 +271,7 @@ fn wrong_things(inputs: &Inputs) -> Vec<Wrong> {
         ),
         ("debian", "no such package", inputs.debian("debian", "\"busybx\""), 2, &["busybx", "busybox"]),
         ("debian", "an unsatisfiable set", inputs.debian("debian", "\"busybox\", \"rival\""), 2, &["conflicts with"]),
-        ("dnf", "a wrong digest", inputs.dnf(&rpm("flipped", flip), busybox), 4, &["busybox", "sha256"]),
+        ("dnf", "a wrong digest", inputs.dnf(&rpm("flipped", |bytes| flip(bytes)), busybox), 4, &["busybox", "sha256"]),
         ("dnf", "a truncated package", inputs.dnf(&rpm("cut", cut), busybox), 4, &["busybox"]),
         (
             "dnf",
@@ -283,7 +289,7 @@ fn wrong_things(inputs: &Inputs) -> Vec<Wrong> {
         ),
         ("dnf", "no such package", inputs.dnf(&repository, "\"busybx\""), 2, &["no repository has `busybx`"]),
         ("dnf", "an unsatisfiable set", inputs.dnf(&repository, "\"needy\""), 2, &["cannot be installed together"]),
-        ("apk", "a wrong digest", inputs.apk(&apk("flipped", flip), busybox), 4, &["busybox"]),
+        ("apk", "a wrong digest", inputs.apk(&apk("flipped", |bytes| flip(bytes)), busybox), 4, &["busybox"]),
         ("apk", "a truncated package", inputs.apk(&apk("cut", cut), busybox), 4, &["busybox"]),
         (
             "apk",
@@ -321,7 +327,7 @@ fn wrong_things(inputs: &Inputs) -> Vec<Wrong> {
         (
             "oci",
             "a layer of other bytes",
-            format!("image = \"docker-archive:{}\"\n", image("flipped", flip)),
+            format!("image = \"docker-archive:{}\"\n", image("flipped", |bytes| flip(bytes))),
             4,
             &["has the digest"],
         ),

@@ -105,8 +105,8 @@ pub(super) fn resolve(
 /// The error with the place in the recipe that led to it, where there is one.
 fn placed(unresolved: Unresolved, recipe: &Recipe) -> Error {
     match unresolved.said().and_then(|said| recipe.places.find(said)) {
-        Some((text, spans)) => Box::new(Placed { error: unresolved.error, text, spans }).into(),
-        None => unresolved.error.into(),
+        Some((text, spans)) => Box::new(Placed { error: *unresolved.error, text, spans }).into(),
+        None => (*unresolved.error).into(),
     }
 }
 

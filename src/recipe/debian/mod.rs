@@ -316,12 +316,10 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         _ => DebianVariant::Minbase,
     };
     let (packages, local) = fields.texts_and_files("packages", is_file);
-    let mut lists = Vec::new();
-    let list_kinds: [(&str, fn(String) -> PackageList); 3] =
-        [("priorities", PackageList::Priority), ("sections", PackageList::Section), ("tasks", PackageList::Task)];
-    for (key, list) in list_kinds {
-        lists.extend(fields.strings(key).unwrap_or_default().into_iter().map(list));
-    }
+    let mut lists: Vec<PackageList> = Vec::new();
+    lists.extend(fields.strings("priorities").unwrap_or_default().into_iter().map(PackageList::Priority));
+    lists.extend(fields.strings("sections").unwrap_or_default().into_iter().map(PackageList::Section));
+    lists.extend(fields.strings("tasks").unwrap_or_default().into_iter().map(PackageList::Task));
     let components = fields.strings("components").unwrap_or_else(|| vec!["main".to_owned()]);
     let updates = fields.flag("updates").unwrap_or(true);
     let recommends = fields.flag("recommends").unwrap_or(false);

@@ -338,7 +338,7 @@ pub enum ResolveError {
 #[derive(Debug)]
 pub struct Unresolved {
     /// What is wrong.
-    pub error: ResolveError,
+    pub error: Box<ResolveError>,
     /// The archive that was being read, if it was one: by the address that the recipe has for it, or as the distribution's
     /// own.
     pub archive: Option<Option<String>>,
@@ -346,7 +346,7 @@ pub struct Unresolved {
 
 impl From<ResolveError> for Unresolved {
     fn from(error: ResolveError) -> Self {
-        Self { error, archive: None }
+        Self { error: Box::new(error), archive: None }
     }
 }
 
@@ -354,7 +354,7 @@ impl Unresolved {
     /// What the recipe says that led to it; nothing where it is no matter of the recipe.
     pub fn said(&self) -> Option<Said<'_>> {
         let name = |wanted: &str| wanted.find(['=', '/', ':']).unwrap_or(wanted.len());
-        match (&self.error, &self.archive) {
+        match (&*self.error, &self.archive) {
             (_, Some(Some(url))) => Some(Said::Repository(url)),
             (ResolveError::Http(_), Some(None)) => None,
             (_, Some(None)) => Some(Said::Suite),

@@ -89,7 +89,9 @@ fn read_one(
     context: &Context,
 ) -> Result<Suite, Unresolved> {
     let declared = suite.declared.clone();
-    suite.read(architecture, foreign, context).map_err(|error| Unresolved { error, archive: Some(declared) })
+    suite
+        .read(architecture, foreign, context)
+        .map_err(|error| Unresolved { error: Box::new(error), archive: Some(declared) })
 }
 
 fn choose(

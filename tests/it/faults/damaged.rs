@@ -89,7 +89,7 @@ fn a_flipped_bit_in_the_lock_is_found_and_named() {
     };
     // What decides what is fetched is an error; everything else is told.
     let digest = good.split("sha256 = \"").nth(1).unwrap()[..4].to_owned();
-    let other = if digest.starts_with('0') { format!("1{}", &digest[1..]) } else { format!("0{}", &digest[1..]) };
+    let other = digest.strip_prefix('0').map_or_else(|| format!("0{}", &digest[1..]), |rest| format!("1{rest}"));
     let cases = [
         ("a digest", format!("sha256 = \"{digest}"), format!("sha256 = \"{other}"), 4, "has the wrong bytes"),
         ("a size", "size = ".to_owned(), "size = 1".to_owned(), 4, "has the wrong bytes"),
