@@ -5,8 +5,8 @@ target=${CARGO_TARGET_DIR:-$root/target}
 say() { printf '%s\n' "$*" >&2; }
 
 # Packages of Debian and Ubuntu that the tests use, beside a C compiler and Rust.
-packages='apache2-utils apt-utils attr busybox-static cpio createrepo-c crun curl debootstrap dnf docker-registry docker.io dpkg e2fsprogs gnupg hyperfine libc-bin mmdebstrap openssl podman qemu-user-static rpm skopeo squashfs-tools squashfs-tools-ng uidmap umoci util-linux zstd'
-programs='apt-ftparchive busybox cpio createrepo_c crun curl debootstrap dnf docker docker-registry dpkg-deb gpg htpasswd mkfs.ext4 hyperfine mmdebstrap openssl podman qemu-aarch64-static rpmbuild skopeo newuidmap umoci setfattr setpriv tar2sqfs unsquashfs zstd'
+packages='apache2-utils apt-utils attr busybox-static cpio createrepo-c crun curl debootstrap dnf docker-registry docker.io dpkg e2fsprogs g++ gnupg hyperfine libc-bin mmdebstrap openssl podman qemu-user-static rpm skopeo squashfs-tools squashfs-tools-ng uidmap umoci util-linux zstd'
+programs='apt-ftparchive busybox cpio createrepo_c crun curl debootstrap dnf docker docker-registry dpkg-deb gpg htpasswd mkfs.ext4 g++ hyperfine mmdebstrap openssl podman qemu-aarch64-static rpmbuild skopeo newuidmap umoci setfattr setpriv tar2sqfs unsquashfs zstd'
 
 # Installs what is missing, as root; says what is missing, as anybody else.
 install_needs() {

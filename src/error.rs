@@ -378,6 +378,8 @@ fn of_resolve(error: &ResolveError) -> Blame {
     match error {
         ResolveError::Http(error) => of_http(error),
         ResolveError::Solve(_)
+        | ResolveError::File(_)
+        | ResolveError::EmptyList { .. }
         | ResolveError::Keyring { .. }
         | ResolveError::BadKeyring { .. }
         | ResolveError::NoKeys { .. }

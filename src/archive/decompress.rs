@@ -15,13 +15,18 @@ const XZ_MEMORY: u64 = 160 << 20;
 /// From this size on the ratio of [`Limits`] is looked at.
 const RATIO_FROM: u64 = 100_000_000;
 
-/// How some bytes are compressed, by their first bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
+/// How some bytes are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// gzip (RFC 1952).
     Gzip,
+    /// xz.
     Xz,
+    /// zstd (RFC 8878).
     Zstd,
+    /// bzip2.
     Bzip2,
+    /// In none of these ways.
     Plain,
 }
 
@@ -35,7 +40,7 @@ pub fn decompress<'a>(reader: impl Read + Send + 'a, limits: &Limits) -> io::Res
     let mut counted = Counted { inner: reader, taken: Arc::clone(&taken) };
     let mut start = Vec::with_capacity(6);
     counted.by_ref().take(6).read_to_end(&mut start)?;
-    let format = format(&start);
+    let format = Format::of(&start);
     let input = BufReader::with_capacity(1 << 17, Cursor::new(start).chain(counted));
     let output: Box<dyn Read + Send + 'a> = match format {
         Format::Plain => return Ok(Box::new(input)),
@@ -54,24 +59,21 @@ pub fn decompress<'a>(reader: impl Read + Send + 'a, limits: &Limits) -> io::Res
     Ok(Box::new(Bounded { inner: output, name: format.name(), taken, given: 0, limits: limits.clone() }))
 }
 
-/// Whether bytes that start so (six are enough) are compressed in a way that [`decompress`] knows.
-pub fn is_compressed(start: &[u8]) -> bool {
-    format(start) != Format::Plain
-}
-
-fn format(start: &[u8]) -> Format {
-    match start {
-        [0x1f, 0x8b, ..] => Format::Gzip,
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Format::Xz,
-        // A frame, or a frame to be skipped (RFC 8878, sections 3.1.1 and 3.1.2).
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Format::Zstd,
-        [b'B', b'Z', b'h', b'1'..=b'9', ..] => Format::Bzip2,
-        _ => Format::Plain,
-    }
-}
-
 impl Format {
-    fn name(self) -> &'static str {
+    /// How bytes that start so are compressed; six are enough.
+    pub fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            // A frame, or a frame to be skipped (RFC 8878, sections 3.1.1 and 3.1.2).
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
+            _ => Self::Plain,
+        }
+    }
+
+    /// Its name, as its programs have it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
             Self::Xz => "xz",

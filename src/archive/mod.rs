@@ -19,7 +19,7 @@ mod write;
 pub use apply::{Applier, Apply, Duplicates};
 pub use compress::{Compressed, Compression, Compressor, Effort, ParseCompressionError};
 pub use cpio::{CpioError, CpioOmissions, write_cpio};
-pub use decompress::{decompress, is_compressed};
+pub use decompress::{Format, decompress};
 pub use error::ArchiveError;
 pub use layer::{LayerApplier, read_layer_file};
 pub use read::{Item, Limits, What, read_tar, read_tar_file};

@@ -105,6 +105,9 @@ fn subject(text: &str, variant: Option<&str>, session: &Session) -> Result<Subje
     if Path::new(text).extension().is_some_and(|extension| extension == "toml") && !text.contains(':') {
         return Ok(Subject::Recipe { path: text.into(), variant: variant.map(str::to_owned) });
     }
+    if text.contains("://") || text.starts_with("docker-daemon:") {
+        return Ok(Subject::Elsewhere { name: text.to_owned(), source: text.parse()? });
+    }
     let (path, tag) = inspect::place(text)?;
     let is_rootfs = folder.join(&path).is_dir() && !folder.join(&path).join("oci-layout").exists();
     match tag {

@@ -27,8 +27,10 @@ pub struct CacheError {
 const CONFIGURATION: &str = "/etc/ld.so.conf";
 /// What Debian's says to include, where only the rest is there: it is part of another package.
 const INCLUDED: &str = "/etc/ld.so.conf.d/*.conf";
-/// The folders that ldconfig adds by itself; in Debian those of the architecture below them come first.
-const SYSTEM: [&str; 4] = ["/lib", "/usr/lib", "/lib64", "/usr/lib64"];
+/// The folders that ldconfig adds by itself. In Debian those of the architecture below them come first, and there is
+/// nothing but the loader in the others.
+const SYSTEM: [&str; 2] = ["/lib", "/usr/lib"];
+const OTHERS: [&str; 2] = ["/lib64", "/usr/lib64"];
 /// A larger file is no configuration.
 const LARGEST: u64 = 1 << 20;
 
@@ -75,13 +77,16 @@ fn folders(tree: &Tree) -> Result<Vec<String>, CacheError> {
     for file in matching(tree, if has_configuration { CONFIGURATION } else { INCLUDED }) {
         read_configuration(tree, &file, &mut read, &mut folders)?;
     }
+    let configured = folders.len();
     for folder in SYSTEM {
         let Some(place) = place(tree, folder) else { continue };
         let names = tree.children(&place).map(|entry| String::from_utf8_lossy(entry.path.name()).into_owned());
         let own = names.filter(|name| name.ends_with("-linux-gnu") || name.ends_with("-linux-gnueabihf"));
         folders.extend(own.map(|name| format!("{folder}/{name}")));
     }
+    let is_debians = folders.len() > configured;
     folders.extend(SYSTEM.map(str::to_owned));
+    folders.extend(OTHERS.iter().filter(|_| !is_debians).map(|folder| (*folder).to_owned()));
     Ok(folders)
 }
 
@@ -302,8 +307,9 @@ mod tests {
         file("usr/lib/x86_64-linux-gnu/x", "");
         let found = folders(&tree).unwrap();
         let configured = ["/opt/lib", "/a", "/b", "/last"];
-        let system = ["/usr/lib/x86_64-linux-gnu", "/lib", "/usr/lib", "/lib64", "/usr/lib64"];
+        let system = ["/usr/lib/x86_64-linux-gnu", "/lib", "/usr/lib"];
         assert_eq!(found, [configured.as_slice(), &system].concat());
+        assert_eq!(folders(&Tree::new()).unwrap(), ["/lib", "/usr/lib", "/lib64", "/usr/lib64"]);
     }
 
     #[test]

@@ -133,7 +133,7 @@ fn text_form() {
     ]
     packages = []
     sources = []
-    # sha256:6409baccca7ff4265051ffd13bc5a20ad5d2d2ce8322d53cd74c8604c584e524
+    # sha256:cb69a64d200acfa6fc36f0c91afe2c3ed3449b2bb665811a807134aa4238f990
     "#);
 }
 

@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
+use tempfile::TempDir;
+
 use crate::archive::Limits;
 use crate::context::Context;
+use crate::dest::Target;
 use crate::digest::{DiffId, Digest};
 use crate::error::Error;
 use crate::image::{self, Choice, Image, Opened};
 use crate::ops::build::{self, BuildOptions};
 use crate::ops::inspect::{self, Config};
 use crate::ops::lock;
+use crate::ops::transfer::{self, Goal, Source, TransferOptions};
 use crate::platform::{Architecture, Platform};
 use crate::recipe::{self, Recipe};
 use crate::tree::{Node, Tree, TreePath};
@@ -33,6 +37,13 @@ pub enum Subject {
     },
     /// A root filesystem in a folder.
     Folder(PathBuf),
+    /// An image of a registry or of the Docker engine.
+    Elsewhere {
+        /// What it is called.
+        name: String,
+        /// Where it is.
+        source: Source,
+    },
 }
 
 /// A subject, open for reading.
@@ -45,6 +56,8 @@ pub struct Held {
     pub image: Option<HeldImage>,
     /// Keeps the contents of the tree.
     _opened: Option<Opened>,
+    /// Keeps the image itself, where it was brought from elsewhere.
+    _folder: Option<TempDir>,
 }
 
 /// What is known of an image beside its files.
@@ -77,6 +90,7 @@ impl Subject {
         match self {
             Self::Recipe { path, variant: Some(variant) } => format!("{} ({variant})", path.display()),
             Self::Recipe { path, .. } | Self::Folder(path) => path.display().to_string(),
+            Self::Elsewhere { name, .. } => name.clone(),
             Self::Stored { path, tag: Some(tag) } => format!("{}:{tag}", path.display()),
             Self::Stored { path, tag: None } => path.display().to_string(),
         }
@@ -93,6 +107,12 @@ pub fn open(
 ) -> Result<Held, Error> {
     let name = subject.name();
     match subject {
+        Subject::Elsewhere { .. } => {
+            let host = Architecture::host().map(|architecture| Platform { architecture });
+            let (near, folder) = bring_near(subject, platform.or(host), how, context)?;
+            let held = open(&near, platform, how, context)?;
+            Ok(Held { name, _folder: folder, ..held })
+        }
         Subject::Folder(path) => {
             let tree = image::open_folder(path).map_err(|source| Error::Open { path: name.clone(), source })?;
             Ok(Held::new(name, tree, None))
@@ -113,10 +133,33 @@ pub fn open(
     }
 }
 
+/// An image from elsewhere as a layout in the store's temporary folder, for as long as the guard lives; of several
+/// platforms the one that is named, else all. Any other subject as it is.
+pub(super) fn bring_near(
+    subject: &Subject,
+    platform: Option<Platform>,
+    how: &BuildOptions,
+    context: &Context,
+) -> Result<(Subject, Option<TempDir>), Error> {
+    let Subject::Elsewhere { source, .. } = subject else { return Ok((subject.clone(), None)) };
+    let folder = tempfile::Builder::new().prefix("image-").tempdir_in(context.store.temporary());
+    let folder = folder.map_err(|source| context.store.cannot("write to", source))?;
+    let path = folder.path().join("layout");
+    let options = TransferOptions {
+        source: source.clone(),
+        targets: vec![Goal::Local(Target::Oci { folder: path.clone(), tag: None })],
+        platform,
+        referrers: false,
+        docker_socket: how.docker_socket.clone(),
+    };
+    transfer::transfer(&options, context)?;
+    Ok((Subject::Stored { path, tag: None }, Some(folder)))
+}
+
 impl Held {
     /// What was made here: its contents lie in the store.
     pub(super) fn new(name: String, tree: Tree, image: Option<HeldImage>) -> Self {
-        Self { name, tree, image, _opened: None }
+        Self { name, tree, image, _opened: None, _folder: None }
     }
 
     /// Leaves out what images never hold: devices and named pipes. For comparisons with one that is an image.
@@ -184,5 +227,5 @@ fn of_opened(name: String, mut opened: Opened) -> Held {
             layers: image.layers.iter().map(layer).collect(),
         }
     });
-    Held { name, tree, image, _opened: Some(opened) }
+    Held { name, tree, image, _opened: Some(opened), _folder: None }
 }

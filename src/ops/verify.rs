@@ -66,11 +66,13 @@ pub fn verify(options: &VerifyOptions, context: &Context) -> Result<Verified, Er
     recipe.warnings.iter().for_each(|warning| context.reporter.warn(&warning.to_string()));
     let locked = lock::LockOptions { locked: true, ..build.lock.clone() };
     let lock = lock::current(&recipe, &build.recipe, &locked, context)?;
+    let (image, _folder) = subject::bring_near(&options.image, None, build, context)?;
     let mut platforms = Vec::new();
     let mut images: Vec<Image> = Vec::new();
     let mut found = None;
     for platform in recipe.platforms.iter().copied() {
-        let mut held = subject::open(&options.image, Some(platform), build, context)?;
+        let mut held = subject::open(&image, Some(platform), build, context)?;
+        held.name = options.image.name();
         found = found.or_else(|| held.image.as_ref().and_then(|image| image.digest));
         let forged = build::for_platform(&recipe, &lock, platform, build, context)?;
         images.push(forged.image.clone());
@@ -81,7 +83,7 @@ pub fn verify(options: &VerifyOptions, context: &Context) -> Result<Verified, Er
         _ => Artifact::Index(Box::new(Index::assemble(images, Default::default())?)),
     };
     // What the name leads to counts: an index may name more than the recipe's images.
-    if let Subject::Stored { path, tag } = &options.image {
+    if let Subject::Stored { path, tag } = &image {
         found = entry(path, tag, recipe.platforms.first().copied(), context)?;
     }
     let expected = artifact.digest();

@@ -11,7 +11,7 @@ use crate::tree::{Content, Entry, Node, Origin, Tree, TreePath};
 
 use super::account_file::{AccountFile, days};
 use super::{Outcome, Pass, PassError};
-use rules::{Action, RULES, Rule};
+use rules::{Action, NOT_MADE, RULES, Rule};
 
 /// Removes or empties what differs between two builds of the same inputs, moves later times back to the epoch, and drops
 /// extended attributes that belong to the host.
@@ -86,8 +86,18 @@ impl Normalize {
                 *random.entry(rule.why).or_default() += 1;
             }
         }
+        for (paths, why) in NOT_MADE {
+            let glob = GlobBuilder::new(paths).literal_separator(true).build();
+            let glob = glob.expect("the patterns of the table are tested").compile_matcher();
+            if tree.entries().any(|entry| glob.is_match(entry.path.as_relative())) {
+                random.entry(why).or_default();
+            }
+        }
         let files = |count| if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
-        let notes = random.into_iter().map(|(why, count)| format!("random state left out: {why} ({})", files(count)));
+        let notes = random.into_iter().map(|(why, count)| match count {
+            0 => format!("random state not made: {why}"),
+            count => format!("random state left out: {why} ({})", files(count)),
+        });
         Ok(Outcome {
             summary: String::new(),
             counts: vec![("files removed", removed), ("files emptied", emptied)],

@@ -177,6 +177,19 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A list of strings of some form, some of which are files of the host.
+    pub(super) fn texts_and_files<T: FromStr<Err = Misfit>>(
+        &mut self,
+        key: &'static str,
+        is_file: fn(&str) -> bool,
+    ) -> (Vec<T>, Vec<PathBuf>) {
+        let items = self.items(key).unwrap_or_default();
+        let (files, texts): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| item.value.as_text().is_some_and(is_file));
+        let files = files.into_iter().filter_map(|item| self.look(item, "file", Path::is_file)).collect();
+        (texts.into_iter().filter_map(read).collect(), files)
+    }
+
     /// A list of files of the host.
     pub(super) fn local_files(&mut self, key: &'static str) -> Vec<PathBuf> {
         let items = self.items(key).unwrap_or_default();

@@ -26,6 +26,16 @@ pub struct Harden {
     pub lock_accounts: bool,
 }
 
+impl Harden {
+    /// The packages that a distribution has to install for it: tini, unless a local one is put in.
+    pub fn packages(&self) -> Vec<&'static str> {
+        match self.init {
+            Init::Tini if self.local_init.is_none() => vec!["tini"],
+            Init::Tini | Init::None => Vec::new(),
+        }
+    }
+}
+
 /// A user and a group of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserRequest {

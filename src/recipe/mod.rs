@@ -41,8 +41,8 @@ pub use conda::{
     Activate, Bytecode, ChannelPriority, CondaPrefix, CondaPreset, CondaRequest, ExcludeNewer, LayerStrategy, PostLink,
 };
 pub use debian::{
-    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageRequest, Repository, RepositoryUrl, SliceRequest,
-    Snapshot, Trust,
+    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageList, PackageRequest, Repository, RepositoryUrl,
+    SliceRequest, Snapshot, Trust,
 };
 pub use dnf::{
     DatabaseFormat, DnfRepository, DnfRequest, DnfShape, KeySources, ModuleStream, RepositoryPlace, RpmDistribution,
@@ -188,7 +188,11 @@ impl Recipe {
             FileKind::CopyByPlatform(paths) => paths.values().cloned().collect(),
             _ => Vec::new(),
         });
-        copied.chain(self.certificates.iter().cloned()).collect()
+        let packages = match &self.source {
+            SourceRequest::Debian(debian) => debian.local.as_slice(),
+            _ => &[],
+        };
+        copied.chain(self.certificates.iter().cloned()).chain(packages.iter().cloned()).collect()
     }
 }
 

@@ -211,12 +211,11 @@ pub(super) fn qemu_name(architecture: Architecture) -> &'static str {
 
 /// Whether a file is a program that needs no other file.
 fn is_static(file: &Path) -> bool {
-    use object::read::elf::{ElfFile64, FileHeader};
+    use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
     let Ok(opened) = fs::File::open(file) else { return false };
     let cache = object::read::ReadCache::new(opened);
     let Ok(program) = ElfFile64::<object::Endianness, _>::parse(&cache) else { return false };
     let Ok(segments) = program.elf_header().program_headers(program.endian(), &cache) else { return false };
-    use object::read::elf::ProgramHeader;
     !segments.iter().any(|segment| segment.p_type(program.endian()) == object::elf::PT_INTERP)
 }
 

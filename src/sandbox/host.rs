@@ -47,7 +47,8 @@ pub fn run_host_program_in(
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    // Some complain where others answer.
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     let lines: Vec<&str> = said.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let last: String = lines[lines.len().saturating_sub(20)..].iter().map(|line| format!("\n  | {line}")).collect();
     Err(format!("`{program}` ended with {}{last}", output.status))

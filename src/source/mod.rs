@@ -15,6 +15,16 @@ pub mod scratch;
 use crate::epoch::Epoch;
 use crate::tree::Tree;
 
+/// Later times are no dates of files: they are what is left of damaged clocks and of numbers of another meaning. 2^32 seconds
+/// end in the year 2106, and file systems and archives with 32 bits cannot say more.
+const LATEST: i64 = u32::MAX as i64;
+
+/// The epoch of files that somebody else made: the newest of their times, and of those that are said beside them.
+fn newest(tree: &Tree, said: Option<i64>) -> Epoch {
+    let times = tree.entries().map(|entry| entry.inode.meta.mtime).chain(said);
+    Epoch::from_seconds(times.filter(|time| *time <= LATEST).max().unwrap_or(0))
+}
+
 /// A root filesystem as its source left it, before any pass.
 #[derive(Debug)]
 pub struct Rootfs {

@@ -35,7 +35,7 @@ use std::time::{Duration, SystemTime};
 pub use error::StoreError;
 pub use partial::Partial;
 pub use tidy::{Age, Damage, Tidied, Tidy, Usage};
-pub use writer::BlobWriter;
+pub use writer::{BlobWriter, CopyError};
 
 use crate::digest::Digest;
 use crate::store::error::failed;

@@ -1,6 +1,6 @@
 //! Writing a blob whose digest is not known yet.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::digest::{Digest, Digesting};
@@ -11,6 +11,15 @@ use crate::store::{Blob, Store, StoreError};
 pub struct BlobWriter {
     store: Store,
     file: Digesting<tempfile::NamedTempFile>,
+}
+
+/// Why bytes could not be copied into a blob.
+#[derive(Debug)]
+pub enum CopyError {
+    /// They could not be read.
+    Read(io::Error),
+    /// The blob could not be written.
+    Write(StoreError),
 }
 
 impl Store {
@@ -27,6 +36,22 @@ impl BlobWriter {
     /// The file being written, for those who read back what they wrote before it is complete.
     pub fn path(&self) -> &Path {
         self.file.inner().path()
+    }
+
+    /// Writes all that `reader` gives. Reading and writing have errors of their own, as they are not the same one's turn.
+    pub fn copy(&mut self, reader: &mut (impl Read + ?Sized)) -> Result<(), CopyError> {
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => {
+                    let written = self.file.write_all(&buffer[..count]);
+                    written.map_err(|source| CopyError::Write(failed("write a blob", self.path(), source)))?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(CopyError::Read(error)),
+            }
+        }
     }
 
     /// Completes the blob and puts it under its name.

@@ -129,10 +129,7 @@ fn check_layout(image: &Image) {
     assert!(bundle.ends_with("-----END CERTIFICATE-----\n") && !bundle.contains("----------"));
     let control = text("var/lib/dpkg/status.d/tzdata");
     assert!(control.starts_with("Package: tzdata\n") && !control.contains("\nStatus:"), "{control}");
-    assert!(
-        text("var/lib/dpkg/status.d/netbase.md5sums").contains("  etc/services\n")
-            || text("var/lib/dpkg/status.d/netbase.md5sums").contains("  usr/share/doc/netbase/copyright\n")
-    );
+    assert!(text("var/lib/dpkg/status.d/netbase.md5sums").contains("  usr/share/doc/netbase/copyright\n"));
     let partial = text("var/lib/dpkg/status.d/ca-certificates");
     assert!(partial.contains("\nPartial: 1 of "), "{partial}");
     assert!(!listing.contains_key("var/lib/dpkg/status") && !listing.contains_key("usr/share/ca-certificates"));
@@ -287,7 +284,7 @@ fn no_script_runs_and_nothing_is_needed_of_the_machine() {
     let image = Layout::open(&workspace.path("out")).image();
     let listing = image.listing();
     assert_eq!((listing["usr/bin/app"].mode, listing["usr/bin/app"].owner), (0o4755, (0, 8)));
-    assert_eq!(listing["usr/bin/app-old"].kind, listing["usr/bin/app-old"].kind.clone());
+    assert!(listing.contains_key("usr/bin/app-old"), "/bin leads to /usr/bin");
     assert_eq!(listing["bin"].kind, Kind::Symlink("usr/bin".to_owned()));
     assert_eq!((listing["etc/app.conf"].mode, listing["var/mail"].mode), (0o640, 0o2775));
     assert_eq!(packages(&workspace, "oci:out"), ["app", "base-files", "library"]);

@@ -87,6 +87,12 @@ fn alpine_of_both_architectures() {
         let newest = listing.values().map(|entry| entry.mtime).max().unwrap();
         let created: Value = image.config["created"].clone();
         assert!(created.as_str().unwrap().starts_with("2024-09-06T11:3"), "{created} {newest}");
+        let inspected = workspace.rootsmith(["inspect", "oci:out", "--json"]);
+        let inspected: Value = serde_json::from_str(&inspected.succeeded().stdout).unwrap();
+        let packages = inspected["packages"].as_array().unwrap();
+        let is_there =
+            |name: &str| packages.iter().any(|one| (&one["manager"], &one["name"]) == (&json!("apk"), &json!(name)));
+        assert!(is_there("musl") && is_there("busybox"), "{packages:?}");
     }
 }
 

@@ -40,6 +40,7 @@ mod import;
 mod import_safety;
 mod noble;
 mod oci;
+mod packages;
 mod peer;
 mod recipes;
 mod registry;
@@ -47,6 +48,7 @@ mod registry_clients;
 mod remembered;
 mod reproducible;
 mod scratch;
+mod sources;
 mod support;
 #[cfg(not(feature = "conda"))]
 mod without_conda;

@@ -23,6 +23,8 @@ What can be compared:
   oci:DIR[:TAG]            an OCI image layout
   oci-archive:FILE[:TAG]   a tar of one
   docker-archive:FILE      what `docker save` writes
+  docker://REF             an image of a registry
+  docker-daemon:REF        an image of the Docker engine
   rootfs-tar:FILE          a tar of a root filesystem
   rootfs-dir:DIR           a folder with a root filesystem
   PATH                     any of them, as what is found there")]

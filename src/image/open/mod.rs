@@ -18,7 +18,7 @@ use std::sync::Arc;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageManifest};
 use tempfile::NamedTempFile;
 
-use crate::archive::{Duplicates, Item, LayerApplier, Limits, decompress, read_layer_file};
+use crate::archive::{Duplicates, Format, Item, LayerApplier, Limits, decompress, read_layer_file};
 use crate::digest::{DiffId, Digest, Digesting};
 use crate::oci::{self, Raw};
 use crate::platform::Platform;
@@ -258,7 +258,7 @@ fn uncompressed(
     let mut file = File::open(path).map_err(failed("open", path))?;
     let mut start = Vec::new();
     Read::by_ref(&mut file).take(6).read_to_end(&mut start).map_err(failed("read", path))?;
-    if !crate::archive::is_compressed(&start) {
+    if Format::of(&start) == Format::Plain {
         return Ok((Arc::from(path), None));
     }
     let mut plain = NamedTempFile::new_in(temporary).map_err(unwritable(temporary))?;

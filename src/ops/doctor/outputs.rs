@@ -32,6 +32,17 @@ pub(super) fn debian(doors: &[Check]) -> Check {
     }
 }
 
+/// A program that `engine` of the Debian source may name.
+pub(super) fn engine(name: &'static str, options: &DoctorOptions) -> Check {
+    match find_program(&options.path, name) {
+        Some(program) => Check::ok(name, format!("as `engine`, by {}", program.display())),
+        None => {
+            let detail = "as `engine`: it is not in PATH; the engine `native` does not need it";
+            Check::missing(name, detail, vec![format!("sudo apt-get install {name}")]).limited()
+        }
+    }
+}
+
 /// The source of images that were made before.
 pub(super) fn oci() -> Check {
     Check::ok(

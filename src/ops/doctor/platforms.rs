@@ -16,10 +16,12 @@ fn check(architecture: Architecture, machine: &Machine, options: &DoctorOptions)
     match Means::of(architecture, &options.root) {
         Means::Native => Check::ok(name, "by this machine's processor"),
         Means::Registered(path) => Check::ok(name, format!("by {}, which the host has registered", path.display())),
-        Means::Own(_) if machine.uid == 0 && !machine.can(super::doors::SYS_ADMIN) => {
-            let detail = "an emulator is not registered, and without CAP_SYS_ADMIN a build cannot do it for itself";
+        Means::Own(emulator) if machine.uid == 0 && !machine.can(super::doors::SYS_ADMIN) && machine.has_seccomp => {
+            let path = emulator.path().display();
+            let detail =
+                format!("perhaps by {path}: a seccomp filter, as Docker's, forbids to register it for a build");
             let ways_out = vec!["on the host: sudo apt-get install binfmt-support qemu-user-static".to_owned()];
-            Check::missing(name, detail, ways_out)
+            Check::missing(name, detail, ways_out).limited()
         }
         Means::Own(emulator) => {
             Check::ok(name, format!("by {}, registered for each build alone", emulator.path().display()))

@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
 use super::*;
+use crate::platform::{Architecture, Platform};
 
 /// A machine made of files.
 struct Fake {
@@ -169,4 +170,19 @@ fn a_machine_without_proc_is_named() {
     assert_eq!(named(&diagnosis.machine, "/proc").state, State::Missing);
     assert!(diagnosis.to_string().contains("http://a.example/debian (trixie)"), "{diagnosis}");
     assert_eq!(serde_json::to_value(&diagnosis).unwrap()["schema"], "rootsmith/doctor/1");
+}
+
+#[test]
+fn platforms_and_what_is_missing_for_them() {
+    let fake = Fake::new(0, u64::MAX);
+    fake.file("proc/sys/kernel/osrelease", "6.1.0\n");
+    let host = Platform { architecture: Architecture::host().unwrap() };
+    let foreign = if host.name() == "linux/s390x" { "linux/riscv64" } else { "linux/s390x" };
+    let diagnosis = fake.diagnosis();
+    assert_eq!(diagnosis.platforms.len(), Architecture::all().count());
+    assert_eq!(named(&diagnosis.platforms, host.name()).state, State::Ok);
+    let check = named(&diagnosis.platforms, foreign);
+    assert_eq!(check.state, State::Missing);
+    assert!(check.ways_out.iter().any(|way| way.contains("qemu-user-static")), "{check:?}");
+    assert!(diagnosis.to_string().contains("\nPlatforms, for packages with scripts"));
 }

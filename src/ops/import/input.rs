@@ -1,16 +1,14 @@
 //! Where an archive is, and that it stays as it is while it is read.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::archive::Limits;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::report::{Phase, Unit};
-use crate::source::archive::{ArchiveSourceError, digest_of};
+use crate::source::archive::{ArchiveSourceError, digest_of, download};
 use crate::store::Blob;
 
 /// Where an archive is.
@@ -110,32 +108,9 @@ fn compare(name: &str, expected: Digest, found: Digest, remote: bool) -> Result<
     Err(ArchiveSourceError::Mismatch { name: name.to_owned(), expected, found, locked: false, remote })
 }
 
-fn download(url: &str, sha256: Option<Digest>, context: &Context) -> Result<Blob, Error> {
-    if let Some(digest) = sha256
-        && let Some(blob) = context.store.verified(&digest)?
-    {
-        return Ok(blob);
-    }
-    context.reporter.begin(Phase::Download, None, Unit::Bytes);
-    let on_bytes = |bytes| context.reporter.advance(Phase::Download, bytes);
-    let blob = context.http.download_unknown(url, Limits::default().bytes, &context.store, &on_bytes)?;
-    context.reporter.end(Phase::Download, &format!("{:.1} MB", blob.size as f64 / 1e6));
-    Ok(blob)
-}
-
 /// Copies a stream into the store.
 fn spool(stream: &mut (impl Read + ?Sized), name: &str, context: &Context) -> Result<Blob, Error> {
     let mut writer = context.store.begin()?;
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) => return Ok(writer.commit()?),
-            Ok(count) => {
-                let written = writer.write_all(&buffer[..count]);
-                written.map_err(|source| context.store.cannot("write a blob", source))?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(ArchiveSourceError::read(name, error).into()),
-        }
-    }
+    writer.copy(stream).map_err(|error| ArchiveSourceError::copy(name, error))?;
+    Ok(writer.commit()?)
 }

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::lock::{Lock, Pin};
 use crate::platform::Platform;
-use crate::recipe::{ApkRequest, Init, Recipe};
+use crate::recipe::{ApkRequest, Recipe};
 use crate::source::Rootfs;
 use crate::source::apk::{self, Resolve, repositories};
 
@@ -28,7 +28,7 @@ pub(super) fn asked(source: &ApkRequest, recipe: &Recipe) -> Value {
             "scripts": format!("{scripts:?}"),
             "trust": format!("{trust:?}"),
         },
-        "extra": extra(recipe),
+        "extra": recipe.harden.packages(),
     })
 }
 
@@ -43,7 +43,7 @@ pub(super) fn resolve(
 ) -> Result<Pin, Error> {
     let mirrors = repositories::mirrors(request, &options.mirrors.chosen);
     let keeping = keeping.and_then(|(old, names)| Some((old.apk(platform)?, names)));
-    let extra = extra(recipe);
+    let extra = recipe.harden.packages();
     let what = Resolve { request, extra: &extra, platform, mirrors: &mirrors, keeping };
     Ok(Pin::Apk(apk::resolve(&what, context)?))
 }
@@ -59,12 +59,4 @@ pub(super) fn fetch(
     let pin = lock.apk(platform).ok_or(Error::EmptyLock)?;
     let mirrors = repositories::mirrors(request, &options.mirrors.chosen);
     Ok(apk::fetch(pin, &mirrors, context)?)
-}
-
-/// Packages that other tables of the recipe need.
-fn extra(recipe: &Recipe) -> Vec<&'static str> {
-    match recipe.harden.init {
-        Init::Tini if recipe.harden.local_init.is_none() => vec!["tini"],
-        Init::Tini | Init::None => Vec::new(),
-    }
 }

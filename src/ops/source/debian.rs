@@ -9,9 +9,9 @@ use crate::error::{Error, Placed};
 use crate::http;
 use crate::lock::{DebianPin, Lock};
 use crate::platform::Platform;
-use crate::recipe::{DebianEngine, DebianRequest, Init, PathRules, Recipe};
+use crate::recipe::{DebianEngine, DebianRequest, PathRules, Recipe};
 use crate::source::Rootfs;
-use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unresolved, archives};
+use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unresolved, archives, local};
 
 /// All that decides which packages are chosen, and what the image's own apt is told.
 pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
@@ -34,10 +34,16 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
             "snapshot": snapshot.as_ref().map(|snapshot| snapshot.as_str()),
             "repositories": vendors,
         },
-        "extra": extra(recipe),
+        "extra": recipe.harden.packages(),
     });
     // Only what is asked for is there, so that locks of earlier versions stay good.
     let mut ask = |key: &str, value: Value| asked["debian"][key] = value;
+    if !source.local.is_empty() {
+        ask("local", json!(local::controls(&source.local)));
+    }
+    if !source.lists.is_empty() {
+        ask("lists", json!(source.lists.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    }
     if source.engine != DebianEngine::Native {
         ask("engine", format!("{:?}", source.engine).into());
     }
@@ -57,6 +63,11 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
         asked["debian"]["in-image"] = told.into();
     }
     asked
+}
+
+/// What a root filesystem is made of that is not in the lock.
+pub(super) fn unlocked(source: &DebianRequest) -> Value {
+    json!(local::digests(&source.local))
 }
 
 /// What the image's own apt is told beyond the distribution's own: addresses, and the keys that are in the image for them.
@@ -85,7 +96,7 @@ pub(super) fn resolve(
 ) -> Result<DebianPin, Error> {
     let mirrors = reached(request, platform, options, context)?;
     let keeping = keeping.and_then(|(old, names)| Some((old.debian(platform)?, names)));
-    let extra = extra(recipe);
+    let extra = recipe.harden.packages();
     let what = Resolve { request, extra: &extra, platform, mirrors: &mirrors, now: options.now, keeping };
     debian::resolve(&what, context).map_err(|unresolved| placed(unresolved, recipe))
 }
@@ -112,7 +123,7 @@ pub(super) fn fetch(
     archives::add_dated(pin, &mut mirrors);
     let rules = PathRules::new(&recipe.prune);
     let keyrings = keyrings(request);
-    Ok(debian::fetch(pin, &mirrors, &keyrings, &|path| rules.drops(path.as_bytes()), context)?)
+    Ok(debian::fetch(pin, &request.local, &mirrors, &keyrings, &|path| rules.drops(path.as_bytes()), context)?)
 }
 
 /// Where the archives are reached, with the logins of the recipe's own in their addresses: those are shown nowhere. Without
@@ -142,12 +153,4 @@ pub(super) fn reached(
 fn keyrings(request: &DebianRequest) -> Keyrings {
     let files = request.repositories.iter().map(|repository| &repository.keyring).chain([&request.keyring]).flatten();
     files.filter_map(|file| std::fs::read(file).ok()).map(|bytes| (Digest::of(&bytes), bytes)).collect()
-}
-
-/// Packages that other tables of the recipe need.
-fn extra(recipe: &Recipe) -> Vec<&'static str> {
-    match recipe.harden.init {
-        Init::Tini if recipe.harden.local_init.is_none() => vec!["tini"],
-        Init::Tini | Init::None => Vec::new(),
-    }
 }

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::lock::{Lock, Pin};
 use crate::platform::Platform;
-use crate::recipe::{DnfRequest, Init, Recipe};
+use crate::recipe::{DnfRequest, Recipe};
 use crate::source::Rootfs;
 use crate::source::dnf::{self, Resolve, repositories};
 
@@ -32,7 +32,7 @@ pub(super) fn asked(source: &DnfRequest, recipe: &Recipe) -> Value {
             "database-format": source.database_format.name(),
             "repositories": repositories.collect::<Vec<_>>(),
         },
-        "extra": extra(recipe),
+        "extra": recipe.harden.packages(),
     })
 }
 
@@ -48,7 +48,7 @@ pub(super) fn resolve(
     let repositories = repositories::of(request, platform, &options.mirrors.chosen);
     let what = Resolve {
         request,
-        extra: &extra(recipe),
+        extra: &recipe.harden.packages(),
         platform,
         repositories: &repositories,
         programs: &options.programs,
@@ -69,12 +69,4 @@ pub(super) fn fetch(
     let pin = lock.dnf(platform).ok_or(Error::EmptyLock)?;
     let repositories = repositories::of(request, platform, &options.mirrors.chosen);
     Ok(dnf::fetch(pin, &repositories, &options.programs, context)?)
-}
-
-/// Packages that other tables of the recipe need.
-fn extra(recipe: &Recipe) -> Vec<&'static str> {
-    match recipe.harden.init {
-        Init::Tini => vec!["tini"],
-        Init::None => Vec::new(),
-    }
 }

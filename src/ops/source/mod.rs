@@ -120,13 +120,16 @@ pub(super) fn fetch(
         return fetch_anew(recipe, lock, platform, options, outputs, context);
     }
     let asked = Digest::of(&crate::oci::canonical_json(&asked(recipe)));
-    let what = serde_json::json!({
+    let mut what = serde_json::json!({
         "rootfs": lock.without_conda(asked).to_text(),
         "platform": platform.to_string(),
         "prune": format!("{:?}", recipe.prune),
         "epoch": context.epoch.map(Epoch::seconds),
         "engine": engine(),
     });
+    if let SourceRequest::Debian(request) = &recipe.source {
+        what["local"] = debian::unlocked(request);
+    }
     let key = Digest::of(&crate::oci::canonical_json(&what));
     if let Some(rootfs) = remembered::recall(&key, &context.store) {
         context.reporter.note(&format!("{}, as made before", rootfs.summary));

@@ -68,6 +68,9 @@ const FETCHED: &str = "dnf's downloads, made anew by `dnf makecache`";
 const HISTORY: &str = "what dnf did, with times and command lines";
 const CACHE: &str = "a cache with times or random names in it, made anew by its program";
 
+/// State that scripts could not make, because they need what the sandbox has not: paths of whom it is for, and what it is.
+pub(super) const NOT_MADE: [(&str, &str); 1] = [("usr/lib/postgresql/*/bin/postgres", POSTGRESQL)];
+
 /// Every rule; for a path, the first that fits counts.
 pub(super) const RULES: &[Rule] = &[
     // Identity.
@@ -88,7 +91,7 @@ pub(super) const RULES: &[Rule] = &[
     random("etc/ssl/private/ssl-cert-snakeoil.key", Action::Remove, SNAKEOIL),
     random("etc/ssl/certs/java/cacerts", Action::RemoveFiles, JAVA),
     random("var/lib/mysql/**", Action::Remove, MARIADB),
-    random("var/lib/postgresql/*/**", Action::Remove, POSTGRESQL),
+    random("{var/lib,etc}/postgresql/*/**", Action::Remove, POSTGRESQL),
     random("var/lib/systemd/{random-seed,credential.secret}", Action::Remove, SYSTEMD),
     random("var/lib/{urandom,systemd}/random-seed", Action::Remove, SYSTEMD),
     random("etc/bind/rndc.key", Action::Remove, BIND),

@@ -13,7 +13,7 @@ use super::shape::{ANY, Key, Keys, Shape, Words, itself, text};
 use super::value::{Item, Value};
 use super::words::{ImagePath, Misfit};
 pub use slice::SliceRequest;
-use words::{COMPONENT, DISTRIBUTION, SUITE, SUITE_OR_FOLDER};
+use words::{COMPONENT, DISTRIBUTION, LIST, PACKAGE, SUITE, SUITE_OR_FOLDER, is_file};
 pub use words::{PackageRequest, RepositoryUrl, Snapshot};
 
 /// What `[from.debian]` asks for.
@@ -27,6 +27,10 @@ pub struct DebianRequest {
     pub variant: DebianVariant,
     /// Further packages, in the recipe's order.
     pub packages: Vec<PackageRequest>,
+    /// Files of packages that are in no archive.
+    pub local: Vec<PathBuf>,
+    /// Groups of packages.
+    pub lists: Vec<PackageList>,
     /// Parts of the archive: `main`, ...
     pub components: Vec<String>,
     /// Whether the suites `-updates` and `-security` are used too.
@@ -77,6 +81,17 @@ pub enum DebianVariant {
     Standard,
     /// Nothing but what the recipe lists.
     Custom,
+}
+
+/// All packages of a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PackageList {
+    /// Those of a priority: `important`.
+    Priority(String),
+    /// Those of a section of the archive: `net`, `contrib/net`.
+    Section(String),
+    /// Those of a task: `ssh-server`.
+    Task(String),
 }
 
 /// What installs packages.
@@ -150,8 +165,23 @@ pub(super) static KEYS: Keys = Keys {
         },
         Key {
             name: "packages",
-            shape: Shape::Set(&Shape::Text(text::<PackageRequest>("a package")), is_package),
-            about: "further packages: `name`, `name=version`, `name/suite`, `name:architecture`",
+            shape: Shape::Set(&Shape::Text(PACKAGE), is_package),
+            about: "further packages: `name`, `name=version`, `name/suite`, `name:architecture`, `./file.deb`",
+        },
+        Key {
+            name: "priorities",
+            shape: Shape::Set(&Shape::Text(LIST), itself),
+            about: "all packages of these priorities: `important`",
+        },
+        Key {
+            name: "sections",
+            shape: Shape::Set(&Shape::Text(LIST), itself),
+            about: "all packages of these sections of the archive: `fonts`",
+        },
+        Key {
+            name: "tasks",
+            shape: Shape::Set(&Shape::Text(LIST), itself),
+            about: "all packages of these tasks: `ssh-server`",
         },
         Key {
             name: "components",
@@ -285,7 +315,13 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         None if !scripts => DebianVariant::Custom,
         _ => DebianVariant::Minbase,
     };
-    let packages = fields.list("packages").unwrap_or_default();
+    let (packages, local) = fields.texts_and_files("packages", is_file);
+    let mut lists = Vec::new();
+    let list_kinds: [(&str, fn(String) -> PackageList); 3] =
+        [("priorities", PackageList::Priority), ("sections", PackageList::Section), ("tasks", PackageList::Task)];
+    for (key, list) in list_kinds {
+        lists.extend(fields.strings(key).unwrap_or_default().into_iter().map(list));
+    }
     let components = fields.strings("components").unwrap_or_else(|| vec!["main".to_owned()]);
     let updates = fields.flag("updates").unwrap_or(true);
     let recommends = fields.flag("recommends").unwrap_or(false);
@@ -297,7 +333,10 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         Some("debootstrap") => DebianEngine::Debootstrap,
         _ => DebianEngine::Native,
     };
-    if engine == DebianEngine::Debootstrap && matches!(variant, DebianVariant::Essential | DebianVariant::Custom) {
+    if scripts
+        && engine == DebianEngine::Debootstrap
+        && matches!(variant, DebianVariant::Essential | DebianVariant::Custom)
+    {
         let what = format!("debootstrap makes nothing smaller than `minbase`, and the variant is `{variant}`");
         fields.error(engine_place, Mistake::Clash(what, "choose another variant, or another engine"));
     }
@@ -330,6 +369,8 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         distribution,
         variant,
         packages,
+        local,
+        lists,
         components,
         updates,
         recommends,
@@ -427,6 +468,16 @@ impl fmt::Display for Distribution {
             Self::Ubuntu => "ubuntu",
             Self::Other(name) => name,
         })
+    }
+}
+
+impl fmt::Display for PackageList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Priority(name) => write!(f, "the priority `{name}`"),
+            Self::Section(name) => write!(f, "the section `{name}`"),
+            Self::Task(name) => write!(f, "the task `{name}`"),
+        }
     }
 }
 

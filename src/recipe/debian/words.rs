@@ -28,6 +28,10 @@ pub struct Snapshot(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryUrl(String);
 
+/// A package of the archive, or the path of a .deb.
+pub(super) const PACKAGE: Text = Text { what: "a package", check: check_package };
+/// A priority, section or task of packages.
+pub(super) const LIST: Text = Text { what: "a name", check: check_list };
 /// The name of a suite.
 pub(super) const SUITE: Text = Text { what: "a suite", check: check_suite };
 /// The name of a suite, or the folder of a flat repository, which ends with a slash.
@@ -83,11 +87,6 @@ impl FromStr for PackageRequest {
     /// Names and versions are as Debian policy 5.6.1 and 5.6.12 have them.
     fn from_str(found: &str) -> Result<Self, Misfit> {
         let wrong = |expected: &str| Misfit::new(found, "a package", expected);
-        if found.ends_with(".deb") {
-            return Err(wrong(
-                "the name of a package of the archive: local .deb files are not supported yet by this version",
-            ));
-        }
         let (rest, version) = match found.split_once('=') {
             Some((rest, version)) => (rest, Some(version)),
             None => (found, None),
@@ -180,6 +179,29 @@ fn check_suite(found: &str) -> Result<(), Misfit> {
     Err(Misfit::new(found, "a suite", "a name such as `trixie` or `trixie-backports`"))
 }
 
+/// Whether an item of `packages` is the path of a .deb and not a name: it has a slash before all else, or a point and one.
+pub(super) fn is_file(found: &str) -> bool {
+    found.ends_with(".deb") && ["/", "./", "../"].iter().any(|start| found.starts_with(start))
+}
+
+fn check_package(found: &str) -> Result<(), Misfit> {
+    match found {
+        path if is_file(path) => Ok(()),
+        name if name.ends_with(".deb") => {
+            Err(Misfit::new(name, "a package", "the path of a .deb that begins with `./`, `../` or `/`"))
+        }
+        name => name.parse::<PackageRequest>().map(drop),
+    }
+}
+
+fn check_list(found: &str) -> Result<(), Misfit> {
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'+' | b'/');
+    if !found.is_empty() && found.bytes().all(of_name) {
+        return Ok(());
+    }
+    Err(Misfit::new(found, "a name", "a word such as `important`, `net` or `ssh-server`"))
+}
+
 /// apt's form (sources.list(5)): a suite that ends with a slash is a folder below the URL, which has the indexes itself.
 fn check_suite_or_folder(found: &str) -> Result<(), Misfit> {
     let Some(folder) = found.strip_suffix('/') else { return check_suite(found) };
@@ -216,11 +238,23 @@ mod tests {
             assert_eq!(text.parse::<PackageRequest>().unwrap().to_string(), text);
         }
         let long = "a".repeat(300);
-        for wrong in
-            ["", "a", "Curl", "-curl", "curl=", "curl/", "curl:", "curl =1", "curl=;", "a/../b", "x.deb", "ü2", &long]
+        for wrong in ["", "a", "Curl", "-curl", "curl=", "curl/", "curl:", "curl =1", "curl=;", "a/../b", "ü2", &long]
         {
             assert!(wrong.parse::<PackageRequest>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn files_are_told_from_names() {
+        for path in ["./app.deb", "../out/app_1_amd64.deb", "/srv/app.deb"] {
+            assert!(is_file(path) && check_package(path).is_ok(), "{path}");
+        }
+        for wrong in ["app.deb", "out/app.deb", "./app", "./app.rpm"] {
+            assert!(check_package(wrong).is_err(), "{wrong}");
+        }
+        assert!(check_package("curl").is_ok());
+        assert!(check_list("important").is_ok() && check_list("contrib/net").is_ok());
+        assert!(check_list("").is_err() && check_list("a b").is_err());
     }
 
     #[test]

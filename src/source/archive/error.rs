@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::http::HttpError;
 use crate::image::{ImageError, OpenError};
 use crate::platform::Platform;
-use crate::store::StoreError;
+use crate::store::{CopyError, StoreError};
 use crate::tree::TreePath;
 
 /// Why an archive cannot become a root filesystem.
@@ -137,6 +137,14 @@ impl ArchiveSourceError {
             _ => "the file must stay readable and as it is until the image is done",
         };
         Self::Read { name: name.to_owned(), source, help }
+    }
+
+    /// The error of a file that cannot be copied into the store.
+    pub fn copy(name: &str, error: CopyError) -> Self {
+        match error {
+            CopyError::Read(source) => Self::read(name, source),
+            CopyError::Write(source) => source.into(),
+        }
     }
 
     /// Whether the cause is on this machine: a disk that is full or does not answer.

@@ -1,7 +1,6 @@
 //! From a pin to a root filesystem.
 
 use std::fs::File;
-use std::io::{Read, Write};
 use std::path::Path;
 
 use super::{ArchiveSourceError, open};
@@ -35,19 +34,9 @@ pub fn fetch(pin: &ArchivePin, path: Option<&Path>, context: &Context) -> Result
 
 /// Copies the file into the store, so that what is checked is what is read.
 fn copy(pin: &ArchivePin, path: &Path, context: &Context) -> Result<Blob, ArchiveSourceError> {
-    let unreadable = |source| ArchiveSourceError::read(pin.name(), source);
-    let mut file = File::open(path).map_err(unreadable)?;
+    let mut file = File::open(path).map_err(|source| ArchiveSourceError::read(pin.name(), source))?;
     let mut writer = context.store.begin()?;
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut buffer).map_err(unreadable)? {
-            0 => break,
-            count => {
-                let written = writer.write_all(&buffer[..count]);
-                written.map_err(|source| context.store.cannot("write a blob", source))?;
-            }
-        }
-    }
+    writer.copy(&mut file).map_err(|error| ArchiveSourceError::copy(pin.name(), error))?;
     writer.commit_expected(&pin.sha256).map_err(|error| match error {
         StoreError::Mismatch { expected, found } => {
             ArchiveSourceError::Mismatch { name: pin.name().to_owned(), expected, found, locked: true, remote: false }

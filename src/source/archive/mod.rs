@@ -18,4 +18,4 @@ pub use error::ArchiveSourceError;
 pub use fetch::fetch;
 pub use open::{Foreign, open};
 pub use platform::platform;
-pub use resolve::{Resolve, digest_of, resolve};
+pub use resolve::{Resolve, digest_of, download, resolve};

@@ -8,13 +8,12 @@ use oci_spec::image::ImageConfiguration;
 use super::{ArchiveSourceError, platform};
 use crate::archive::{ArchiveError, Limits};
 use crate::context::Context;
-use crate::epoch::Epoch;
 use crate::image::{self, Choice, Input, OpenError};
 use crate::oci::Raw;
 use crate::platform::Platform;
 use crate::report::{Phase, Unit};
-use crate::source::Rootfs;
-use crate::tree::{Tree, TreePath};
+use crate::source::{Rootfs, newest};
+use crate::tree::TreePath;
 
 /// What was in an archive that somebody else made.
 pub struct Foreign {
@@ -25,10 +24,6 @@ pub struct Foreign {
     /// What it says about running it, where it is an image.
     pub config: Option<Raw<ImageConfiguration>>,
 }
-
-/// Later times are no dates of files: they are what is left of damaged clocks and of numbers of another meaning. 2^32 seconds
-/// end in the year 2106, and file systems and archives with 32 bits cannot say more.
-const LATEST: i64 = u32::MAX as i64;
 
 /// Reads the archive or layout `input`. The epoch is the time that was asked for, else that of the newest entry; times
 /// after the year 2106 do not count.
@@ -50,7 +45,7 @@ pub fn open(
     }
     context.reporter.end(Phase::Unpack, &format!("{} entries", tree.len()));
     let platform = platform(&tree).map_err(|source| ArchiveSourceError::read(input.name, source))?;
-    let epoch = context.epoch.unwrap_or_else(|| newest(&tree));
+    let epoch = context.epoch.unwrap_or_else(|| newest(&tree, None));
     let summary = match &image {
         Some(image) if image.layers.len() == 1 => format!("1 layer of {}", input.name),
         Some(image) => format!("{} layers of {}", image.layers.len(), input.name),
@@ -90,11 +85,6 @@ const KNOWN: [(&[u8], &str); 12] = [
     (b"\xed\xab\xee\xdb", "an rpm package"),
     (b"\x7fELF", "a program"),
 ];
-
-fn newest(tree: &Tree) -> Epoch {
-    let times = tree.entries().map(|entry| entry.inode.meta.mtime);
-    Epoch::from_seconds(times.filter(|time| *time <= LATEST).max().unwrap_or(0))
-}
 
 impl Foreign {
     /// Says no where programs, or the image itself, are for another platform than `asked`: such an image would not run.

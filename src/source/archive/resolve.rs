@@ -12,6 +12,7 @@ use crate::lock::ArchivePin;
 use crate::platform::Platform;
 use crate::recipe::{ArchivePlace, ArchiveRequest};
 use crate::report::{Phase, Unit};
+use crate::store::Blob;
 
 /// What to resolve.
 pub struct Resolve<'a> {
@@ -34,8 +35,8 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<ArchivePin, Arch
             (Some(name.clone()), None, digest, size)
         }
         ArchivePlace::Url(url) => {
-            let (digest, size) = at(url.as_str(), input.sha256, context)?;
-            (None, Some(name.clone()), digest, size)
+            let blob = download(url.as_str(), input.sha256, context)?;
+            (None, Some(name.clone()), blob.digest, blob.size)
         }
     };
     if let Some(expected) = input.sha256.filter(|expected| *expected != found) {
@@ -53,20 +54,19 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<ArchivePin, Arch
     })
 }
 
-/// Digest and size of what is at `url`, which is in the store afterwards.
-fn at(url: &str, expected: Option<Digest>, context: &Context) -> Result<(Digest, u64), ArchiveSourceError> {
-    let stored = expected.map(|digest| context.store.verified(&digest)).transpose()?.flatten();
-    let blob = match stored {
-        Some(blob) => blob,
-        None => {
-            context.reporter.begin(Phase::Download, None, Unit::Bytes);
-            let on_bytes = |bytes| context.reporter.advance(Phase::Download, bytes);
-            let blob = context.http.download_unknown(url, Limits::default().bytes, &context.store, &on_bytes)?;
-            context.reporter.end(Phase::Download, &format!("{:.1} MB", blob.size as f64 / 1e6));
-            blob
-        }
-    };
-    Ok((blob.digest, blob.size))
+/// What is at `url`, put into the store. Where its digest is known and the store has it, nothing is downloaded; that what
+/// comes has this digest is for the caller to look at.
+pub fn download(url: &str, known: Option<Digest>, context: &Context) -> Result<Blob, ArchiveSourceError> {
+    if let Some(digest) = known
+        && let Some(blob) = context.store.verified(&digest)?
+    {
+        return Ok(blob);
+    }
+    context.reporter.begin(Phase::Download, None, Unit::Bytes);
+    let on_bytes = |bytes| context.reporter.advance(Phase::Download, bytes);
+    let blob = context.http.download_unknown(url, Limits::default().bytes, &context.store, &on_bytes)?;
+    context.reporter.end(Phase::Download, &format!("{:.1} MB", blob.size as f64 / 1e6));
+    Ok(blob)
 }
 
 /// Digest and size of a file.

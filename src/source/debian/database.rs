@@ -107,7 +107,13 @@ pub(super) fn interests(package: &Unpacked) -> Vec<Interest> {
 fn conffiles(package: &Unpacked, tree: &Tree) -> std::io::Result<String> {
     let listed = package.member("conffiles").map(String::from_utf8_lossy).unwrap_or_default();
     let mut lines = String::new();
-    for path in listed.lines().map(str::trim).filter(|line| line.starts_with('/')) {
+    for line in listed.lines().map(str::trim) {
+        // A file that a later version takes away (deb-conffiles(5)): it is not shipped.
+        if let Some(path) = line.strip_prefix("remove-on-upgrade ") {
+            lines.push_str(&format!(" {} newconffile remove-on-upgrade\n", path.trim()));
+            continue;
+        }
+        let Some(path) = Some(line).filter(|line| line.starts_with('/')) else { continue };
         let place = TreePath::new(path).ok().and_then(|path| tree.resolve(&path).ok());
         let content = place.and_then(|place| tree.get(&place)).and_then(|inode| inode.content());
         let sum = match content {

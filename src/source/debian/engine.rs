@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::lock::{DebianPin, Installer};
 use crate::sandbox::{run_host_program, run_host_program_in};
-use crate::tree::{Origin, Tree, TreePath};
+use crate::tree::{Inode, Origin, Tree, TreePath};
 
 /// What the engines write that tells of this machine, or of the archive in the folder.
 const LEFTOVERS: [&str; 8] = [
@@ -81,8 +81,14 @@ pub(super) fn install(
     for path in LEFTOVERS {
         tree.remove(&TreePath::literal(path)).map_err(misplaced)?;
     }
+    // In containers debootstrap makes a link of /proc, and devices in /dev.
+    for path in ["dev", "proc", "sys"].map(TreePath::literal) {
+        tree.remove(&path).map_err(misplaced)?;
+        let inode = Inode::directory(0o755, Origin::Source(engine.into())).at(epoch);
+        tree.insert(path, inode).map_err(misplaced)?;
+    }
     for path in FOLDERS {
-        let inode = crate::tree::Inode::directory(0o755, Origin::Source(engine.into())).at(epoch);
+        let inode = Inode::directory(0o755, Origin::Source(engine.into())).at(epoch);
         tree.insert_with_parents(TreePath::literal(path), inode).map_err(misplaced)?;
     }
     Ok(tree)
@@ -164,6 +170,19 @@ fn architectures(candidates: &[Candidate], pin: &DebianPin) -> Vec<String> {
     std::iter::once(native).chain(others).map(str::to_owned).collect()
 }
 
+/// The control file of a package for the index. debootstrap follows dependencies by rules of its own, which do not always
+/// lead to the locked packages: it is told outright which have to be there first.
+fn control(candidate: &Candidate, installer: Installer) -> String {
+    let text = candidate.unpacked.control.trim_end_matches('\n');
+    if installer != Installer::Debootstrap {
+        return text.to_owned();
+    }
+    let ranks = |line: &&str| ["Priority:", "Essential:"].iter().any(|field| line.starts_with(field));
+    let rest: Vec<&str> = text.lines().filter(|line| !ranks(line)).collect();
+    let rank = if candidate.essential { "Priority: required\nEssential: yes" } else { "Priority: optional" };
+    format!("{}\n{rank}", rest.join("\n"))
+}
+
 /// Writes an archive of one suite and component that has just these packages.
 fn write_archive(folder: &Path, candidates: &[Candidate], pin: &DebianPin, epoch: Epoch) -> io::Result<()> {
     let pool = folder.join("pool");
@@ -181,7 +200,7 @@ fn write_archive(folder: &Path, candidates: &[Candidate], pin: &DebianPin, epoch
                 symlink(&candidate.file.path, pool.join(&file))?;
             }
             let (size, digest) = (candidate.file.size, candidate.file.digest.hex());
-            let control = package.control.trim_end_matches('\n');
+            let control = control(candidate, pin.installer);
             index.push_str(&format!("{control}\nFilename: pool/{file}\nSize: {size}\nSHA256: {digest}\n\n"));
         }
         let path = format!("main/binary-{architecture}/Packages");

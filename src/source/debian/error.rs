@@ -214,6 +214,17 @@ pub enum ResolveError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Solve(#[from] SolveError),
+    /// A .deb of the recipe's folder cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] super::package_file::PackageFileError),
+    /// No package is of some kind.
+    #[error("no package of these suites is of {list}")]
+    #[diagnostic(help("look at the spelling: `apt-cache show PACKAGE` shows the priority, section and tasks of one"))]
+    EmptyList {
+        /// The kind.
+        list: String,
+    },
     /// No mirror has the suite.
     #[error("no mirror has the suite `{suite}`; asked: {}", addresses.join(", "))]
     #[diagnostic(help(

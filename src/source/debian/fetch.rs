@@ -1,10 +1,12 @@
 //! From a pin to a root filesystem: downloading, unpacking and installing its packages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use super::apt_state;
 use super::install::{self, Surroundings};
+use super::local;
 use super::unpack::{self, Candidate, Unpacked};
 use super::{FetchError, InstallError, engine, files, part};
 use crate::archive::What;
@@ -28,8 +30,11 @@ pub type Keyrings = BTreeMap<Digest, Vec<u8>>;
 pub type Drops<'a> = &'a (dyn Fn(&TreePath) -> bool + Sync);
 
 /// Makes the root filesystem of `pin`. With a full store it needs no network.
+///
+/// `local` are the files of packages that are not in the pin.
 pub fn fetch(
     pin: &DebianPin,
+    local: &[PathBuf],
     mirrors: &Mirrors,
     keyrings: &Keyrings,
     drops: Drops<'_>,
@@ -40,7 +45,9 @@ pub fn fetch(
         Installer::Files => None,
         _ => Emulator::for_platform(pin.platform).map_err(InstallError::from)?,
     };
-    let candidates = download(pin, mirrors, drops, context)?;
+    let mut candidates = download(pin, mirrors, drops, context)?;
+    candidates.append(&mut local::candidates(local, &candidates, &context.store, drops)?);
+    candidates.sort_by(|a, b| a.unpacked.key().cmp(&b.unpacked.key()));
     let newest = candidates.iter().map(|candidate| candidate.unpacked.date).max();
     let epoch = context.epoch.or(newest).unwrap_or_default();
     let count = candidates.len();
@@ -57,6 +64,7 @@ pub fn fetch(
         epoch,
         emulator,
         architecture,
+        foreign: foreign(&candidates, architecture),
         merged_usr: merges_usr(&candidates),
     };
     context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
@@ -96,11 +104,14 @@ pub(super) fn download(
     context.http.download_all(&jobs, store, &|bytes| reporter.advance(Phase::Download, bytes), each)?;
     reporter.end(Phase::Download, &format!("{} packages, {:.1} MB", jobs.len(), bytes as f64 / 1e6));
     let unpacked = unpacked.into_inner().expect("no thread panics while it holds the packages");
-    let mut candidates: Vec<Candidate> = unpacked.into_iter().flatten().collect();
-    candidates.sort_by(|a, b| {
-        (&a.unpacked.name, &a.unpacked.architecture).cmp(&(&b.unpacked.name, &b.unpacked.architecture))
-    });
-    Ok(candidates)
+    Ok(unpacked.into_iter().flatten().collect())
+}
+
+/// The architectures of the packages, but for the image's own.
+fn foreign(candidates: &[Candidate], architecture: &str) -> Vec<String> {
+    let all = candidates.iter().map(|candidate| candidate.unpacked.architecture.as_str());
+    let foreign: BTreeSet<&str> = all.filter(|name| ![architecture, "all"].contains(name)).collect();
+    foreign.into_iter().map(str::to_owned).collect()
 }
 
 fn job(package: &LockedPackage, mirrors: &Mirrors) -> Job {

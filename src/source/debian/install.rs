@@ -37,6 +37,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) emulator: Option<Emulator>,
     /// dpkg's name of the image's architecture.
     pub(super) architecture: &'a str,
+    /// Further architectures that dpkg is to know.
+    pub(super) foreign: Vec<String>,
     /// Whether `/bin` and the like are links into `/usr`.
     pub(super) merged_usr: bool,
 }
@@ -321,7 +323,8 @@ fn skeleton(around: &Surroundings<'_>) -> Result<Tree, InstallError> {
     let mut write = |path: &str, text: String| {
         put(path, Inode::file(0o644, Content::bytes(text.into_bytes()), origin()).at(around.epoch))
     };
-    write("var/lib/dpkg/arch", format!("{}\n", around.architecture))?;
+    let architectures = std::iter::once(around.architecture).chain(around.foreign.iter().map(String::as_str));
+    write("var/lib/dpkg/arch", architectures.map(|name| format!("{name}\n")).collect())?;
     write("var/lib/dpkg/info/format", "1\n".to_owned())?;
     write("etc/fstab", "# UNCONFIGURED FSTAB FOR BASE SYSTEM\n".to_owned())?;
     Ok(tree)

@@ -28,6 +28,7 @@ mod files;
 mod install;
 mod keep;
 mod lay;
+pub mod local;
 mod order;
 mod part;
 mod preinst;

@@ -141,7 +141,7 @@ fn nodes(candidates: &[Candidate], installed: &[Unpacked]) -> Result<Vec<Node>, 
 }
 
 /// The names in a field, a list for each group of alternatives.
-fn names(package: &Unpacked, field: &str) -> Result<Vec<Vec<String>>, InstallError> {
+pub(super) fn names(package: &Unpacked, field: &str) -> Result<Vec<Vec<String>>, InstallError> {
     let control = package.paragraph()?;
     let value = control.field(field).map(|value| value.raw()).unwrap_or_default();
     let groups =

@@ -1,18 +1,20 @@
 //! From a request to a pin: which suites are read, which packages are chosen, and what the image's own apt is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use super::archives::{self, Archive};
+use super::index::Packages;
 use super::solve::{self, PREFERRED, Pin as WantedPin, Repository, Request, Solution, Variant};
 use super::suite::{self, Suite};
-use super::{Mirrors, ResolveError, Unresolved, keep};
+use super::version::Version;
+use super::{Mirrors, ResolveError, Unresolved, keep, local};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::lock::{AptKeyring, AptSource, DebianPin, Installer, LockedPackage, LockedRepository, LockedSlice};
 use crate::platform::Platform;
-use crate::recipe::{DebianEngine, DebianRequest, DebianVariant, PackageRequest, SliceRequest};
+use crate::recipe::{DebianEngine, DebianRequest, DebianVariant, PackageList, PackageRequest, SliceRequest};
 use crate::report::{Phase, Unit};
 
 /// The priority of suites that are read only for packages that are asked of them by name: that of backports in apt, which
@@ -41,9 +43,11 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<DebianPin, Unres
     let Resolve { request, extra, platform, mirrors, now, keeping } = *what;
     let architecture = platform.architecture.debian_name();
     let archives = archives::of(request, platform);
-    let suites = read(&archives, request, architecture, mirrors, now, context)?;
+    let local = local::index(&request.local)?;
+    let foreign = foreign(request, &local, architecture);
+    let suites = read(&archives, request, (architecture, &foreign), mirrors, now, context)?;
     context.reporter.begin(Phase::Resolve, None, Unit::Items);
-    let (pin, unmet) = choose(request, extra, platform, keeping, &archives, &suites)?;
+    let (pin, unmet) = choose(request, extra, platform, keeping, &archives, &suites, &local)?;
     if !unmet.is_empty() {
         context.reporter.note(&format!("left out, although packages depend on it: {}", unmet.join(", ")));
     }
@@ -55,7 +59,7 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<DebianPin, Unres
 fn read(
     archives: &[Archive],
     request: &DebianRequest,
-    architecture: &str,
+    (architecture, foreign): (&str, &[&str]),
     mirrors: &Mirrors,
     now: Epoch,
     context: &Context,
@@ -64,8 +68,10 @@ fn read(
     let wanted: Vec<_> = archives.iter().flat_map(|archive| archive.suites(mirrors, dated, now)).collect();
     context.reporter.begin(Phase::Index, None, Unit::Bytes);
     let suites = thread::scope(|scope| {
-        let readers: Vec<_> =
-            wanted.into_iter().map(|suite| scope.spawn(move || read_one(suite, architecture, context))).collect();
+        let readers: Vec<_> = wanted
+            .into_iter()
+            .map(|suite| scope.spawn(move || read_one(suite, architecture, foreign, context)))
+            .collect();
         readers
             .into_iter()
             .map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -76,9 +82,14 @@ fn read(
     Ok(suites)
 }
 
-fn read_one(suite: suite::Wanted, architecture: &str, context: &Context) -> Result<Suite, Unresolved> {
+fn read_one(
+    suite: suite::Wanted,
+    architecture: &str,
+    foreign: &[&str],
+    context: &Context,
+) -> Result<Suite, Unresolved> {
     let declared = suite.declared.clone();
-    suite.read(architecture, context).map_err(|error| Unresolved { error, archive: Some(declared) })
+    suite.read(architecture, foreign, context).map_err(|error| Unresolved { error, archive: Some(declared) })
 }
 
 fn choose(
@@ -88,35 +99,41 @@ fn choose(
     keeping: Option<(&DebianPin, &[String])>,
     archives: &[Archive],
     suites: &[Suite],
+    local: &Packages,
 ) -> Result<(DebianPin, Vec<String>), ResolveError> {
     let aliases: Vec<Vec<&str>> = suites.iter().map(|suite| aliases(suite)).collect();
-    let indexes: Vec<(usize, Repository<'_>)> = suites
-        .iter()
-        .enumerate()
-        .flat_map(|(number, suite)| {
-            let repository = |packages| Repository {
-                suite: &suite.wanted.suite,
-                aliases: &aliases[number],
-                // What is read for single packages comes along with nothing else.
-                priority: if suite.wanted.is_pinned {
-                    suite.release.priority.min(PINNED)
-                } else {
-                    suite.release.priority
-                },
-                packages,
-            };
-            suite.packages.iter().map(repository).map(move |repository| (number, repository)).collect::<Vec<_>>()
-        })
-        .collect();
+    let own = Repository { suite: local::SUITE, aliases: &[], priority: LOCAL_PRIORITY, packages: local };
+    let of_suites = suites.iter().enumerate().flat_map(|(number, suite)| {
+        let repository = |packages| Repository {
+            suite: &suite.wanted.suite,
+            aliases: &aliases[number],
+            // What is read for single packages comes along with nothing else.
+            priority: if suite.wanted.is_pinned { suite.release.priority.min(PINNED) } else { suite.release.priority },
+            packages,
+        };
+        suite.packages.iter().map(repository).map(move |repository| (Some(number), repository)).collect::<Vec<_>>()
+    });
+    // Of two packages of one version, the one of the first repository is taken.
+    let indexes: Vec<(Option<usize>, Repository<'_>)> = std::iter::once((None, own)).chain(of_suites).collect();
     let repositories: Vec<Repository<'_>> = indexes.iter().map(|(_, repository)| *repository).collect();
+    let architecture = platform.architecture.debian_name();
     let mut wanted: Vec<solve::Wanted> = request.packages.iter().map(wanted).collect();
+    wanted.extend(local.records().map(|record| solve::Wanted {
+        name: record.name().to_owned(),
+        architecture: Some(record.architecture().to_owned()),
+        pin: Some(WantedPin::Suite(local::SUITE.to_owned())),
+    }));
+    for list in &request.lists {
+        let names = listed(list, architecture, &repositories)?;
+        wanted.extend(names.into_iter().map(|name| solve::Wanted { name, architecture: None, pin: None }));
+    }
     for name in extra {
         if !wanted.iter().any(|package| package.name == *name) {
             wanted.push(solve::Wanted { name: (*name).to_owned(), architecture: None, pin: None });
         }
     }
     let asked = Request {
-        architecture: platform.architecture.debian_name(),
+        architecture,
         variant: variant(request.variant),
         wanted: &wanted,
         recommends: request.recommends,
@@ -130,15 +147,15 @@ fn choose(
         None => None,
     };
     let security = security(suites);
-    let packages = solution.packages.iter().map(|chosen| {
-        let (record, suite) = (chosen.record, &suites[indexes[chosen.repository].0]);
+    let packages = solution.packages.iter().filter_map(|chosen| {
+        let (record, suite) = (chosen.record, &suites[indexes[chosen.repository].0?]);
         if let (Some((old, _)), Some(moving)) = (keeping, &moving)
             && !moving.contains(record.name())
             && let Some(old) = keep::locked(old, record)
         {
-            return old.clone();
+            return Some(old.clone());
         }
-        LockedPackage {
+        Some(LockedPackage {
             name: record.name().to_owned(),
             version: record.version().as_str().to_owned(),
             architecture: record.architecture().to_owned(),
@@ -149,7 +166,7 @@ fn choose(
             essential: chosen.essential_stage,
             automatic: chosen.automatic,
             security: security.contains(&(record.name(), record.version().as_str())),
-        }
+        })
     });
     let unmet = if request.dependencies { Vec::new() } else { keep::unmet(&solution) };
     let (sources, keyrings) = sources(archives, suites)?;
@@ -189,6 +206,50 @@ fn installer(request: &DebianRequest) -> Installer {
 fn slice(slice: &SliceRequest) -> LockedSlice {
     let keep = slice.keep.iter().map(|pattern| pattern.as_str().to_owned());
     LockedSlice { package: slice.package.clone(), keep: keep.collect() }
+}
+
+/// What is a file of the recipe's folder is meant, whatever version an archive has.
+const LOCAL_PRIORITY: i16 = i16::MAX;
+
+/// The architectures of packages that are asked for, but for the image's own.
+fn foreign<'r>(request: &'r DebianRequest, local: &'r Packages, architecture: &str) -> Vec<&'r str> {
+    let named = request.packages.iter().filter_map(|package| package.architecture.as_deref());
+    let named = named.chain(local.records().map(|record| record.architecture()));
+    let foreign: BTreeSet<_> = named.filter(|name| ![architecture, "all"].contains(name)).collect();
+    foreign.into_iter().collect()
+}
+
+/// The names of all packages of a kind: of each name the version that apt would take counts. Where an archive keeps tasks
+/// as packages, as Debian's does, the package is meant.
+fn listed(
+    list: &PackageList,
+    architecture: &str,
+    repositories: &[Repository<'_>],
+) -> Result<Vec<String>, ResolveError> {
+    let mut newest: BTreeMap<&str, (i16, Version<'_>, bool)> = BTreeMap::new();
+    for repository in repositories.iter().filter(|repository| repository.priority >= 0) {
+        for record in repository.packages.records() {
+            if ![architecture, "all"].contains(&record.architecture()) {
+                continue;
+            }
+            let is_of = match list {
+                PackageList::Priority(name) => record.priority() == name,
+                PackageList::Section(name) => record.section() == name,
+                PackageList::Task(name) => {
+                    record.tasks().any(|task| task == name) || record.name().strip_prefix("task-") == Some(name)
+                }
+            };
+            let known = newest.entry(record.name()).or_insert((repository.priority, record.version(), is_of));
+            if (repository.priority, record.version()) > (known.0, known.1) {
+                *known = (repository.priority, record.version(), is_of);
+            }
+        }
+    }
+    let names: Vec<String> = newest.into_iter().filter(|(_, known)| known.2).map(|(name, _)| name.to_owned()).collect();
+    if names.is_empty() {
+        return Err(ResolveError::EmptyList { list: list.to_string() });
+    }
+    Ok(names)
 }
 
 fn aliases(suite: &Suite) -> Vec<&str> {

@@ -82,16 +82,17 @@ impl Found {
 }
 
 impl Wanted {
-    /// Fetches and checks the suite's Release and its indexes for `architecture` (dpkg's name), from the first address
-    /// that has both. Each address is asked once; then those whose trouble may pass are asked again.
-    pub(super) fn read(self, architecture: &str, context: &Context) -> Result<Suite, ResolveError> {
+    /// Fetches and checks the suite's Release and its indexes for `architecture` and, where it has them, those for the
+    /// `foreign` ones (dpkg's names), from the first address that has all. Each address is asked once; then those whose
+    /// trouble may pass are asked again.
+    pub(super) fn read(self, architecture: &str, foreign: &[&str], context: &Context) -> Result<Suite, ResolveError> {
         let (mut failure, mut is_absent) = (None, false);
         let mut addresses: Vec<&String> = self.addresses.iter().collect();
         let in_haste = Context { http: context.http.without_retries(), ..context.clone() };
         let rounds = if addresses.len() > 1 { vec![&in_haste, context] } else { vec![context] };
         for context in rounds {
             for address in std::mem::take(&mut addresses) {
-                match self.read_at(address, architecture, context) {
+                match self.read_at(address, architecture, foreign, context) {
                     Ok(Some(found)) => return Ok(found.suite(self)),
                     Ok(None) => is_absent = true,
                     Err(error) => {
@@ -126,7 +127,13 @@ impl Wanted {
     }
 
     /// What one address has of the suite; nothing where it does not have it.
-    fn read_at(&self, address: &str, architecture: &str, context: &Context) -> Result<Option<Found>, ResolveError> {
+    fn read_at(
+        &self,
+        address: &str,
+        architecture: &str,
+        foreign: &[&str],
+        context: &Context,
+    ) -> Result<Option<Found>, ResolveError> {
         let Some((release, digest, signed_by)) = self.release_at(address, context)? else { return Ok(None) };
         self.check_progress(address, &release, context)?;
         let mut packages = Vec::new();
@@ -135,6 +142,14 @@ impl Wanted {
         for component in components {
             for file in index::choose(&release, component, architecture)? {
                 packages.push(self.index(&file, context)?);
+            }
+            // A flat repository has one index for all architectures.
+            let known = |name: &&&str| component.is_some() && release.architectures.iter().any(|known| known == *name);
+            for foreign in foreign.iter().filter(known) {
+                // The index of `all` comes after, and was read.
+                for file in index::choose(&release, component, foreign)?.into_iter().take(1) {
+                    packages.push(self.index(&file, context)?);
+                }
             }
         }
         Ok(Some(Found { release, digest, signed_by, packages }))

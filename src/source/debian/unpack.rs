@@ -64,6 +64,11 @@ impl Unpacked {
             || ["foreign", "allowed"].contains(&self.multi_arch.as_str())
     }
 
+    /// The order of packages that means nothing.
+    pub(super) fn key(&self) -> (&str, &str) {
+        (&self.name, &self.architecture)
+    }
+
     /// The bytes of a member of the control archive.
     pub(super) fn member(&self, name: &str) -> Option<&[u8]> {
         self.members.iter().find(|member| member.name == name).map(|member| member.bytes.as_slice())

@@ -10,7 +10,7 @@ use crate::lock::OciPin;
 use crate::oci::{OciError, ParseReferenceError};
 use crate::platform::Platform;
 use crate::registry::RegistryError;
-use crate::store::StoreError;
+use crate::store::{CopyError, StoreError};
 
 /// Why an image cannot be a base.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -154,6 +154,14 @@ impl OciImageError {
         match error {
             StoreError::Mismatch { expected, found } => Self::Damaged { what, expected, found },
             other => Self::Store(other),
+        }
+    }
+
+    /// The error of a blob that cannot be copied into the store.
+    pub(super) fn copy(what: &'static str, error: CopyError) -> Self {
+        match error {
+            CopyError::Read(source) => Self::Read { what, source },
+            CopyError::Write(source) => source.into(),
         }
     }
 

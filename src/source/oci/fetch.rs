@@ -8,12 +8,11 @@ use oci_spec::image::ImageConfiguration;
 use super::{OciImageError, Place, remote, stored_all, take};
 use crate::archive::{Duplicates, LayerApplier, Limits, decompress, is_kept_attribute, read_layer_file};
 use crate::context::Context;
-use crate::epoch::Epoch;
 use crate::lock::{LockedLayer, OciPin};
 use crate::oci::Raw;
 use crate::recipe::ImageLocation;
 use crate::report::{Phase, Unit};
-use crate::source::Rootfs;
+use crate::source::{Rootfs, newest};
 use crate::store::{Blob, Store};
 use crate::tree::{Origin, Tree};
 
@@ -44,7 +43,7 @@ pub fn fetch(pin: &OciPin, place: &Place, context: &Context) -> Result<Rootfs, O
     }
     let epoch = match context.epoch {
         Some(epoch) => epoch,
-        None => newest(&tree, &config(pin, store)?),
+        None => newest(&tree, created(&config(pin, store)?)),
     };
     let count = pin.layers.len();
     let layers = if count == 1 { "1 layer".to_owned() } else { format!("{count} layers") };
@@ -102,12 +101,12 @@ pub(super) fn uncompressed(layer: &LockedLayer, limits: &Limits, store: &Store) 
     let file = std::fs::File::open(&blob.path).map_err(unreadable)?;
     let mut reader = decompress(file, limits).map_err(unreadable)?;
     let mut writer = store.begin()?;
-    io::copy(&mut reader, &mut writer).map_err(unreadable)?;
+    writer.copy(&mut *reader).map_err(|error| OciImageError::copy("layer", error))?;
     writer.commit_expected(&plain).map_err(|error| OciImageError::damaged(WHAT, error))
 }
 
-fn newest(tree: &Tree, config: &Raw<ImageConfiguration>) -> Epoch {
-    let entries = tree.entries().map(|entry| entry.inode.meta.mtime).max().unwrap_or_default();
-    let created = config.document().created().as_ref().and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    Epoch::from_seconds(entries.max(created.map_or(0, jiff::Timestamp::as_second)))
+/// When the image says that it was made.
+fn created(config: &Raw<ImageConfiguration>) -> Option<i64> {
+    let created = config.document().created().as_ref()?.parse::<jiff::Timestamp>().ok()?;
+    Some(created.as_second())
 }

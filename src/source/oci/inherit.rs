@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::OciImageError;
 use super::fetch::{config, stored, uncompressed};
-use crate::archive::{Compression, Limits};
+use crate::archive::{Compression, Format, Limits};
 use crate::image::{Base, Layer};
 use crate::lock::OciPin;
 use crate::oci::{BASE_DIGEST, BASE_NAME};
@@ -64,11 +64,10 @@ pub fn inherit(pin: &OciPin, keep_layers: bool, store: &Store) -> Result<Inherit
 fn compression(path: &std::path::Path) -> std::io::Result<Result<Compression, &'static str>> {
     let mut start = Vec::new();
     File::open(path)?.take(6).read_to_end(&mut start)?;
-    Ok(match start.as_slice() {
-        [0x1f, 0x8b, ..] => Ok(Compression::Gzip),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Ok(Compression::Zstd),
-        [0xfd, b'7', b'z', ..] => Err("xz"),
-        [b'B', b'Z', b'h', ..] => Err("bzip2"),
-        _ => Ok(Compression::None),
+    Ok(match Format::of(&start) {
+        Format::Gzip => Ok(Compression::Gzip),
+        Format::Zstd => Ok(Compression::Zstd),
+        Format::Plain => Ok(Compression::None),
+        other => Err(other.name()),
     })
 }

@@ -17,8 +17,6 @@ pub use inherit::{Inherited, inherit};
 pub use place::Place;
 pub use resolve::resolve;
 
-use std::io;
-
 use crate::digest::Digest;
 use crate::lock::OciPin;
 use crate::store::{Blob, Store};
@@ -49,7 +47,7 @@ fn take(
     let unreadable = |source| OciImageError::Read { what, source };
     let mut reader = content.reader().map_err(unreadable)?;
     let mut writer = store.begin()?;
-    io::copy(&mut reader, &mut writer).map_err(unreadable)?;
+    writer.copy(&mut reader).map_err(|error| OciImageError::copy(what, error))?;
     match expected {
         None => Ok(writer.commit()?),
         Some(expected) => writer.commit_expected(expected).map_err(|error| OciImageError::damaged(what, error)),

@@ -9,8 +9,6 @@ mod busybox;
 mod certificates;
 mod status;
 
-pub(super) use status::PARTIAL;
-
 use super::InstallError;
 use super::install::merged;
 use super::lay::Layout;
@@ -48,7 +46,7 @@ pub(super) fn install(
 ) -> Result<Tree, InstallError> {
     let mut packages: Vec<Unpacked> = candidates.into_iter().map(|candidate| candidate.unpacked).collect();
     packages.sort_by_key(|package| (package.name != "base-files", package.name.clone(), package.architecture.clone()));
-    let mut layout = Layout::new(links(pin.platform)?);
+    let mut layout = Layout::new(links(pin.platform, epoch)?);
     let mut held = Vec::new();
     for package in &mut packages {
         held.push(Held::of(package));
@@ -111,9 +109,9 @@ fn source() -> Origin {
 }
 
 /// The links of a merged /usr, which every such image has.
-fn links(platform: Platform) -> Result<Tree, InstallError> {
+fn links(platform: Platform, epoch: Epoch) -> Result<Tree, InstallError> {
     let mut tree = Tree::new();
-    let mut writer = Writer { tree: &mut tree, epoch: Epoch::default() };
+    let mut writer = Writer { tree: &mut tree, epoch };
     for name in merged(platform.architecture.debian_name()) {
         writer.put(&format!("usr/{name}"), Inode::directory(0o755, source()))?;
         writer.put(name, Inode::symlink(format!("usr/{name}"), source()))?;

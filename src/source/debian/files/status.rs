@@ -2,14 +2,11 @@
 
 use super::{Writer, source};
 use crate::source::debian::InstallError;
-use crate::source::debian::part::Held;
+use crate::source::debian::part::{Held, PARTIAL};
 use crate::source::debian::unpack::Unpacked;
 use crate::tree::{Content, Inode};
 
 const FOLDER: &str = "var/lib/dpkg/status.d";
-
-/// The field that says how much of a package is there, where that is not all.
-pub(in crate::source::debian) const PARTIAL: &str = "Partial";
 
 /// Writes the control file of `package` and the checksums of its files. Of one of which only parts are there, the first
 /// says so and the second lists those; one that nothing is left of is not mentioned.

@@ -117,13 +117,17 @@ impl Closure<'_> {
         Ok(())
     }
 
-    /// What is kept, with the links that lead there: `libz.so.1` is one.
+    /// What is kept, with the links that lead there: `libz.so.1` is one, and `/lib64`.
     fn links(mut self) -> Result<BTreeSet<TreePath>, InstallError> {
         let links = self.tree.entries().filter(|entry| entry.inode.symlink_target().is_some());
         let mut leading = Vec::new();
         for entry in links {
             let Some((place, inode)) = followed(self.tree, entry.path)? else { continue };
-            if inode.is_file() && self.kept.contains(&place) {
+            let is_needed = match inode.is_directory() {
+                true => self.kept.iter().any(|kept| kept.starts_with(&place)),
+                false => self.kept.contains(&place),
+            };
+            if is_needed {
                 leading.push(entry.path.clone());
             }
         }

@@ -12,6 +12,9 @@ use crate::recipe::{PathPattern, PathSet};
 use crate::report::Reporter;
 use crate::tree::{Content, Inode, Node, Origin, Tree, TreePath};
 
+/// The field of a control file that says how much of a package is there, where that is not all.
+pub(super) const PARTIAL: &str = "Partial";
+
 /// A package, and what it brought.
 pub(super) struct Held {
     /// Its name.
@@ -204,7 +207,7 @@ fn mark(tree: &mut Tree, held: &Held, count: &Count) -> Result<(), InstallError>
     let Some(text) = inode.content().map(Content::read).transpose().map_err(unread)? else { return Ok(()) };
     let text = String::from_utf8_lossy(&text).into_owned();
     let first = format!("Package: {}", held.package);
-    let field = format!("{}: {} of {} files\n", super::files::PARTIAL, count.kept, count.all);
+    let field = format!("{}: {} of {} files\n", PARTIAL, count.kept, count.all);
     let paragraphs = text.split_inclusive("\n\n").map(|paragraph| {
         if paragraph.lines().next() != Some(&first) {
             return paragraph.to_owned();

@@ -47,13 +47,13 @@ pub enum SolveError {
         /// What there is.
         known: String,
     },
-    /// It is for another architecture.
-    #[error("`{wanted}` is for another architecture than the image, which is for {architecture}")]
-    #[diagnostic(help("leave the architecture out, or build the image for that platform"))]
+    /// It is not there for the architecture that was asked for.
+    #[error("there is no `{wanted}`: the archive has the package, but not for {architecture}")]
+    #[diagnostic(help("leave the architecture out, or name one that the package is built for"))]
     OtherArchitecture {
         /// What was asked.
         wanted: String,
-        /// The image's, in dpkg's name.
+        /// The architecture, in dpkg's name.
         architecture: String,
     },
     /// Two pins of one name.
@@ -91,6 +91,7 @@ impl SolveError {
         let real = universe.names.iter().filter(|known| !known.versions.is_empty()).map(|known| known.text);
         let mut near: Vec<_> = real.filter_map(|known| Some((distance(name, known)?, known))).collect();
         near.sort_unstable();
+        near.dedup();
         near.truncate(3);
         let near: Vec<_> = near.into_iter().map(|(_, known)| known).collect();
         let help = match near[..] {

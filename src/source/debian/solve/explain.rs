@@ -73,7 +73,10 @@ fn asked(universe: &Universe<'_>, provider: &Provider<'_, '_>, steps: &Steps) ->
         if let (true, ConflictEdge::Requires(requirement)) = (*from == steps.root, edge)
             && let Of::Root(name) = provider.of(*requirement)
         {
-            let name = universe.name(name).text.to_owned();
+            let name = match universe.name(name) {
+                name if name.architecture == universe.architecture => name.text.to_owned(),
+                name => format!("{}:{}", name.text, name.architecture),
+            };
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -142,16 +145,23 @@ fn lack(universe: &Universe<'_>, text: &str) -> String {
 
 /// The word for how one package excludes the other.
 fn field_against(universe: &Universe<'_>, one: PackageId, other: PackageId) -> &'static str {
+    let architecture = universe.name(universe.package(one).name).architecture;
     let speaks_of = |value| {
         crate::source::debian::relation::singles(value)
             .flatten()
-            .any(|relation| universe.satisfying(&relation, true).packages.contains(&other))
+            .any(|relation| universe.satisfying(&relation, architecture, true).packages.contains(&other))
     };
+    if universe.record(one).name() == universe.record(other).name() {
+        return "cannot be there beside";
+    }
     if speaks_of(universe.record(one).conflicts()) { "conflicts with" } else { "breaks" }
 }
 
 fn named(universe: &Universe<'_>, id: PackageId) -> String {
     let record = universe.record(id);
+    if universe.foreign.contains(&record.architecture()) {
+        return format!("{}:{} {}", record.name(), record.architecture(), record.version());
+    }
     format!("{} {}", record.name(), record.version())
 }
 

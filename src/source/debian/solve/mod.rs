@@ -77,10 +77,21 @@ pub struct Request<'a> {
 /// only the second.
 pub const PREFERRED: [&str; 1] = ["usr-is-merged"];
 
+impl<'a> Request<'a> {
+    /// The architectures of packages that are named with one, but for the system's own.
+    pub fn foreign(&self) -> Vec<&'a str> {
+        let named = self.wanted.iter().filter_map(|wanted| wanted.architecture.as_deref());
+        let mut foreign: Vec<_> = named.filter(|name| ![self.architecture, "all"].contains(name)).collect();
+        foreign.sort_unstable();
+        foreign.dedup();
+        foreign
+    }
+}
+
 /// The packages of an image.
 #[derive(Clone, Debug)]
 pub struct Solution<'a> {
-    /// Sorted by name.
+    /// Sorted by name and architecture.
     pub packages: Vec<Chosen<'a>>,
 }
 
@@ -123,7 +134,7 @@ pub enum Reason<'a> {
 
 /// Chooses the packages for a request. The same indexes and request always give the same answer.
 pub fn solve<'a>(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> Result<Solution<'a>, SolveError> {
-    let mut universe = Universe::new(request.architecture, repositories)?;
+    let mut universe = Universe::new(request, repositories)?;
     let roots = wanted::roots(&universe, request)?;
     let (first, then): (Vec<_>, Vec<_>) = roots.iter().partition(|root| root.reason == Reason::Essential);
     let mut walk = walk::Walk::new(&mut universe, request.recommends, request.preferred);
@@ -152,13 +163,13 @@ pub fn solve<'a>(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> R
             reason,
         })
         .collect();
-    packages.sort_by_key(|chosen| chosen.record.name());
+    packages.sort_by_key(|chosen| (chosen.record.name(), chosen.record.architecture()));
     Ok(Solution { packages })
 }
 
 /// Chooses exactly what the variant and the names of a request say, and nothing that these depend on.
 pub fn choose<'a>(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> Result<Solution<'a>, SolveError> {
-    let universe = Universe::new(request.architecture, repositories)?;
+    let universe = Universe::new(request, repositories)?;
     let roots = wanted::roots(&universe, request)?;
     let chosen = |root: &Root<'a>| Chosen {
         record: universe.record(root.versions[0]),

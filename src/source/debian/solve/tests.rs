@@ -128,7 +128,7 @@ fn versions_suites_and_priorities() {
     assert_eq!(error("a=3").help().unwrap().to_string(), "there is 1 (trixie), 2 (trixie-backports)");
     assert_eq!(error("a/sid").to_string(), "there is no `a/sid`");
     assert_eq!(error("a=1 a=2").to_string(), "two versions of a are asked for at once");
-    assert!(error("a:arm64").to_string().contains("another architecture than the image, which is for amd64"));
+    assert!(error("a:arm64").to_string().contains("the archive has the package, but not for arm64"));
     repositories[1].priority = -1;
     assert!(ask(&PLAIN, &repositories, "a=2").is_err());
 }
@@ -208,8 +208,8 @@ fn stages_marks_and_reasons() {
     let flags = |name| (of(name).essential_stage, of(name).automatic);
     assert_eq!(flags("bash"), (true, false));
     assert_eq!(flags("libc"), (true, false));
-    assert_eq!(flags("apt"), (true, false));
-    assert_eq!(flags("libapt"), (true, true));
+    assert_eq!(flags("apt"), (false, false));
+    assert_eq!(flags("libapt"), (false, true));
     assert_eq!(flags("tzdata"), (false, false));
     assert_eq!(flags("debconf"), (false, true));
     assert_eq!(flags("gawk"), (false, false));
@@ -268,4 +268,63 @@ fn texts_that_name_no_package() {
 fn a_relation_that_cannot_be_read_is_named() {
     let error = names("a 1 | Depends: b (>= 1\nb 1", "a");
     assert_eq!(error, "cannot read `Depends` of a");
+}
+
+/// Two architectures: libraries beside each other, tools of one for both, and packages of `all`.
+const TWO: &str = "app 1 | Depends: lib, tool, data, base:any
+lib 1 | Multi-Arch: same
+tool 1 | Multi-Arch: foreign
+base 1 | Multi-Arch: allowed
+data 1 | Architecture: all | Multi-Arch: foreign
+plain 1
+app 1 | Architecture: i386 | Depends: lib, tool, data, base:any
+lib 1 | Architecture: i386 | Multi-Arch: same
+tool 1 | Architecture: i386 | Multi-Arch: foreign
+plain 1 | Architecture: i386
+strict 1 | Architecture: i386 | Depends: plain
+loose 1 | Architecture: i386 | Depends: plain:any
+only 1 | Architecture: i386
+other 1 | Architecture: arm64";
+
+#[test]
+fn packages_of_further_architectures() {
+    let index = index(TWO);
+    let repositories = [repository("trixie", &index)];
+    let chosen = |wanted: &str| {
+        let wanted: Vec<Wanted> = wanted.split_whitespace().map(|text| text.parse().unwrap()).collect();
+        let request = Request {
+            architecture: "amd64",
+            variant: Variant::Custom,
+            wanted: &wanted,
+            recommends: false,
+            preferred: &PREFERRED,
+        };
+        let name = |chosen: &Chosen<'_>| format!("{}:{}", chosen.record.name(), chosen.record.architecture());
+        match solve(&request, &repositories) {
+            Ok(solution) => solution.packages.iter().map(name).collect::<Vec<_>>().join(" "),
+            Err(error) => error.to_string(),
+        }
+    };
+    assert_eq!(chosen("app"), "app:amd64 base:amd64 data:all lib:amd64 tool:amd64");
+    // Its own library; tools, data and what is allowed as they are for the system.
+    assert_eq!(chosen("app:i386"), "app:i386 base:amd64 data:all lib:i386 tool:i386");
+    assert_eq!(chosen("app:i386 tool"), "app:i386 base:amd64 data:all lib:i386 tool:amd64");
+    assert_eq!(chosen("lib lib:i386"), "lib:amd64 lib:i386");
+    assert_eq!(chosen("only:i386"), "only:i386");
+    // What is for one architecture at a time serves that one alone.
+    assert_eq!(chosen("strict:i386"), "plain:i386 strict:i386");
+    assert!(chosen("strict:i386 plain").contains("cannot be there beside"), "{}", chosen("strict:i386 plain"));
+    assert!(chosen("loose:i386").contains("loose:i386 1 needs plain:any"), "{}", chosen("loose:i386"));
+    assert_eq!(chosen("base:i386"), "there is no `base:i386`: the archive has the package, but not for i386");
+    assert!(chosen("other").starts_with("trixie has no package `other`"), "{}", chosen("other"));
+}
+
+#[test]
+fn siblings_are_of_one_version() {
+    let (new, old) = (
+        index("lib 2 | Multi-Arch: same"),
+        index("lib 1 | Architecture: i386 | Multi-Arch: same\nlib 1 | Multi-Arch: same"),
+    );
+    let repositories = [repository("new", &new), repository("old", &old)];
+    assert_eq!(ask(&PLAIN, &repositories, "lib lib:i386").unwrap(), ["lib 1", "lib 1"]);
 }

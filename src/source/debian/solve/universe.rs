@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::source::debian::index::Record;
 use crate::source::debian::relation::{self, Operator, Qualifier, Relation, RelationError};
 use crate::source::debian::solve::mention::{Mention, Mentions};
-use crate::source::debian::solve::{Repository, SolveError};
+use crate::source::debian::solve::{Repository, Request, SolveError};
 use crate::source::debian::version::Version;
 
 /// One version of a package, by its place in [`Universe::packages`].
@@ -18,12 +18,14 @@ pub(super) type GroupId = u32;
 
 pub(super) struct Universe<'a> {
     pub(super) architecture: &'a str,
+    /// Further architectures that packages are asked for of.
+    pub(super) foreign: Vec<&'a str>,
     pub(super) packages: Vec<Package<'a>>,
     pub(super) names: Vec<Name<'a>>,
     pub(super) groups: Vec<Group<'a>>,
     pub(super) repositories: &'a [Repository<'a>],
-    names_by_text: BTreeMap<&'a str, NameId>,
-    groups_by_text: BTreeMap<&'a str, GroupId>,
+    names_by_text: BTreeMap<(&'a str, &'a str), NameId>,
+    groups_by_text: BTreeMap<(&'a str, &'a str), GroupId>,
     wishes: Vec<Option<Rc<Wishes>>>,
     mentions: Mentions,
 }
@@ -37,6 +39,8 @@ pub(super) struct Package<'a> {
 
 pub(super) struct Name<'a> {
     pub(super) text: &'a str,
+    /// The packages of each architecture have names of their own; those of `all` count as the system's.
+    pub(super) architecture: &'a str,
     /// The packages of this name, the one that apt would choose first.
     pub(super) versions: Vec<PackageId>,
     /// The packages that provide it, and as which version.
@@ -73,11 +77,13 @@ pub(super) struct Wishes {
 }
 
 impl<'a> Universe<'a> {
-    /// Takes in the packages of all repositories that suit the architecture. Of two equal versions the one of the
-    /// earlier repository stays.
-    pub(super) fn new(architecture: &'a str, repositories: &'a [Repository<'a>]) -> Result<Self, SolveError> {
+    /// Takes in the packages of all repositories that suit the architectures of the request. Of two equal versions the one
+    /// of the earlier repository stays.
+    pub(super) fn new(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> Result<Self, SolveError> {
+        let architecture = request.architecture;
         let mut universe = Self {
             architecture,
+            foreign: request.foreign(),
             packages: Vec::new(),
             names: Vec::new(),
             groups: Vec::new(),
@@ -92,7 +98,8 @@ impl<'a> Universe<'a> {
                 continue;
             }
             for record in repository.packages.records() {
-                if record.architecture() == architecture || record.architecture() == "all" {
+                let own = [architecture, "all"].contains(&record.architecture());
+                if own || universe.foreign.contains(&record.architecture()) {
                     universe.add(record, place)?;
                 }
             }
@@ -105,7 +112,8 @@ impl<'a> Universe<'a> {
     }
 
     fn add(&mut self, record: Record<'a>, repository: usize) -> Result<(), SolveError> {
-        let name = self.intern(record.name());
+        let architecture = if record.architecture() == "all" { self.architecture } else { record.architecture() };
+        let name = self.intern(record.name(), architecture);
         let versions = &self.names[name as usize].versions;
         let known = |id: &PackageId| self.packages[*id as usize].record.version() == record.version();
         if versions.iter().any(known) {
@@ -122,19 +130,24 @@ impl<'a> Universe<'a> {
                 // apt too passes over a provided range, which policy does not know.
                 Some(_) => continue,
             };
-            let virtual_name = self.intern(provided.name);
+            let virtual_name = self.intern(provided.name, architecture);
             self.names[virtual_name as usize].providers.push((id, version));
         }
         Ok(())
     }
 
-    fn intern(&mut self, text: &'a str) -> NameId {
+    fn intern(&mut self, text: &'a str, architecture: &'a str) -> NameId {
         let next = self.names.len() as NameId;
-        let id = *self.names_by_text.entry(text).or_insert(next);
+        let id = *self.names_by_text.entry((text, architecture)).or_insert(next);
         if id == next {
-            self.names.push(Name { text, versions: Vec::new(), providers: Vec::new() });
+            self.names.push(Name { text, architecture, versions: Vec::new(), providers: Vec::new() });
         }
         id
+    }
+
+    /// The architectures, the system's own first.
+    fn architectures(&self) -> impl Iterator<Item = &'a str> + use<'_, 'a> {
+        std::iter::once(self.architecture).chain(self.foreign.iter().copied())
     }
 
     pub(super) fn package(&self, id: PackageId) -> &Package<'a> {
@@ -153,9 +166,14 @@ impl<'a> Universe<'a> {
         &self.groups[id as usize]
     }
 
-    /// The id of a name that some package has or provides.
+    /// The id of a name that some package of the system's architecture has or provides.
     pub(super) fn find(&self, text: &str) -> Option<NameId> {
-        self.names_by_text.get(text).copied()
+        self.find_of(text, self.architecture)
+    }
+
+    /// The id of a name that some package of an architecture has or provides.
+    pub(super) fn find_of(&self, text: &str, architecture: &str) -> Option<NameId> {
+        self.names_by_text.get(&(text, architecture)).copied()
     }
 
     /// Where the indexes first speak of a name.
@@ -174,6 +192,8 @@ impl<'a> Universe<'a> {
             return Ok(Rc::clone(wishes));
         }
         let record = self.record(id);
+        let own = self.package(id).name;
+        let architecture = self.name(own).architecture;
         let mut groups = Vec::new();
         for (kind, field, value) in [
             (Kind::PreDepends, "Pre-Depends", record.pre_depends()),
@@ -181,7 +201,7 @@ impl<'a> Universe<'a> {
             (Kind::Recommends, "Recommends", record.recommends()),
         ] {
             for text in value.split(',').map(str::trim_ascii).filter(|text| !text.is_empty()) {
-                let group = self.add_group(text).map_err(|source| bad_relation(record, field, source))?;
+                let group = self.add_group(text, architecture).map_err(|source| bad_relation(record, field, source))?;
                 groups.push((kind, group));
             }
         }
@@ -189,11 +209,12 @@ impl<'a> Universe<'a> {
         for (field, value) in [("Conflicts", record.conflicts()), ("Breaks", record.breaks())] {
             for relation in relation::singles(value) {
                 let relation = relation.map_err(|source| bad_relation(record, field, source))?;
-                enemies.extend(self.satisfying(&relation, true).packages);
+                enemies.extend(self.satisfying(&relation, architecture, true).packages);
             }
         }
-        let own = self.package(id).name;
-        enemies.retain(|enemy| self.package(*enemy).name != own);
+        // A package has nothing against what it is itself, on whichever architecture.
+        enemies.retain(|enemy| self.record(*enemy).name() != record.name());
+        enemies.extend(self.siblings(id));
         enemies.sort_unstable();
         enemies.dedup();
         let wishes = Rc::new(Wishes { groups, enemies });
@@ -201,25 +222,43 @@ impl<'a> Universe<'a> {
         Ok(wishes)
     }
 
-    fn add_group(&mut self, text: &'a str) -> Result<GroupId, RelationError> {
-        if let Some(id) = self.groups_by_text.get(text) {
+    /// The versions of a package of other architectures that cannot be there beside it: all but the same version where
+    /// both are `Multi-Arch: same`.
+    fn siblings(&self, id: PackageId) -> Vec<PackageId> {
+        let own = self.package(id);
+        let same = |id: PackageId| {
+            let record = self.record(id);
+            record.multi_arch() == "same"
+                && own.record.multi_arch() == "same"
+                && record.version() == own.record.version()
+        };
+        let names = self.architectures().filter_map(|other| self.find_of(own.record.name(), other));
+        let others = names.filter(|name| *name != own.name).flat_map(|name| self.name(name).versions.iter().copied());
+        others.filter(|other| !same(*other)).collect()
+    }
+
+    fn add_group(&mut self, text: &'a str, architecture: &'a str) -> Result<GroupId, RelationError> {
+        if let Some(id) = self.groups_by_text.get(&(text, architecture)) {
             return Ok(*id);
         }
         let relations = text.split('|').map(Relation::parse).collect::<Result<Vec<_>, _>>()?;
-        let alternatives = relations.iter().map(|relation| self.satisfying(relation, false)).collect();
+        let alternatives = relations.iter().map(|relation| self.satisfying(relation, architecture, false)).collect();
         let id = self.groups.len() as GroupId;
         self.groups.push(Group { text, alternatives });
-        self.groups_by_text.insert(text, id);
+        self.groups_by_text.insert((text, architecture), id);
         Ok(id)
     }
 
-    /// The packages that a relation speaks of. A positive one without a qualifier wants the system's architecture,
-    /// which `all` counts as; a negative one means every architecture.
-    pub(super) fn satisfying(&self, relation: &Relation<'a>, negative: bool) -> Alternative {
-        let target = self.find(relation.name);
+    /// The packages that a relation of a package of some architecture speaks of. A positive one without a qualifier wants
+    /// that architecture, or a package that is `Multi-Arch: foreign`; a negative one means every architecture.
+    pub(super) fn satisfying(&self, relation: &Relation<'a>, architecture: &str, negative: bool) -> Alternative {
+        let target = self.find_of(relation.name, architecture);
+        let others = self.architectures().filter(|other| *other != architecture);
+        let others = others.filter_map(|other| self.find_of(relation.name, other));
         let mut packages = Vec::new();
-        if let Some(target) = target {
-            let name = self.name(target);
+        for name in target.into_iter().chain(others) {
+            let own = self.name(name).architecture == architecture;
+            let name = self.name(name);
             let real = name.versions.iter().filter(|id| relation.takes(self.record(**id).version()));
             // Policy 7.5: an unversioned Provides satisfies no versioned relation.
             let provided = name.providers.iter().filter(|(_, version)| match (version, relation.constraint) {
@@ -227,19 +266,21 @@ impl<'a> Universe<'a> {
                 (None, Some(_)) => false,
                 (Some(version), Some(_)) => relation.takes(*version),
             });
-            packages = real.copied().chain(provided.map(|(id, _)| *id)).collect();
-            packages.retain(|id| self.suits(*id, relation.qualifier, negative));
-            // A package may provide what it is named, or the same name twice.
-            packages.dedup();
+            let found = real.copied().chain(provided.map(|(id, _)| *id));
+            packages.extend(found.filter(|id| self.suits(*id, own, relation.qualifier, negative)));
         }
+        // A package may provide what it is named, or the same name twice.
+        packages.dedup();
         Alternative { target, packages }
     }
 
-    fn suits(&self, id: PackageId, qualifier: Option<Qualifier<'_>>, negative: bool) -> bool {
+    fn suits(&self, id: PackageId, own: bool, qualifier: Option<Qualifier<'_>>, negative: bool) -> bool {
+        let architecture = self.name(self.package(id).name).architecture;
         match qualifier {
-            None | Some(Qualifier::Native) => true,
+            None => own || negative || self.record(id).multi_arch() == "foreign",
+            Some(Qualifier::Native) => architecture == self.architecture,
             Some(Qualifier::Any) => negative || self.record(id).multi_arch() == "allowed",
-            Some(Qualifier::Architecture(name)) => name == self.architecture,
+            Some(Qualifier::Architecture(name)) => name == architecture,
         }
     }
 }

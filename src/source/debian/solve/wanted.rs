@@ -90,7 +90,9 @@ pub(super) fn roots<'a>(universe: &Universe<'a>, request: &Request<'a>) -> Resul
     let named = request.wanted.iter().map(|wanted| find(universe, wanted)).collect::<Result<Vec<_>, _>>()?;
     for (reason, takes) in rules(request.variant) {
         for (name_id, name) in universe.names.iter().enumerate() {
-            let Some(candidate) = name.versions.first() else { continue };
+            let Some(candidate) = name.versions.first().filter(|_| name.architecture == universe.architecture) else {
+                continue;
+            };
             let record = universe.record(*candidate);
             if takes.takes(record) && !roots.iter().any(|root| root.name == name.text) {
                 let versions = name.versions.clone();
@@ -147,16 +149,14 @@ fn rules(variant: Variant) -> Vec<(Reason<'static>, Rule)> {
 }
 
 fn find<'a>(universe: &Universe<'a>, wanted: &Wanted) -> Result<Root<'a>, SolveError> {
-    if let Some(architecture) = &wanted.architecture
-        && architecture != universe.architecture
-    {
-        return Err(SolveError::OtherArchitecture {
-            wanted: wanted.to_string(),
-            architecture: universe.architecture.to_owned(),
-        });
-    }
-    let unknown = || SolveError::unknown(universe, &wanted.name);
-    let mut name_id = universe.find(&wanted.name).ok_or_else(unknown)?;
+    let architecture = wanted.architecture.as_deref().filter(|name| *name != "all").unwrap_or(universe.architecture);
+    let unknown = || match wanted.architecture {
+        Some(_) if universe.find(&wanted.name).is_some() => {
+            SolveError::OtherArchitecture { wanted: wanted.to_string(), architecture: architecture.to_owned() }
+        }
+        _ => SolveError::unknown(universe, &wanted.name),
+    };
+    let mut name_id = universe.find_of(&wanted.name, architecture).ok_or_else(unknown)?;
     if universe.name(name_id).versions.is_empty() {
         let providers = &universe.name(name_id).providers;
         let mut names: Vec<_> = providers.iter().map(|(id, _)| universe.package(*id).name).collect();

@@ -1,0 +1,170 @@
+//! Packages that are files of the recipe's folder, groups of packages, and packages that replace files of others, on a
+//! small distribution.
+
+use std::fs;
+
+use crate::support::archive::{self, Suite};
+use crate::support::deb::{Deb, Package};
+use crate::support::layout::{Image, Layout};
+use crate::support::require::{Need, require};
+use crate::support::toy;
+use crate::support::workspace::{Finished, Workspace};
+
+/// A workspace with the small distribution and `more` packages.
+fn workspace(more: Vec<Package>) -> Workspace {
+    let workspace = Workspace::new();
+    let packages: Vec<Deb> = toy::packages().into_iter().chain(more.iter().map(Package::build)).collect();
+    let suite = Suite {
+        origin: "Golden",
+        suite: "golden",
+        codename: "golden",
+        date: "Sun, 15 Jun 2025 15:06:40 UTC",
+        more: "",
+    };
+    archive::write(&workspace.path("archive"), &suite, &packages);
+    fs::copy(archive::public_key(), workspace.path("key.asc")).unwrap();
+    workspace
+}
+
+fn build(workspace: &Workspace, asks: &str, arguments: &[&str]) -> Finished {
+    let archive = workspace.path("archive");
+    let recipe = format!(
+        "name = \"golden\"\nplatforms = [\"linux/amd64\"]\n[from.debian]\nsuite = \"golden\"\n\
+         distribution = \"golden\"\nvariant = \"minbase\"\nkeyring = \"key.asc\"\n{asks}\n\
+         [[from.debian.repository]]\nurl = \"file://{}\"\nkeyring = \"key.asc\"\n",
+        archive.display()
+    );
+    workspace.write("golden.toml", &recipe);
+    let all = ["build", "golden.toml", "-o", "oci:out", "--progress", "none"];
+    workspace.rootsmith(all.iter().chain(arguments))
+}
+
+fn image(workspace: &Workspace) -> Image {
+    Layout::open(&workspace.path("out")).image()
+}
+
+fn text(image: &Image, path: &str) -> String {
+    String::from_utf8(image.file(path)).unwrap()
+}
+
+fn app(depends: &str, greeting: &str) -> Package {
+    Package::new("app", "1.0")
+        .field("Depends", depends)
+        .script("postinst", "#!/bin/sh\nset -e\necho made > /etc/app.made\n")
+        .control_file("conffiles", 0o644, "/etc/app.conf\nremove-on-upgrade /etc/app.old\n")
+        .file("etc/app.conf", 0o644, "conf\n")
+        .file("usr/share/app/greeting", 0o644, greeting)
+}
+
+fn put(workspace: &Workspace, package: &Package) {
+    fs::write(workspace.path("app.deb"), package.build().bytes).unwrap();
+}
+
+#[test]
+fn a_local_package_brings_what_it_needs() {
+    require!(Need::Program("busybox"), Need::Program("newuidmap"), Need::Amd64);
+    let workspace = workspace(vec![]);
+    put(&workspace, &app("greeting", "hello\n"));
+    let asks = "packages = [\"./app.deb\"]";
+    let first = build(&workspace, asks, &[]).digest();
+    let image = image(&workspace);
+    assert_eq!(
+        (text(&image, "etc/app.made"), text(&image, "etc/greeting.conf")),
+        ("made\n".into(), "greeting = hello\n".into())
+    );
+    let status = text(&image, "var/lib/dpkg/status");
+    assert!(status.contains("Package: app\nStatus: install ok installed\n"), "{status}");
+    assert!(status.contains(" /etc/app.old newconffile remove-on-upgrade\n"), "{status}");
+    let lock = fs::read_to_string(workspace.path("golden.lock")).unwrap();
+    assert!(lock.contains("\"greeting\"") && !lock.contains("\"app\""), "{lock}");
+
+    // Another content is another image of the same lock.
+    put(&workspace, &app("greeting", "good evening\n"));
+    let second = build(&workspace, asks, &["--locked"]).digest();
+    assert_ne!(first, second);
+    assert_eq!(text(&Layout::open(&workspace.path("out")).image(), "usr/share/app/greeting"), "good evening\n");
+    // Another need is another lock.
+    put(&workspace, &app("facts", "hello\n"));
+    build(&workspace, asks, &["--locked"]).failed_with(2).says("does not fit it any more");
+    build(&workspace, asks, &[]).succeeded();
+    assert!(fs::read_to_string(workspace.path("golden.lock")).unwrap().contains("\"facts\""));
+}
+
+#[test]
+fn a_local_package_is_meant_whatever_the_archive_has() {
+    require!(Need::Program("busybox"), Need::Program("newuidmap"), Need::Amd64);
+    let newer = Package::new("app", "2.0").file("usr/share/app/greeting", 0o644, "of the archive\n");
+    let same = Package::new("other", "1.0").field("Depends", "app");
+    let workspace = workspace(vec![newer, same]);
+    put(&workspace, &app("greeting", "local\n"));
+    build(&workspace, "packages = [\"./app.deb\", \"other\"]", &[]).succeeded();
+    assert_eq!(text(&image(&workspace), "usr/share/app/greeting"), "local\n");
+}
+
+#[test]
+fn wrong_local_packages_are_named() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let workspace = workspace(vec![]);
+    let failed = |asks: &str, phrase: &str| {
+        build(&workspace, asks, &[]).failed_with(2).says(phrase);
+    };
+    failed("packages = [\"./missing.deb\"]", "missing.deb");
+    failed("packages = [\"app.deb\"]", "begins with `./`");
+    fs::write(workspace.path("app.deb"), "no package").unwrap();
+    failed("packages = [\"./app.deb\"]", "is not a Debian package");
+    put(&workspace, &app("nothing-has-this", "hello\n"));
+    failed("packages = [\"./app.deb\"]", "app 1.0 needs nothing-has-this");
+    put(&workspace, &app("greeting", "hello\n").field("Architecture", "arm64"));
+    failed("packages = [\"./app.deb\"]", "needs greeting");
+    failed("sections = [\"nonsense\"]", "no package of these suites is of the section `nonsense`");
+    failed("priorities = [\"a b\"]", "a b");
+}
+
+#[test]
+fn groups_of_packages() {
+    require!(Need::Program("busybox"), Need::Program("newuidmap"), Need::Amd64);
+    let package = |name: &str| Package::new(name, "1.0");
+    let workspace = workspace(vec![
+        package("one").field("Section", "games"),
+        package("two").field("Priority", "standard"),
+        package("three").field("Task", "desk, chair"),
+        package("task-chair").field("Depends", "four"),
+        package("four"),
+        package("five"),
+    ]);
+    build(&workspace, "sections = [\"games\"]\npriorities = [\"standard\"]\ntasks = [\"chair\"]", &[]).succeeded();
+    let image = image(&workspace);
+    let status = text(&image, "var/lib/dpkg/status");
+    let there = |name: &str| status.contains(&format!("Package: {name}\n"));
+    assert!(["one", "two", "three", "four", "task-chair"].iter().all(|name| there(name)), "{status}");
+    assert!(!there("five") && !there("slow"));
+    let states = text(&image, "var/lib/apt/extended_states");
+    assert!(states.contains("Package: four\n") && !states.contains("Package: three\n"), "{states}");
+}
+
+#[test]
+fn files_move_to_the_package_that_replaces_the_other() {
+    require!(Need::Program("busybox"), Need::Program("newuidmap"), Need::Amd64);
+    let owner = Package::new("owner", "1.0").file("usr/share/shared/file", 0o644, "owner\n").file(
+        "usr/share/shared/own",
+        0o644,
+        "owner\n",
+    );
+    let taker =
+        Package::new("taker", "1.0").field("Replaces", "owner (<< 2)").file("usr/share/shared/file", 0o644, "taker\n");
+    let workspace = workspace(vec![owner.clone(), taker.clone()]);
+    let asks = "packages = [\"owner\", \"taker\"]";
+    build(&workspace, asks, &[]).succeeded();
+    let image = image(&workspace);
+    assert_eq!(text(&image, "usr/share/shared/file"), "taker\n");
+    let list = |name: &str| text(&image, &format!("var/lib/dpkg/info/{name}.list"));
+    assert!(!list("owner").contains("/usr/share/shared/file") && list("owner").contains("/usr/share/shared/own"));
+    assert!(list("taker").contains("/usr/share/shared/file"));
+
+    // Without leave it is an error.
+    let rival = Package::new("rival", "1.0").file("usr/share/shared/file", 0o644, "rival\n");
+    let workspace = self::workspace(vec![owner, rival]);
+    build(&workspace, "packages = [\"owner\", \"rival\"]", &[])
+        .failed_with(2)
+        .says("is in the packages owner and rival");
+}
