@@ -103,16 +103,9 @@ pub enum ApkError {
         source: io::Error,
     },
     /// A record of an index means nothing.
-    #[error("cannot read the index {what}: line {line}: {problem}")]
-    #[diagnostic(help("the index is wrong where it comes from: tell its keepers"))]
-    Index {
-        /// The index.
-        what: String,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Index(#[from] super::index::IndexError),
     /// An entry of `packages` means nothing.
     #[error("cannot read what `packages` asks for")]
     #[diagnostic(help(

@@ -1,8 +1,6 @@
 //! Indexes of repositories: `APKINDEX`, one record a package, a letter and a value on each line (apk-tools'
 //! `src/package.c`, `apk_pkg_add_info`).
 
-use super::error::ApkError;
-
 /// The packages of one repository.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
@@ -25,25 +23,31 @@ pub struct Record<'a> {
     lines: &'a Lines,
 }
 
+/// A record of an index that means nothing.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("cannot read the index {what}: line {line}: {problem}")]
+#[diagnostic(help("the index is wrong where it comes from: tell its keepers"))]
+pub struct IndexError {
+    /// The index.
+    pub what: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub problem: String,
+}
+
 const FIELDS: [u8; 9] = *b"CPVADpiot";
 
 impl Index {
     /// Reads the text of an index; `what` is for messages.
-    pub fn parse(text: String, what: &str) -> Result<Self, ApkError> {
+    pub fn parse(text: String, what: &str) -> Result<Self, IndexError> {
         if u32::try_from(text.len()).is_err() {
-            return Err(ApkError::Index {
-                what: what.to_owned(),
-                line: 0,
-                problem: "it is larger than 4 GB".to_owned(),
-            });
+            return Err(IndexError { what: what.to_owned(), line: 0, problem: "it is larger than 4 GB".to_owned() });
         }
         let (mut records, mut open, mut start) = (Vec::new(), None::<Lines>, 0);
         for (number, line) in text.split('\n').enumerate() {
-            let wrong = |problem: &str| ApkError::Index {
-                what: what.to_owned(),
-                line: number + 1,
-                problem: problem.to_owned(),
-            };
+            let wrong =
+                |problem: &str| IndexError { what: what.to_owned(), line: number + 1, problem: problem.to_owned() };
             if line.is_empty() {
                 if let Some(record) = open.take() {
                     records.push(complete(record, &text).map_err(|problem| wrong(&problem))?);
@@ -68,7 +72,7 @@ impl Index {
             start += line.len() + 1;
         }
         if let Some(record) = open {
-            let wrong = |problem| ApkError::Index { what: what.to_owned(), line: text.lines().count(), problem };
+            let wrong = |problem| IndexError { what: what.to_owned(), line: text.lines().count(), problem };
             records.push(complete(record, &text).map_err(wrong)?);
         }
         Ok(Self { text, records })
@@ -191,10 +195,7 @@ mod tests {
             ("C:Q1x\nbroken\n", 2),
             ("C:Q1x\nP:a\nV:1\nS:many\n", 4),
         ] {
-            match Index::parse(text.to_owned(), "x").unwrap_err() {
-                ApkError::Index { line: found, .. } => assert_eq!(found, line, "{text}"),
-                other => panic!("{other}"),
-            }
+            assert_eq!(Index::parse(text.to_owned(), "x").unwrap_err().line, line, "{text}");
         }
     }
 }

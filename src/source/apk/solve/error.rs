@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::universe::Universe;
-
 /// Why a world cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 pub enum SolveError {
@@ -66,10 +64,14 @@ pub enum SolveError {
 }
 
 impl SolveError {
-    pub(super) fn unknown(universe: &Universe<'_>, name: &str) -> Self {
-        let repositories: BTreeSet<_> = universe.repositories.iter().map(|repository| repository.id).collect();
-        let real = universe.names.iter().filter(|known| !known.versions.is_empty()).map(|known| known.text);
-        let mut near: Vec<_> = real.filter_map(|known| Some((distance(name, known)?, known))).collect();
+    /// The error of a name that none of the packages in these repositories has.
+    pub(super) fn unknown<'a>(
+        name: &str,
+        repositories: impl Iterator<Item = &'a str>,
+        packages: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let repositories: BTreeSet<_> = repositories.collect();
+        let mut near: Vec<_> = packages.filter_map(|known| Some((distance(name, known)?, known))).collect();
         near.sort_unstable();
         let nearest = near.first().map(|(distance, _)| *distance);
         near.retain(|(distance, _)| Some(*distance) == nearest);

@@ -1,13 +1,14 @@
 //! Which packages an image gets: what apk would choose on an empty system, proved to fit together.
 //!
 //! `universe` takes in the indexes and sees which packages may be taken at all; resolvo, a complete solver, chooses among
-//! them in apk's order of preference (`provider`), or gives the reason why nothing fits (`explain`). What installs itself
+//! them in apk's order of preference (`provider`, `prove`), or gives the reason why nothing fits (`explain`). What installs itself
 //! beside others (`install_if`) is added until nothing more comes (`follow`). At last it is seen that nothing was chosen
 //! for a virtual name that several packages have and none is preferred for: apk leaves that choice to a person (`reach`).
 
 mod error;
 mod explain;
 mod follow;
+mod prove;
 mod provider;
 mod reach;
 mod universe;
@@ -47,7 +48,7 @@ pub fn solve<'a>(world: &[Relation<'a>], repositories: &[Repository<'a>]) -> Res
     let universe = Universe::new(world, repositories)?;
     let mut extra: Vec<PackageId> = Vec::new();
     loop {
-        let chosen = provider::prove(&universe, &extra)?;
+        let chosen = prove::prove(&universe, &extra)?;
         let more = follow::more(&universe, &chosen, &extra);
         if more.is_empty() {
             let needed = reach::needed(&universe, &chosen)?;

@@ -6,32 +6,11 @@ use std::fmt::Display;
 
 use resolvo::{
     Candidates, Condition, ConditionId, DenseIndex, Dependencies, DependencyProvider, HintDependenciesAvailable,
-    Interner, KnownDependencies, Problem, Requirement, SolvableId, Solver, SolverCache, StringId,
-    UnsolvableOrCancelled, VersionSetId, VersionSetUnionId,
+    Interner, KnownDependencies, Requirement, SolvableId, SolverCache, StringId, VersionSetId, VersionSetUnionId,
 };
 
-use super::error::SolveError;
-use super::explain;
 use super::universe::{NameId, PackageId, Universe};
 use crate::source::apk::relation::Relation;
-
-/// Finds packages for the world; those of `extra` are added as far as they fit.
-pub(super) fn prove(universe: &Universe<'_>, extra: &[PackageId]) -> Result<Vec<PackageId>, SolveError> {
-    let provider = Provider { universe, sets: RefCell::default(), unions: RefCell::default() };
-    let wanted = universe.world.iter().filter(|relation| !relation.conflict);
-    let requirements = wanted.map(|relation| provider.requirement(relation, true).into()).collect();
-    let soft: Vec<_> = extra.iter().map(|id| SolvableId::from_index(*id)).collect();
-    let problem = Problem::new().requirements(requirements).soft_requirements(soft);
-    let mut solver = Solver::new(provider);
-    match solver.solve(problem) {
-        Ok(solution) => Ok(solution.into_iter().map(DenseIndex::to_index).collect()),
-        Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
-            let graph = conflict.graph(&solver);
-            Err(SolveError::Unsatisfiable { explanation: explain::explain(solver.provider(), &graph) })
-        }
-        Err(UnsolvableOrCancelled::Cancelled(_)) => unreachable!("nothing cancels the solver"),
-    }
-}
 
 /// The packages in resolvo's words. Its solvables and names are ours by number.
 pub(super) struct Provider<'u, 'a> {
@@ -58,7 +37,12 @@ pub(super) enum Of {
     Peace,
 }
 
-impl<'a> Provider<'_, 'a> {
+impl<'u, 'a> Provider<'u, 'a> {
+    /// The packages of `universe`.
+    pub(super) fn new(universe: &'u Universe<'a>) -> Self {
+        Self { universe, sets: RefCell::default(), unions: RefCell::default() }
+    }
+
     /// What a requirement stands for.
     pub(super) fn of(&self, requirement: Requirement) -> Of {
         let set = match requirement {
@@ -68,7 +52,8 @@ impl<'a> Provider<'_, 'a> {
         self.sets.borrow()[set.to_index()].of.clone()
     }
 
-    fn requirement(&self, relation: &Relation<'a>, in_world: bool) -> Requirement {
+    /// The packages that meet a relation, as a requirement.
+    pub(super) fn requirement(&self, relation: &Relation<'a>, in_world: bool) -> Requirement {
         let text = relation.to_string();
         let of = if in_world { Of::World(text) } else { Of::Need(text) };
         let mut by_name: Vec<(NameId, Vec<PackageId>)> = Vec::new();

@@ -222,7 +222,9 @@ impl<'a> Universe<'a> {
     fn check_known(&self, relation: &Relation<'a>) -> Result<(), SolveError> {
         let providers = self.having(relation.name);
         if providers.is_empty() {
-            return Err(SolveError::unknown(self, relation.name));
+            let repositories = self.repositories.iter().map(|repository| repository.id);
+            let real = self.names.iter().filter(|known| !known.versions.is_empty()).map(|known| known.text);
+            return Err(SolveError::unknown(relation.name, repositories, real));
         }
         if let Some(tag) = relation.tag
             && !self.repositories.iter().any(|repository| repository.tag == Some(tag))
