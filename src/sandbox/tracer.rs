@@ -7,7 +7,7 @@
 //! process's auxiliary vector, so that the C library falls back to calls.
 //!
 //! A program that asks for the time again and again is waiting for it to pass, as MariaDB does when it measures its timers:
-//! from its thousandth question on, every further one finds it a millisecond later. That too depends on nothing but the
+//! after its hundred thousandth question, every further one finds it a millisecond later. That too depends on nothing but the
 //! program.
 //!
 //! A traced program and all that it starts dies with the tracer (`PTRACE_O_EXITKILL`), also where there is no PID
@@ -36,7 +36,7 @@ const WORD: u64 = 8;
 const PAGE: u64 = 4096;
 
 /// How often a thread may ask for the time before it counts as waiting for it to pass.
-const PATIENCE: u64 = 1000;
+const PATIENCE: u64 = 100_000;
 
 /// Types of entries in the auxiliary vector (linux/auxvec.h).
 const AT_NULL: u64 = 0;

@@ -236,7 +236,7 @@ fn wrong_requests_are_told_with_their_places() {
     lock("\"greeting/golden-extra\"").says("there is no `greeting/golden-extra`").says("toy.toml:8:13");
     lock("\"greeting/golden-backports\"").says("no mirror has the suite `golden-backports`");
     lock("\"one\", \"facts\", \"two\"").says("one and two cannot be installed together").says("toy.toml:8:13");
-    lock("\"greeting:armhf\"").says("another architecture").says("toy.toml:8:13");
+    lock("\"greeting:armhf\"").says("but not for armhf").says("toy.toml:8:13");
 }
 
 #[test]

@@ -104,14 +104,6 @@ fn programs_run_on_every_base() {
     let path =
         two.config["config"]["Env"].as_array().unwrap().iter().find_map(|line| line.as_str()?.strip_prefix("PATH="));
     assert!(path.unwrap().starts_with(&format!("/opt/two/bin:/{PREFIX}/bin:")), "{path:?}");
-    // An environment whose lock was made for a newer glibc does not go onto an older base.
-    workspace.write(
-        "old.toml",
-        "name = \"old\"\nplatforms = [\"linux/amd64\"]\n[from.oci]\nimage = \"oci:distroless-base\"\n\
-         [[file]]\npath = \"/usr/lib/x86_64-linux-gnu/libc.so.6\"\ncontent = \"GNU C Library release version 2.31.\"\n",
-    );
-    rootsmith(&workspace, &engine, &["build", "old.toml", "-o", "oci:old"]).succeeded();
-    rootsmith(&workspace, &engine, &["layer", "oci:old", "--conda", "environment.yml"]).failed_with(2).says("2.31");
 }
 
 #[test]
@@ -283,7 +275,9 @@ fn a_real_python_runs_real_wheels() {
     first.succeeded().says("which neither the environment nor the base has");
     let site = format!("{PREFIX}/lib/python3.13/site-packages");
     let files = Image::open(workspace.path("out")).files();
-    let compiled = &files[&format!("{site}/pip/__pycache__/__init__.cpython-313.pyc")].2;
+    let name = format!("{site}/pip/__pycache__/__init__.cpython-313.pyc");
+    let there = || files.keys().filter(|path| path.contains("pip/__")).cloned().collect::<Vec<_>>();
+    let compiled = &files.get(&name).unwrap_or_else(|| panic!("{name} is not among {:?}", there())).2;
     assert_eq!(compiled[4..8], [1, 0, 0, 0], "it holds a hash that nobody compares, and no time");
     assert!(files.keys().any(|path| path.starts_with(&site) && path.contains("setuptools/__pycache__/")));
     let record =

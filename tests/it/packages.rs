@@ -114,8 +114,8 @@ fn wrong_local_packages_are_named() {
     failed("packages = [\"./app.deb\"]", "is not a Debian package");
     put(&workspace, &app("nothing-has-this", "hello\n"));
     failed("packages = [\"./app.deb\"]", "app 1.0 needs nothing-has-this");
-    put(&workspace, &app("greeting", "hello\n").field("Architecture", "arm64"));
-    failed("packages = [\"./app.deb\"]", "needs greeting");
+    put(&workspace, &app("facts", "hello\n").field("Architecture", "arm64"));
+    failed("packages = [\"./app.deb\"]", "needs facts");
     failed("sections = [\"nonsense\"]", "no package of these suites is of the section `nonsense`");
     failed("priorities = [\"a b\"]", "a b");
 }

@@ -215,7 +215,6 @@ fn mistakes_of_a_recipe_have_their_places() {
     mistaken(&format!("{each}{source}"), &["no file for linux/arm64", "bad.toml:6", "`linux/pdp11` is not a platform"]);
     let source = "source = { \"linux/amd64\" = \"app\", \"linux/arm64\" = \"nowhere\" }\n";
     mistaken(&format!("{each}{source}"), &["there is no file or folder", "nowhere"]);
-    mistaken(&format!("{each}source = \"app\"\n[[run]]\ncommand = [\"/app\"]\n"), &["`[[run]]`", "platform"]);
     let source = "source = { \"linux/arm64\" = \"app\", \"linux/arm64/v8\" = \"app\", \"linux/amd64\" = \"app\" }\n";
     mistaken(&format!("{each}{source}"), &["`linux/arm64` is given twice in `source`"]);
     let twice = "platforms = [\"linux/arm64\", \"linux/arm64/v8\"]\n[from.scratch]\n";

@@ -28,12 +28,17 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<Option<(&'static str, Tre
 }
 
 /// The names in the table of the program (`applet_names` of busybox's `include/applet_tables.h`): each ended by a NUL, in
-/// order; `[` and `[[` are the first.
+/// order; `[` and `[[` are the first, after bytes of any kind. Where there are several such places, the table is the longest.
 fn names(program: &[u8]) -> Vec<&str> {
-    const BEGIN: &[u8] = b"\0[\0[[\0";
-    let Some(start) = program.windows(BEGIN.len()).position(|window| window == BEGIN) else { return Vec::new() };
+    const BEGIN: &[u8] = b"[\0[[\0";
+    let places = program.windows(BEGIN.len()).enumerate().filter(|(_, window)| *window == BEGIN);
+    places.map(|(at, _)| names_from(&program[at..])).max_by_key(Vec::len).unwrap_or_default()
+}
+
+/// The names from the start of `bytes` on, as long as they are in order.
+fn names_from(bytes: &[u8]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
-    for name in program[start + 1..].split(|byte| *byte == 0) {
+    for name in bytes.split(|byte| *byte == 0) {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"[_-.+".contains(byte);
         let Ok(text) = std::str::from_utf8(name) else { break };
         if name.is_empty()
@@ -54,7 +59,7 @@ mod tests {
 
     #[test]
     fn names_end_where_the_order_does() {
-        let program = b"\x7fELF\0junk\0[\0[[\0ash\0cat\0sh\0zcat\0a later text\0sh\0";
+        let program = b"\x7fELF\0junk\0[\0[[\0not\0a\0table .[\0[[\0ash\0cat\0sh\0zcat\0a later text\0sh\0";
         assert_eq!(names(program), ["[", "[[", "ash", "cat", "sh", "zcat"]);
         assert!(names(b"\x7fELF without a table").is_empty());
         assert_eq!(names(b"\0[\0[[\0../../etc/passwd\0"), ["[", "[["]);
