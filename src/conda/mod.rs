@@ -1,7 +1,7 @@
 //! Conda environments: solved or read from a lock, fetched, and laid into trees that become further layers of an image.
 //!
-//! [`resolve`] turns what an environment file asks for into a [`CondaPin`](crate::lock::CondaPin), every package by
-//! digest. [`fetch`] gets the packages of a pin into the store and links them, as a conda installer would, into trees
+//! [`resolve()`] turns what an environment file asks for into a [`CondaPin`](crate::lock::CondaPin), every package by
+//! digest. [`fetch()`] gets the packages of a pin into the store and links them, as a conda installer would, into trees
 //! with the final prefix in them; nothing is unpacked onto this machine. [`layers`] spreads the packages over layers, and
 //! [`check`](mod@check) compares what programs need with what the base has.
 //!

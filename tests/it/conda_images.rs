@@ -207,6 +207,7 @@ fn write_python(workspace: &Workspace) -> (String, String) {
             "libpython3.13-minimal",
             "libpython3.13-stdlib",
             "libexpat1",
+            "zlib1g",
             "python3-pip-whl",
             "python3-setuptools-whl",
         ],
@@ -222,8 +223,9 @@ fn write_python(workspace: &Workspace) -> (String, String) {
             || (path.starts_with("lib/python3.13/") && !left_out.iter().any(|part| path.contains(part)))
         {
             python = python.file(path, bytes.clone(), *mode);
-        } else if let Some(library) =
-            path.strip_prefix("lib/x86_64-linux-gnu/").filter(|name| name.starts_with("libexpat."))
+        } else if let Some(library) = path
+            .strip_prefix("lib/x86_64-linux-gnu/")
+            .filter(|name| ["libexpat.", "libz."].iter().any(|start| name.starts_with(start)))
         {
             expat = expat.file(&format!("lib/{library}"), bytes.clone(), *mode);
         }
@@ -257,9 +259,10 @@ fn a_real_python_runs_real_wheels() {
     );
     let workspace = Workspace::new();
     let (wheel, digest) = write_python(&workspace);
+    // Debian's Python looks for modules in places of its own.
     let environment = format!(
         "name: py\nchannels: [./channel]\ndependencies:\n  - python 3.13.*\n  - pip\n  - pip:\n    - ./{wheel}#sha256={digest}\n\
-         variables:\n  LD_LIBRARY_PATH: /{PREFIX}/lib\n"
+         variables:\n  LD_LIBRARY_PATH: /{PREFIX}/lib\n  PYTHONPATH: /{PREFIX}/lib/python3.13/site-packages\n"
     );
     workspace.write("environment.yml", &environment);
     copy_recipes(&workspace);

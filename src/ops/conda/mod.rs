@@ -39,6 +39,7 @@ pub(super) struct Added {
 
 impl Added {
     /// Adds another environment. Where both say something of the same, the earlier one is right.
+    #[cfg(feature = "conda")]
     fn append(&mut self, other: Self) {
         self.layers.extend(other.layers);
         self.files.extend(other.files);

@@ -1,6 +1,6 @@
 //! `push`, `pull` and `copy`: images from where they are to where they are wanted, byte for byte.
 //!
-//! What is taken along is a [`Graph`]: a manifest or index, all that it names, and what refers to it. Digests are those of
+//! What is taken along is a `Graph`: a manifest or index, all that it names, and what refers to it. Digests are those of
 //! the bytes, and no byte is changed.
 
 mod foreign;

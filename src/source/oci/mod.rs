@@ -1,6 +1,6 @@
 //! Images that somebody made before, as bases.
 //!
-//! [`resolve`] finds the image for a platform and pins its manifest, configuration and layers by digest; [`fetch`] takes
+//! [`resolve()`] finds the image for a platform and pins its manifest, configuration and layers by digest; [`fetch()`] takes
 //! the locked bytes into the store, checks them, and applies the layers to a tree. Once they are in the store, the place
 //! where the image was is not looked at again.
 
