@@ -13,7 +13,7 @@ pub struct RustCrate {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Where it came from: `crates.io`, `git`, `local`, `registry`.
+    /// Where it came from: `registry`, `git`, `local`, or the name of a registry.
     pub source: String,
     /// Whether it is the program itself.
     pub is_root: bool,

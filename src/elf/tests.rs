@@ -142,8 +142,8 @@ fn go_before_1_18_says_it_by_addresses() {
 
 #[test]
 fn cargo_auditable_says_what_a_program_was_built_of() {
-    let json = r#"{"packages":[{"name":"serde","version":"1.0.228","source":"crates.io"},
-        {"name":"cc","version":"1.2.0","source":"crates.io","kind":"build"},
+    let json = r#"{"packages":[{"name":"serde","version":"1.0.228","source":"registry"},
+        {"name":"cc","version":"1.2.0","source":"registry","kind":"build"},
         {"name":"tool","version":"0.1.0","source":"local","dependencies":[0],"root":true}]}"#;
     let elf = parsed(&Writer::new().section(".dep-v0", auditable(json)));
     let found: Vec<_> = elf.crates.iter().map(|one| (one.name.as_str(), one.version.as_str(), one.is_root)).collect();

@@ -305,7 +305,7 @@ fn what_programs_are_built_of_is_inspected() {
     let workspace = workspace();
     let modules = "path\texample.com/tool\nmod\texample.com/tool\tv1.2.3\ndep\tgolang.org/x/sys\tv0.30.0\th1:y=\n";
     write(&workspace, "app", &Writer::new().section(".go.buildinfo", go_build_info("go1.25.4", modules)));
-    let json = r#"{"packages":[{"name":"serde","version":"1.0.228","source":"crates.io"}]}"#;
+    let json = r#"{"packages":[{"name":"serde","version":"1.0.228","source":"registry"}]}"#;
     write(&workspace, "rust", &Writer::new().section(".dep-v0", auditable(json)));
     let text = fs::read_to_string(workspace.path("app.toml")).unwrap();
     workspace.write("app.toml", &(text + "[[file]]\npath = \"/rust\"\nsource = \"rust\"\nmode = \"0755\"\n"));
