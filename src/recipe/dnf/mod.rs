@@ -1,5 +1,9 @@
 //! `[from.dnf]`: packages of Fedora, Red Hat's family, Amazon Linux, Azure Linux and what is built like them.
 
+#[cfg(test)]
+mod tests;
+mod words;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,8 +12,8 @@ use super::debian::Trust;
 use super::fields::Fields;
 use super::mistake::Mistake;
 use super::shape::{Key, Keys, Shape, Text, Words, itself, text};
-use super::value::{Item, Value};
 use super::words::{ImagePath, Misfit};
+use words::{check_fingerprint, check_spec, check_url, is_repository, lower, plain};
 
 /// What `[from.dnf]` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -462,195 +466,4 @@ fn word<T: Copy>(known: &[(&str, T)], name: &str) -> Option<T> {
 
 fn name<T: Copy + PartialEq>(known: &[(&'static str, T)], value: T) -> &'static str {
     known.iter().find(|(_, known)| *known == value).map_or("", |(name, _)| name)
-}
-
-fn plain(found: &str, further: &str, what: &'static str, expected: &str) -> Result<(), Misfit> {
-    let fits = |character: char| character.is_ascii_alphanumeric() || further.contains(character);
-    let starts = found.starts_with(|character: char| character.is_ascii_alphanumeric());
-    if starts && found.chars().all(fits) { Ok(()) } else { Err(Misfit::new(found, what, expected)) }
-}
-
-fn lower(found: &str) -> Result<(), Misfit> {
-    if found.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err(Misfit::new(found, "the id of a repository", "small letters, digits, `-` and `.`"));
-    }
-    Ok(())
-}
-
-/// What dnf takes: no options, no groups, no local files.
-fn check_spec(found: &str) -> Result<(), Misfit> {
-    let graphic = found.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    let wrong = found.is_empty() || found.starts_with(['-', '@', ' ']) || found.ends_with(' ') || !graphic;
-    let local = found.ends_with(".rpm") || found.contains("://");
-    match (wrong, local) {
-        (false, false) => Ok(()),
-        (_, true) => {
-            let expected = "the name of a package of a repository: put .rpm files into one with `createrepo_c`";
-            Err(Misfit::new(found, "a package", expected))
-        }
-        (true, false) => {
-            Err(Misfit::new(found, "a package", "a name such as `bash`, `python3-3.12.*` or `/usr/bin/git`"))
-        }
-    }
-}
-
-fn check_url(found: &str) -> Result<(), Misfit> {
-    let wrong = |found: &str, expected: &str| Misfit::new(found, "an address", expected);
-    let expected = "`http://`, `https://` or `file:///`, and where it is";
-    let Some((scheme, rest)) = found.split_once("://") else { return Err(wrong(found, expected)) };
-    let authority = rest.split('/').next().unwrap_or_default();
-    if authority.contains('@') {
-        // The text itself would show the password.
-        let expected = "an address without a user and a password: secrets are never in a recipe";
-        return Err(wrong(&format!("{scheme}://..."), expected));
-    }
-    let fits = match scheme {
-        "http" | "https" => !authority.is_empty(),
-        "file" => rest.starts_with('/'),
-        _ => false,
-    };
-    let clean = rest.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    if fits && clean { Ok(()) } else { Err(wrong(found, expected)) }
-}
-
-fn check_fingerprint(found: &str) -> Result<(), Misfit> {
-    let digits = found.bytes().filter(|byte| byte.is_ascii_hexdigit()).count();
-    let other = found.bytes().any(|byte| !byte.is_ascii_hexdigit() && byte != b' ');
-    if !other && matches!(digits, 40 | 64) {
-        return Ok(());
-    }
-    Err(Misfit::new(found, "a fingerprint", "40 or 64 hexadecimal digits, as `gpg --show-keys` prints them"))
-}
-
-fn is_repository(item: &Item, name: &str) -> bool {
-    let Value::Table(table) = &item.value else { return false };
-    table.get("id").is_some_and(|(_, id)| itself(id, name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_those_of_the_shape() {
-        let words = |key: &str| match KEYS.key(key).map(|key| &key.shape) {
-            Some(Shape::Word(words)) => words.known.to_vec(),
-            _ => Vec::new(),
-        };
-        assert_eq!(words("distribution"), DISTRIBUTIONS.map(|(name, _)| name));
-        assert_eq!(words("shape"), SHAPES.map(|(name, _)| name));
-    }
-
-    #[test]
-    fn specs_are_packages_and_nothing_else() {
-        for good in ["bash", "python3-3.12.*", "/usr/bin/git", "libc.so.6(GLIBC_2.17)(64bit)", "foo >= 1", "glibc.i686"]
-        {
-            assert!(check_spec(good).is_ok(), "{good}");
-        }
-        for wrong in ["", "-y", "@core", "./x.rpm", "https://a.example/x", "a\nb", "bash ", "\u{e9}"] {
-            assert!(check_spec(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn addresses_hold_no_secrets() {
-        for good in ["https://a.example/metalink?repo=x-$releasever&arch=$basearch", "file:///srv/x", "http://a/b/"] {
-            assert!(check_url(good).is_ok(), "{good}");
-        }
-        for wrong in ["", "a.example", "ftp://a/b", "file://srv", "http://", "http://a/b c", "http://a/#x"] {
-            assert!(check_url(wrong).is_err(), "{wrong}");
-        }
-        assert!(!check_url("https://me:hunter2@a/").unwrap_err().to_string().contains("hunter2"));
-        assert!((HTTPS.check)("http://a.example/key").is_err());
-    }
-
-    #[test]
-    fn streams_and_fingerprints() {
-        assert_eq!("nodejs:20".parse::<ModuleStream>().unwrap().to_string(), "nodejs:20");
-        for wrong in ["nodejs", "nodejs:", ":20", "node js:20", "a:b/c"] {
-            assert!(wrong.parse::<ModuleStream>().is_err(), "{wrong}");
-        }
-        assert!(check_fingerprint("567E 347A D004 4ADE 55BA 8A5F 199E 2F91 FD43 1D51").is_ok());
-        for wrong in ["", "FD431D51", "567E347AD0044ADE55BA8A5F199E2F91FD431D5X"] {
-            assert!(check_fingerprint(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    /// A recipe with every key.
-    const COMPLETE: &str = r#"
-name = "x"
-platforms = ["linux/amd64"]
-[from.dnf]
-distribution = "alma"
-release = "10"
-shape = "minimal"
-packages = ["git", "/usr/bin/which"]
-groups = ["core"]
-modules = ["nodejs:20"]
-exclude = ["python3-*"]
-weak-deps = true
-docs = true
-langs = ["C.utf8", "de"]
-keyring = ["key.asc"]
-keyring-urls = ["https://a.example/key"]
-fingerprints = ["567e 347A D004 4ADE 55BA 8A5F 199E 2F91 FD43 1D51"]
-database = "/var/lib/rpm"
-database-format = "ndb"
-[[from.dnf.repository]]
-id = "vendor"
-baseurl = ["https://a.example/$releasever/$basearch"]
-keyring = ["key.asc"]
-keyring-urls = ["https://b.example/key"]
-fingerprints = []
-signed-metadata = true
-[[from.dnf.repository]]
-id = "appstream"
-mirrorlist = "https://a.example/list"
-trust = "signed"
-[[from.dnf.repository]]
-id = "extras"
-metalink = "https://a.example/link?repo=extras-$releasever&arch=$basearch"
-"#;
-
-    fn read_text(text: &str) -> Result<DnfRequest, String> {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("key.asc"), "").unwrap();
-        let recipe = crate::recipe::load_text(&folder.path().join("x.toml"), text.to_owned(), None);
-        let problems = |errors: crate::recipe::RecipeErrors| {
-            errors.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        };
-        match recipe.map_err(problems)?.source {
-            crate::recipe::SourceRequest::Dnf(request) => Ok(*request),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_recipe_with_every_key_is_read_whole() {
-        for key in KEYS.all().chain(REPOSITORY.all()).filter(|key| key.name != "repository") {
-            assert!(COMPLETE.contains(&format!("\n{} = ", key.name)), "{}", key.name);
-        }
-        let request = read_text(COMPLETE).unwrap();
-        assert_eq!((request.distribution, request.shape), (RpmDistribution::Alma, DnfShape::Minimal));
-        assert_eq!(request.modules[0], ModuleStream { name: "nodejs".to_owned(), stream: "20".to_owned() });
-        assert_eq!(request.keys.fingerprints, ["567E347AD0044ADE55BA8A5F199E2F91FD431D51"]);
-        assert!(request.weak_dependencies && request.docs && request.database_format == DatabaseFormat::Ndb);
-        assert_eq!(request.repositories.len(), 3);
-        assert!(request.repositories[0].signed_metadata && request.repositories[1].keys.is_empty());
-        assert!(matches!(&request.repositories[2].place, RepositoryPlace::Metalink(url) if url.ends_with("$basearch")));
-    }
-
-    #[test]
-    fn contradictions_are_refused() {
-        let refused = |from: &str, to: &str| read_text(&COMPLETE.replace(from, to)).unwrap_err();
-        let keys = "trust = \"unsigned\"\nkeyring = [\"key.asc\"]";
-        assert!(refused("trust = \"signed\"", keys).contains("exclude each other"));
-        assert!(refused("mirrorlist = \"https://a.example/list\"", "").contains("one of `baseurl`"));
-        assert!(refused("baseurl = [\"https://a.example/$releasever/$basearch\"]", "baseurl = []").contains("one of"));
-        assert!(refused("key.asc", "missing.asc").contains("missing.asc"));
-        assert!(refused("https://b.example/key", "http://b.example/key").contains("a safe address of a key"));
-        assert!(refused("id = \"vendor\"", "id = \"Vendor\"").contains("Vendor"));
-        assert!(refused("\"nodejs:20\"", "\"nodejs\"").contains("a stream of a module"));
-        assert!(refused("\"git\"", "\"@core\"").contains("a package"));
-    }
 }

@@ -1,0 +1,74 @@
+use super::*;
+
+fn accounts(text: &str, tree: &mut Tree) -> Result<Outcome, PassError> {
+    let recipe = recipe(text);
+    Accounts::new(recipe.harden.user, recipe.harden.lock_accounts, epoch()).apply(tree)
+}
+
+#[test]
+fn a_user_is_made() {
+    let mut tree = account_tree();
+    let wanted = "harden.user = { name = \"app\", uid = 10001, home = \"/srv/app\" }";
+    assert_eq!(accounts(wanted, &mut tree).unwrap().counts, [("users made", 1)]);
+    assert_eq!(text(&tree, "etc/passwd"), format!("{PASSWD}app:x:10001:10001::/srv/app:/usr/sbin/nologin\n"));
+    assert_eq!(text(&tree, "etc/group"), format!("{GROUP}app:x:10001:\n"));
+    assert_eq!(text(&tree, "etc/shadow"), format!("{SHADOW}app:!:19675::::::\n"));
+    assert_eq!(text(&tree, "etc/gshadow"), "root:*::\ngames:::\napp:!::\n");
+    assert_eq!(line(&tree, "/srv/app"), format!("0750 10001:10001 dir /srv/app mtime={EPOCH}"));
+    assert_eq!(line(&tree, "/srv"), format!("0755 0:0 dir /srv mtime={EPOCH}"));
+    let before = tree.to_text().unwrap();
+    assert_eq!(accounts(wanted, &mut tree).unwrap(), Outcome::default());
+    assert_eq!(tree.to_text().unwrap(), before);
+}
+
+#[test]
+fn a_home_folder_of_others_is_left_alone() {
+    let mut tree = account_tree();
+    tree.insert(path("srv"), Inode::directory(0o711, Origin::Package("x".into()))).unwrap();
+    accounts("harden.user = { name = \"app\", uid = 10001, home = \"/srv\" }", &mut tree).unwrap();
+    assert_eq!(line(&tree, "/srv"), "0711 0:0 dir /srv");
+}
+
+#[test]
+fn a_home_folder_that_files_were_put_into_is_given_to_the_user() {
+    let text =
+        "[[file]]\npath = \"/app/run\"\ncontent = \"\"\n[harden]\nuser = { name = \"app\", uid = 7, home = \"/app\" }";
+    let recipe = recipe(text);
+    let mut tree = account_tree();
+    for pass in &list(&recipe, epoch()).unwrap()[1..3] {
+        pass.apply(&mut tree).unwrap();
+    }
+    assert_eq!(line(&tree, "/app"), format!("0750 7:7 dir /app mtime={EPOCH}"));
+    assert!(line(&tree, "/app/run").starts_with("0644 0:0 file"));
+}
+
+#[test]
+fn accounts_that_are_there_are_not_changed() {
+    for (user, there) in [
+        ("name = \"games\", uid = 5, gid = 61", "the group `games` with the number 60"),
+        ("name = \"app\", uid = 60", "the group `games` with the number 60"),
+        (
+            "name = \"app\", uid = 5, gid = 99",
+            "the user `games` with the numbers 5:60, /usr/games and /usr/sbin/nologin",
+        ),
+        (
+            "name = \"games\", uid = 5, gid = 60",
+            "the user `games` with the numbers 5:60, /usr/games and /usr/sbin/nologin",
+        ),
+    ] {
+        let name = user.split('"').nth(1).unwrap();
+        let error = accounts(&format!("harden.user = {{ {user} }}"), &mut account_tree()).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot make the user `{name}`: the image has {there}"));
+    }
+}
+
+#[test]
+fn passwords_are_locked() {
+    let mut tree = tree(&[
+        "etc/passwd=root:x:0:0:::\nold:$6$salt$hash:7:7:::\nopen::8:8:::\n",
+        "etc/shadow=root::1::::::\nme:$y$hash:1::::::\nshut:!:1::::::\nstar:*:1::::::\n",
+    ]);
+    assert_eq!(accounts("harden.lock-accounts = true", &mut tree).unwrap().counts, [("passwords locked", 4)]);
+    assert_eq!(text(&tree, "etc/passwd"), "root:x:0:0:::\nold:x:7:7:::\nopen:x:8:8:::\n");
+    assert_eq!(text(&tree, "etc/shadow"), "root:*:1::::::\nme:*:1::::::\nshut:!:1::::::\nstar:*:1::::::\n");
+}

@@ -1,0 +1,110 @@
+use super::*;
+
+#[test]
+fn traces_of_the_build_are_removed() {
+    let mut tree = tree(&[
+        "etc/.pwd.lock=",
+        "etc/hostname=builder",
+        "etc/machine-id=0123456789abcdef",
+        "etc/passwd-=x",
+        "etc/resolv.conf=nameserver 10.0.0.1",
+        "etc/shadow=root:*:30000:0:99999:7:::\nold:*:100:0:99999:7:::\nnone:*::::::\n",
+        "etc/ssh/ssh_host_rsa_key=secret",
+        "etc/ssh/ssh_host_rsa_key.pub=public",
+        "etc/ssh/sshd_config=kept",
+        "etc/ssl/certs/abcdef01.0@ssl-cert-snakeoil.pem",
+        "etc/ssl/certs/ssl-cert-snakeoil.pem=cert",
+        "etc/ssl/private/ssl-cert-snakeoil.key=key",
+        "var/cache/apt/archives/lock=",
+        "var/cache/apt/archives/partial/",
+        "var/cache/apt/pkgcache.bin=x",
+        "var/cache/debconf/config.dat=kept",
+        "var/cache/debconf/config.dat-old=x",
+        "var/cache/ldconfig/aux-cache=x",
+        "var/lib/apt/lists/auxfiles/",
+        "var/lib/apt/lists/deb_Packages=x",
+        "var/lib/apt/lists/partial/",
+        "var/lib/dbus/machine-id=x",
+        "var/lib/dpkg/status=kept",
+        "var/lib/dpkg/status-old=x",
+        "var/lib/systemd/random-seed=x",
+        "var/log/apt/term.log=x",
+        "var/log/dpkg.log=x",
+        "var/log/fontconfig.log=x",
+        "var/log/wtmp=",
+    ]);
+    let outcome = Normalize::new(epoch()).apply(&mut tree).unwrap();
+    let files: Vec<_> =
+        tree.entries().filter(|entry| !entry.inode.is_directory()).map(|entry| entry.path.to_string()).collect();
+    let kept = [
+        "/etc/machine-id",
+        "/etc/shadow",
+        "/etc/ssh/sshd_config",
+        "/var/cache/debconf/config.dat",
+        "/var/lib/dpkg/status",
+        "/var/log/fontconfig.log",
+        "/var/log/wtmp",
+    ];
+    assert_eq!(files, kept);
+    for folder in ["var/cache/apt/archives/partial", "var/lib/apt/lists/partial", "var/log/apt"] {
+        assert!(tree.is_directory(&path(folder)), "{folder}");
+    }
+    assert!(!tree.contains(&path("var/lib/apt/lists/auxfiles")));
+    assert_eq!((text(&tree, "etc/machine-id"), text(&tree, "var/log/fontconfig.log")), (String::new(), String::new()));
+    assert_eq!(text(&tree, "etc/shadow"), "root:*:19675:0:99999:7:::\nold:*:100:0:99999:7:::\nnone:*::::::\n");
+    assert_eq!(outcome.counts, [("files removed", 20), ("files emptied", 2)]);
+    let notes = [
+        "random state left out: ssh host keys; `ssh-keygen -A` makes new ones (2 files)",
+        "random state left out: systemd's random seed and credential key; made at first start (1 file)",
+        "random state left out: the snakeoil certificate; `make-ssl-cert generate-default-snakeoil` makes a new one (2 files)",
+    ];
+    assert_eq!(outcome.notes, notes);
+}
+
+#[test]
+fn what_the_recipe_puts_in_stays() {
+    let mut tree = tree(&["etc/"]);
+    let own = Inode::file(0o644, Content::bytes(*b"nameserver ::1"), Origin::Recipe("[[file]]".into()));
+    tree.insert(path("etc/resolv.conf"), own).unwrap();
+    Normalize::new(epoch()).apply(&mut tree).unwrap();
+    assert!(tree.contains(&path("etc/resolv.conf")));
+}
+
+#[test]
+fn a_resolv_conf_that_is_a_link_stays() {
+    let mut tree = tree(&["etc/resolv.conf@../run/systemd/resolve/stub-resolv.conf"]);
+    Normalize::new(epoch()).apply(&mut tree).unwrap();
+    assert!(tree.contains(&path("etc/resolv.conf")));
+}
+
+#[test]
+fn times_and_attributes_of_the_host_go() {
+    let mut tree = tree(&["a=", "b=", "c@a"]);
+    let set = |tree: &mut Tree, at: &str, mtime, names: &[&str]| {
+        let meta = &mut tree.get_mut(&path(at)).unwrap().meta;
+        meta.mtime = mtime;
+        names.iter().for_each(|name| meta.xattrs.set(name, [1]));
+    };
+    set(&mut tree, "a", EPOCH + 1, &["security.selinux", "security.capability", "user.x"]);
+    set(&mut tree, "b", EPOCH - 1, &["trusted.overlay.opaque", "system.posix_acl_access"]);
+    set(&mut tree, "c", -5, &[]);
+    tree.get_mut(&path("c")).unwrap().meta = Meta { mode: 0o755, mtime: -5, ..Meta::new(0) };
+    let outcome = Normalize::new(epoch()).apply(&mut tree).unwrap();
+    assert_eq!(outcome.counts, [("times moved to the epoch", 2), ("attributes dropped", 3)]);
+    let empty = crate::digest::Digest::of(b"");
+    let before = EPOCH - 1;
+    let expected = format!(
+        "0755 0:0 dir /\n0644 0:0 file /a {empty} 0 mtime={EPOCH} security.capability=01 user.x=01\n\
+         0644 0:0 file /b {empty} 0 mtime={before}\n0777 0:0 symlink /c -> a\n"
+    );
+    assert_eq!(tree.to_text().unwrap(), expected);
+}
+
+#[test]
+fn the_rules_of_the_table_are_patterns() {
+    // Making the pass compiles every one; a file of each kind is found by the rule meant for it.
+    let mut tree = tree(&["etc/machine-id=x"]);
+    tree.get_mut(&path("etc/machine-id")).unwrap().node = Node::Directory;
+    Normalize::new(epoch()).apply(&mut tree).unwrap();
+    assert!(tree.is_directory(&path("etc/machine-id")), "a rule for files does not touch a folder");
+}

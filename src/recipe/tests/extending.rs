@@ -1,0 +1,94 @@
+use super::*;
+
+#[test]
+fn extending_merges_tables_and_sets() {
+    let parent = r#"
+name = "common"
+description = "common"
+[from.debian]
+suite = "trixie"
+packages = ["curl=8.14.1-2", "nano"]
+components = ["main", "contrib"]
+[[file]]
+path = "/etc/motd"
+source = "motd"
+[[run]]
+command = ["sh", "-c", "echo hi"]
+[harden]
+user = { name = "app", uid = 10001 }
+[image]
+cmd = ["bash", "-l"]
+env = { A = "1", B = "2" }
+[prune]
+presets = ["docs"]
+"#;
+    let child = r#"
+extends = "common/parent.toml"
+name = "child"
+file = ["-/etc/motd", { path = "/etc/motd", content = "child" }]
+run = ["-sh -c echo hi"]
+[from.debian]
+packages = ["-curl", "vim", "nano"]
+components = ["main"]
+[harden]
+user = { gid = 20001 }
+[image]
+cmd = ["sh"]
+env = { B = "3" }
+[prune]
+presets = ["man"]
+"#;
+    let files = [("child.toml", child), ("common/parent.toml", parent), ("common/motd", "")];
+    let recipe = read(&files, None).unwrap();
+    assert_eq!((recipe.name.as_str(), recipe.description.as_deref()), ("child", Some("common")));
+    assert_eq!(packages(&recipe), ["nano", "vim"]);
+    assert_eq!(debian(&recipe).components, ["main"]);
+    assert_eq!(recipe.files[0].what, FileKind::Text("child".to_owned()));
+    assert!(recipe.runs.is_empty());
+    let user = recipe.harden.user.as_ref().unwrap();
+    assert_eq!((user.uid, user.gid, user.home.as_str()), (10001, 20001, "/home/app"));
+    assert_eq!(recipe.image.cmd, ["sh"]);
+    assert_eq!(recipe.image.environment.values().collect::<Vec<_>>(), ["1", "3"]);
+    assert_eq!(recipe.prune.presets, [Preset::Docs, Preset::Man]);
+    assert_eq!(recipe.sources.len(), 2);
+}
+
+#[test]
+fn mistakes_in_parents_and_variants_show_their_own_file() {
+    let parent = "name = \"p\"\n[from.debian]\nsuite = \"trixie\"\n[[file]]\npath = \"/x\"\nsource = \"gone\"\n";
+    let child = "extends = \"common/parent.toml\"\n[variant.debug]\nimage.user = \"Nobody!\"\n";
+    let found = read(&[("child.toml", child), ("common/parent.toml", parent)], None).unwrap_err();
+    let expected = [
+        "child.toml:3: `Nobody!` is not a user or group name (`user`)",
+        "common/parent.toml:6: there is no file or folder `common/gone` [paths of local files are relative to the folder of the recipe]",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_circle_of_recipes_is_found() {
+    let one = format!("extends = \"two.toml\"\n{MINIMAL}");
+    let found = read(&[("one.toml", &one), ("two.toml", "extends = \"./one.toml\"\n")], None).unwrap_err();
+    assert_eq!(found, ["two.toml:1: `./one.toml` extends itself [take one `extends` out of the circle]"]);
+}
+
+#[test]
+fn variants_lie_on_top() {
+    let parent = format!("{MINIMAL}packages = 1\n[variant.debug]\nfrom.debian.packages = [\"gdb\"]\n");
+    let parent = parent.replace("packages = 1\n", "from.debian.packages = [\"curl\"]\n");
+    let child = "extends = \"p.toml\"\n[variant.debug]\nfrom.debian.packages = [\"strace\", \"-curl\"]\nimage.cmd = [\"gdb\"]\n";
+    let files = [("c.toml", child), ("p.toml", parent.as_str())];
+    assert_eq!(packages(&read(&files, None).unwrap()), ["curl"]);
+    let debug = read(&files, Some("debug")).unwrap();
+    assert_eq!(packages(&debug), ["gdb", "strace"]);
+    assert_eq!(debug.tags(Epoch::default()).unwrap(), ["debug"]);
+    let unknown = read(&files, Some("debuk")).unwrap_err();
+    assert_eq!(unknown, ["the recipe has no variant `debuk` [its variants are: `debug`]"]);
+}
+
+#[test]
+fn taking_out_what_is_not_there_is_a_mistake() {
+    let text = format!("{MINIMAL}from.debian.packages = [\"curl\", \"-nano\"]\n");
+    let found = read(&[("base.toml", &text)], None).unwrap_err();
+    assert_eq!(found, ["base.toml:3: `-nano` takes nothing out of `packages` [it holds: `curl`]"]);
+}

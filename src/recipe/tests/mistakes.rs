@@ -1,0 +1,144 @@
+use super::*;
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let text = r#"
+nam = "base"
+platforms = ["linux/amd65"]
+policy = []
+[from.debian]
+suite = 13
+variant = "minbas"
+pakages = ["curl"]
+packages = ["Curl", "app.deb", 7]
+engine = "debootstrap"
+scripts = false
+snapshot = "2026"
+[[from.debian.repository]]
+suites = ["../x"]
+trust = "unsigned"
+keyring = "missing.asc"
+[[file]]
+path = "usr/bin/app"
+source = "missing"
+content = "and"
+mode = 755
+[[file]]
+path = "/x"
+mode = "0999"
+digest = "sha256:00"
+[[run]]
+command = []
+[harden]
+profile = "strict"
+user = { name = "Root", uid = 2147483648 }
+[image]
+tags = ["{suit}"]
+ports = ["0"]
+"#;
+    let expected = [
+        "base.toml:1: the recipe has no `name` [add `name`: the image's name, such as `trixie` or `team/base`]",
+        "base.toml:2: `nam` is not a key of the recipe [did you mean `name`?]",
+        "base.toml:3: `linux/amd65` is not a platform (`platforms`)",
+        "base.toml:4: `policy` in the recipe is not supported yet by this version of rootsmith [the recipe has the keys `name`, `description`, `platforms`, `from`, `file`, `run`, `conda`, `prune`, `harden`, `certificates`, `os-release`, `image`, `layer`, `extends`, `variant`]",
+        "base.toml:6: `suite` is a number, but a suite was expected",
+        "base.toml:7: `minbas` is not a word known here (`variant`) [did you mean `minbase`?]",
+        "base.toml:8: `pakages` is not a key of [from.debian] [did you mean `packages`?]",
+        "base.toml:9: `Curl` is not a package (`packages`)",
+        "base.toml:9: `app.deb` is not a package (`packages`)",
+        "base.toml:9: `packages` is a number, but a package was expected",
+        "base.toml:10: an `engine` runs the scripts of packages, and `scripts = false` says that none run [leave out one of the two]",
+        "base.toml:12: `2026` is not a moment (`snapshot`)",
+        "base.toml:13: [[from.debian.repository]] has no `url` [add `url`: where the archive is, above its `dists` folder]",
+        "base.toml:14: `../x` is not a suite (`suites`)",
+        "base.toml:15: a `keyring` and `trust = \"unsigned\"` exclude each other [leave out `trust`: an archive with a keyring is checked by it]",
+        "base.toml:16: there is no file `missing.asc` [paths of local files are relative to the folder of the recipe]",
+        "base.toml:18: `usr/bin/app` is not a path of the image (`path`)",
+        "base.toml:18: a file cannot have `source`, `content` at once [give one of `source`, `content`, `link`, `directory = true`, `device` and `fifo = true`]",
+        "base.toml:19: there is no file or folder `missing` [paths of local files are relative to the folder of the recipe]",
+        "base.toml:21: `mode` is a number, but a mode, such as \"0755\" was expected [write it as a string of octal digits: `mode = \"0755\"`]",
+        "base.toml:23: this file does not say what it is [give one of `source`, `content`, `link`, `directory = true`, `device` and `fifo = true`]",
+        "base.toml:24: `0999` is not a mode (`mode`)",
+        "base.toml:25: `sha256:00` is not a digest (`digest`)",
+        "base.toml:27: the command names no program [write the program and its arguments: `command = [\"ldconfig\"]`]",
+        "base.toml:29: `profile = \"strict\"` is not supported yet by this version of rootsmith [`profile` is one of `none`, `baseline`]",
+        "base.toml:30: `Root` is not a user or group name (`name`)",
+        "base.toml:30: `2147483648` is not within bounds (`uid`)",
+        "base.toml:32: `{suit}` is not a tag (`tags`)",
+        "base.toml:33: `0` is not a port (`ports`)",
+    ];
+    let found = read(&[("base.toml", text)], None).unwrap_err();
+    assert_eq!(found, expected);
+}
+
+/// The mistakes of a recipe as a person sees them.
+fn show(text: &str) -> String {
+    let errors = load_text(Path::new("/base.toml"), text.to_owned(), None).unwrap_err();
+    let mut shown = String::new();
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
+    handler.render_report(&mut shown, &errors).unwrap();
+    shown
+}
+
+#[test]
+fn mistakes_of_an_empty_file_and_at_its_end_are_shown() {
+    let empty = show("");
+    assert!(empty.contains("the recipe has no `name`") && !empty.contains("Failed to read"), "{empty}");
+    let end = show("name = ");
+    assert!(end.contains("this is not TOML") && !end.contains("Failed to read"), "{end}");
+}
+
+#[test]
+fn a_mistake_is_shown_at_its_place() {
+    let shown = show("name = \"base\"\n[from.debian]\nsuite = \"trixi\"\n");
+    assert!(shown.contains("cannot use the recipe `/base.toml`: it has 1 mistake"), "{shown}");
+    assert!(shown.contains("`trixi` is not a suite known here (`suite`)"), "{shown}");
+    assert!(shown.contains("3 │ suite = \"trixi\""), "{shown}");
+    assert!(shown.contains("did you mean `trixie`?"), "{shown}");
+}
+
+#[test]
+fn one_source_is_needed() {
+    let none = read(&[("base.toml", "name = \"base\"\n")], None).unwrap_err();
+    assert_eq!(none.len(), 1);
+    assert!(
+        none[0].starts_with("base.toml:1: the recipe does not say where its root filesystem comes from"),
+        "{none:?}"
+    );
+    let two = format!("{MINIMAL}[from.apk]\npackages = []\n");
+    let two = read(&[("base.toml", &two)], None).unwrap_err();
+    assert!(two.iter().any(|line| line.contains("has `[from.apk]` and `[from.debian]`")), "{two:?}");
+    let typing = read(&[("base.toml", "name = \"base\"\nfrom = 1\n")], None).unwrap_err();
+    assert_eq!(typing, ["base.toml:2: `from` is a number, but a table was expected"]);
+}
+
+#[test]
+fn broken_toml_and_missing_files_have_a_place() {
+    let broken = read(&[("base.toml", "name = \"base\nfrom.debian.suite = \"trixie\"\n")], None).unwrap_err();
+    assert!(broken[0].starts_with("base.toml:1: this is not TOML: "), "{broken:?}");
+    let missing = read(&[("base.toml", &format!("extends = \"no.toml\"\n{MINIMAL}"))], None).unwrap_err();
+    assert_eq!(missing, ["base.toml:1: cannot read the recipe `no.toml`"]);
+    let folder = folder(&[]);
+    let errors = load(&folder.path().join("no.toml"), None).unwrap_err();
+    assert!(matches!(errors.problems[0].mistake, Mistake::Read { .. }));
+}
+
+#[test]
+fn suites_of_others_need_an_archive() {
+    let own = "name = \"own\"\n[from.debian]\nsuite = \"edge\"\ndistribution = \"acme\"\n";
+    let found = read(&[("own.toml", own)], None).unwrap_err();
+    assert!(found[0].starts_with("own.toml:3: nothing says where the archive of `acme` is"), "{found:?}");
+    let with = format!("{own}[[from.debian.repository]]\nurl = \"file:///srv/acme\"\ntrust = \"unsigned\"\n");
+    let recipe = read(&[("own.toml", &with)], None).unwrap();
+    assert_eq!(debian(&recipe).distribution, Distribution::Other("acme".to_owned()));
+    assert_eq!(recipe.warnings.len(), 1);
+    let noble = read(&[("n.toml", "name = \"n\"\nfrom.debian.suite = \"noble-proposed\"\n")], None).unwrap();
+    assert_eq!(debian(&noble).distribution, Distribution::Ubuntu);
+}
+
+#[test]
+fn credentials_in_a_url_are_refused_and_not_shown() {
+    let text = format!("{MINIMAL}[[from.debian.repository]]\nurl = \"https://me:hunter2@example.org/debian\"\n");
+    let found = read(&[("base.toml", &text)], None).unwrap_err();
+    assert_eq!(found, ["base.toml:4: `https://...` is not the URL of an archive (`url`)"]);
+}

@@ -1,0 +1,64 @@
+//! What refers to an image goes with it.
+
+use super::*;
+
+/// Lets two manifests refer to an image: a signature, and one that refers to that.
+fn add_referrers(registry: &Registry, repository: &str, digest: &str) -> Vec<String> {
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    let empty = registry.add_blob(repository, "application/vnd.oci.empty.v1+json", b"{}");
+    let size = serde_json::to_vec(&registry.manifest(repository, digest).unwrap()).unwrap().len();
+    let refer = |subject: Value, text: &str| {
+        let layer = registry.add_blob(repository, "text/plain", text.as_bytes());
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": kind, "artifactType": "application/x.test", "config": empty,
+            "layers": [layer], "subject": subject, "annotations": { "about": text },
+        });
+        registry.add_manifest(repository, &manifest, None)
+    };
+    let one = refer(json!({ "mediaType": kind, "digest": digest, "size": size }), "a signature");
+    let two = refer(one.clone(), "about the signature");
+    vec![one["digest"].as_str().unwrap().to_owned(), two["digest"].as_str().unwrap().to_owned()]
+}
+
+#[test]
+fn referrers_cross_an_air_gap() {
+    let (workspace, digest) = image();
+    let outside = Registry::start();
+    push(&workspace, &format!("{}/base:1", outside.address())).succeeded();
+    let referrers = add_referrers(&outside, "base", &digest);
+    let from = format!("docker://{}/base:1", outside.address());
+    let inspected = workspace.rootsmith(["inspect", &from, "--json"]);
+    let inspected: Value = serde_json::from_str(&inspected.succeeded().stdout).unwrap();
+    assert_eq!(inspected["referrers"][0]["digest"], referrers[0].as_str());
+    assert_eq!(inspected["referrers"][0]["artifact_type"], "application/x.test");
+
+    for place in ["oci-archive:gap.tar", "oci:gap:1"] {
+        assert_eq!(workspace.rootsmith(["copy", &from, place]).digest(), digest);
+        let inside = Registry::start();
+        let to = format!("docker://{}/inside/base:1", inside.address());
+        assert_eq!(workspace.rootsmith(["copy", place, &to]).digest(), digest);
+        for referrer in &referrers {
+            assert!(inside.manifest("inside/base", referrer).is_some(), "{place} {referrer}");
+        }
+        // Without the API, the list is at a tag, with what the manifest says of itself.
+        let old = Registry::start().without_referrers();
+        let to = format!("docker://{}/base:1", old.address());
+        for _ in 0..2 {
+            assert_eq!(workspace.rootsmith(["copy", place, &to]).digest(), digest);
+        }
+        let list = old.manifest("base", &digest.replace(':', "-")).unwrap();
+        assert_eq!(list["manifests"].as_array().unwrap().len(), 1);
+        assert_eq!(list["manifests"][0]["digest"], referrers[0].as_str());
+        assert_eq!(list["manifests"][0]["artifactType"], "application/x.test");
+        assert_eq!(list["manifests"][0]["annotations"]["about"], "a signature");
+        // And is read from there.
+        let again = Registry::start();
+        let back = format!("docker://{}/base:1", again.address());
+        assert_eq!(workspace.rootsmith(["copy", &to, &back]).digest(), digest);
+        assert!(again.manifest("base", &referrers[1]).is_some());
+    }
+    let bare = Registry::start();
+    let to = format!("docker://{}/base:1", bare.address());
+    workspace.rootsmith(["copy", "--no-referrers", &from, &to]).succeeded();
+    assert!(bare.manifest("base", &referrers[0]).is_none());
+}
