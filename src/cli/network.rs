@@ -11,6 +11,7 @@ use crate::http::{
     AptProxies, ChannelLogins, Credential, HostMirror, HttpOptions, Proxies, mirrors_in_deb822, mirrors_in_list,
     parse_netrc,
 };
+use crate::source::debian::archives;
 
 /// The options for downloads on this machine.
 pub fn http_options(arguments: &NetworkArgs, environment: &Environment) -> Result<HttpOptions, Error> {
@@ -21,6 +22,7 @@ pub fn http_options(arguments: &NetworkArgs, environment: &Environment) -> Resul
         offline: arguments.is_offline(),
         retries: arguments.retries,
         patience: Duration::from_secs(arguments.timeout),
+        gaps: archives::dated_gaps(),
         registries: super::registries::settings(&arguments.registry, environment)?,
         ..HttpOptions::default()
     })

@@ -74,9 +74,6 @@ pub struct HttpOptions {
     pub registries: RegistrySettings,
 }
 
-/// The dated archives of Debian and Ubuntu, which everybody shares and which turn away who asks too fast.
-const DATED: [&str; 2] = ["snapshot.debian.org", "snapshot.ubuntu.com"];
-
 impl Default for HttpOptions {
     fn default() -> Self {
         Self {
@@ -90,7 +87,7 @@ impl Default for HttpOptions {
             retries: 4,
             first_pause: Duration::from_millis(500),
             parallel: 8,
-            gaps: DATED.iter().map(|host| ((*host).to_owned(), Duration::from_millis(200))).collect(),
+            gaps: Vec::new(),
             registries: RegistrySettings::default(),
         }
     }

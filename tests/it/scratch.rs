@@ -488,10 +488,10 @@ fn rootsmith_builds_images_in_an_image_of_its_own() {
     let outside = workspace.rootsmith(BUILD).digest();
     let engine = Engine::start();
     engine.succeed(["load", "-i", workspace.path("image.tar").to_str().unwrap()]);
-    let folder = format!("{}:/work:ro", workspace.path("").display());
+    let folder = format!("{}:/src:ro", workspace.path("").display());
     let options = ["--network=none", "--cap-drop=all", "-v", &folder];
     let words = ["run", "--rm"].into_iter().chain(options).chain(["rootsmith:latest"]);
-    let build = ["build", "/work/app.toml", "--progress", "none", "-o", "oci:out"];
+    let build = ["build", "/src/app.toml", "--progress", "none", "-o", "oci:out"];
     let inside = finish(&mut engine.docker(words.clone().chain(build)));
     assert_eq!(inside.digest(), outside);
     assert!(finish(&mut engine.docker(words)).succeeded().stdout.contains("Exit codes"), "its command is --help");

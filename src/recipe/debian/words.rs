@@ -20,7 +20,7 @@ pub struct PackageRequest {
     pub suite: Option<String>,
 }
 
-/// A moment of a dated archive, as snapshot.debian.org writes it: `20261101T000000Z`.
+/// A moment of a dated archive, as those of Debian and Ubuntu write it: `20261101T000000Z`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot(String);
 

@@ -1,6 +1,8 @@
 //! Which archives a request reads, and where they are reached.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Mirrors;
 use super::suite;
@@ -44,6 +46,15 @@ const OFFICIAL: [(&str, &str, &str); 4] = [
     ("ubuntu", "http://archive.ubuntu.com/ubuntu", "http://snapshot.ubuntu.com/ubuntu"),
     (UBUNTU_PORTS, "http://ports.ubuntu.com/ubuntu-ports", "http://snapshot.ubuntu.com/ubuntu"),
 ];
+
+/// The least time between two requests to a dated archive: everybody shares it, and it turns away who asks too fast.
+const DATED_GAP: Duration = Duration::from_millis(200);
+
+/// The hosts of the dated archives, each with the least time between two requests to it.
+pub fn dated_gaps() -> Vec<(String, Duration)> {
+    let hosts: BTreeSet<&str> = OFFICIAL.iter().filter_map(|(_, _, dated)| dated.split('/').nth(2)).collect();
+    hosts.into_iter().map(|host| (host.to_owned(), DATED_GAP)).collect()
+}
 
 /// Ubuntu's archive of the architectures that are not in its main one.
 const UBUNTU_PORTS: &str = "ubuntu-ports";
