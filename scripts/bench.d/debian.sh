@@ -12,6 +12,11 @@ script mmdebstrap "mmdebstrap --quiet --variant=minbase trixie rootfs.tar '${sou
 script debootstrap "debootstrap --variant=minbase trixie rootfs '$mirror/debian' > /dev/null
 rm -rf rootfs/var/cache/apt/archives/*.deb rootfs/var/lib/apt/lists/*
 tar --numeric-owner --xattrs --sort=name -C rootfs -cf rootfs.tar . && $layer"
+# The same packages as recipes/trixie.toml: certificates for TLS, whose scripts take long, and an init.
+script mmdebstrap-recipe "mmdebstrap --quiet --variant=minbase --include=ca-certificates,tini trixie rootfs.tar '${sources[0]}' '${sources[1]}' '${sources[2]}' && $layer"
+cp "$root/recipes/trixie.toml" "$work/recipe.toml"
+script cold-recipe "$(ours recipe)"
+script warm-recipe "$(ours recipe --fresh)"
 script cold "$(ours trixie)"
 script warm "$(ours trixie --fresh)"
 script changed "$(ours changed)"
@@ -19,6 +24,9 @@ script same "$(ours same)"
 # The state that a run begins with.
 script reset-mmdebstrap "rm -rf ../mmdebstrap/*"
 script reset-debootstrap "rm -rf ../debootstrap/*"
+script reset-mmdebstrap-recipe "rm -rf ../mmdebstrap-recipe/*"
+script reset-cold-recipe "rm -rf ../cold-recipe/* ../recipe.lock"
+script reset-warm-recipe "rm -rf ../warm-recipe/out"
 script reset-cold "rm -rf ../cold/* ../trixie.lock" # the others resolve anew too
 script reset-warm "rm -rf ../warm/out"
 # A label, a file and the user are others in every run.
@@ -28,7 +36,8 @@ printf '[[file]]\npath = \"/etc/note\"\ncontent = \"%s\"\n[harden]\nuser = { nam
 script reset-same "rm -rf ../same/out; cp ../trixie.toml ../same.toml"
 
 "$work/cold.sh" > /dev/null # fills the mirror
-for name in mmdebstrap debootstrap cold warm changed same; do
+"$work/cold-recipe.sh" > /dev/null
+for name in mmdebstrap debootstrap cold warm changed same mmdebstrap-recipe cold-recipe warm-recipe; do
     measure "$name"
 done
 write_table debian "$(
@@ -40,6 +49,9 @@ write_table debian "$(
     row warm mmdebstrap 'rootsmith, packages in the store (`--fresh`)' "$(size warm/out)"
     row changed mmdebstrap 'rootsmith, other label, file and user' "$(size changed/out)"
     row same mmdebstrap 'rootsmith, nothing changed' "$(size same/out)"
+    row mmdebstrap-recipe mmdebstrap-recipe 'mmdebstrap with the packages of `recipes/trixie.toml`, umoci' "$(size mmdebstrap-recipe/layout)"
+    row cold-recipe mmdebstrap-recipe '`recipes/trixie.toml`, empty store, no lock' "$(size cold-recipe/out)"
+    row warm-recipe mmdebstrap-recipe '`recipes/trixie.toml`, packages in the store (`--fresh`)' "$(size warm-recipe/out)"
     echo
     measured "$runs runs each; $(mmdebstrap --version), $(debootstrap --version), $(umoci --version | head -n 1)."
 )"

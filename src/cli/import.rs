@@ -9,7 +9,7 @@ use crate::dest::Target;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::Change;
-use crate::ops::forge::Packing;
+use crate::image::Packing;
 use crate::ops::import::{self, ImportInput, ImportOptions};
 
 /// Imports, shows the summary, and answers with the digest.

@@ -8,8 +8,8 @@ use super::{Answer, Session, build, inspect};
 use crate::archive::{Compression, Effort};
 use crate::dest::Target;
 use crate::error::Error;
+use crate::image::Packing;
 use crate::oci::Reference;
-use crate::ops::forge::Packing;
 use crate::ops::layer::{self, LayerOptions};
 use crate::recipe::{CondaRequest, ImageLocation, Misfit};
 

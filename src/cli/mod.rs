@@ -14,6 +14,7 @@ mod inspect;
 mod layer;
 mod login;
 mod many;
+mod memory;
 pub mod network;
 mod progress;
 pub mod registries;
@@ -105,6 +106,7 @@ impl Session {
 
 /// The whole program.
 pub fn main() -> ExitCode {
+    memory::give_back_large_blocks();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -10,9 +10,9 @@ use std::os::unix::net::UnixListener;
 use serde_json::Value;
 
 use super::*;
-use crate::archive::{Applier, Apply, Compression, Duplicates, Limits, SpecialFiles, read_tar_file};
+use crate::archive::{Applier, Apply, Duplicates, Limits, SpecialFiles, read_tar_file};
 use crate::epoch::Epoch;
-use crate::image::{Image, ImageConfig, Index, pack};
+use crate::image::{Image, ImageConfig, Index, Packing, pack};
 use crate::oci::Reference;
 use crate::store::Store;
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
@@ -34,16 +34,7 @@ impl Fixture {
     }
 
     fn image(&self, text: &str, platform: &str) -> Image {
-        let layer = pack(
-            &tree(text),
-            Compression::Gzip,
-            crate::archive::Effort::Normal,
-            NonZeroUsize::MIN,
-            &self.store,
-            "test",
-            |_| {},
-        )
-        .unwrap();
+        let layer = pack(&tree(text), Packing::default(), &self.store, "test", |_| {}).unwrap();
         let platform = platform.parse().unwrap();
         Image::assemble(platform, Epoch::from_seconds(0), &ImageConfig::default(), vec![layer]).unwrap()
     }

@@ -9,11 +9,29 @@ use std::sync::Arc;
 use oci_spec::image::Descriptor;
 
 use super::ImageError;
-use crate::archive::{ArchiveError, Compression, Compressor, Effort, SpecialFiles, write_layer};
+use crate::archive::{ArchiveError, Compressed, Compression, Compressor, Effort, SpecialFiles, write_layer};
 use crate::digest::{DiffId, Digest};
 use crate::oci;
 use crate::store::{BlobWriter, Store};
 use crate::tree::{Difference, Tree, TreePath};
+
+/// How a layer is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Packing {
+    /// How its tar is compressed.
+    pub compression: Compression,
+    /// How much time goes into making it small.
+    pub effort: Effort,
+    /// Threads that compress; the layer does not depend on them.
+    pub threads: NonZeroUsize,
+}
+
+impl Default for Packing {
+    /// gzip as most images have it, on one thread.
+    fn default() -> Self {
+        Self { compression: Compression::default(), effort: Effort::default(), threads: NonZeroUsize::MIN }
+    }
+}
 
 /// A layer, complete in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,45 +54,64 @@ pub struct Layer {
 
 /// Packs `tree` into a layer in the store, reading each file once: tar, diff ID, compression and digest in one go.
 ///
-/// The result does not depend on `threads`, which compress. Devices and named pipes are left out. `advance` is told the
+/// Devices and named pipes are left out. `advance` is told the
 /// uncompressed bytes as they are written.
 pub fn pack(
     tree: &Tree,
-    compression: Compression,
-    effort: Effort,
-    threads: NonZeroUsize,
+    packing: Packing,
     store: &Store,
     created_by: &str,
     advance: impl Fn(u64),
 ) -> Result<Layer, ImageError> {
-    pack_layer((tree, &BTreeSet::new()), compression, effort, threads, store, created_by, advance)
+    pack_layer((tree, &BTreeSet::new()), packing, store, created_by, advance)
 }
 
 /// As [`pack`] for a layer on top of those whose tree the difference is to: what is gone becomes whiteouts.
 pub fn pack_difference(
     difference: &Difference,
-    compression: Compression,
-    effort: Effort,
-    threads: NonZeroUsize,
+    packing: Packing,
     store: &Store,
     created_by: &str,
     advance: impl Fn(u64),
 ) -> Result<Layer, ImageError> {
     let Difference { tree, removed } = difference;
-    pack_layer((tree, removed), compression, effort, threads, store, created_by, advance)
+    pack_layer((tree, removed), packing, store, created_by, advance)
+}
+
+/// Compresses `tree` as [`pack`] does, for what is remembered of it in the store; the bytes go to `output`.
+pub fn rehearse(tree: &Tree, packing: Packing, store: &Store, output: impl Write) -> Result<(), ImageError> {
+    write_compressed((tree, &BTreeSet::new()), packing, store, output, |_| {}).map(drop)
 }
 
 fn pack_layer(
     (tree, removed): (&Tree, &BTreeSet<TreePath>),
-    compression: Compression,
-    effort: Effort,
-    threads: NonZeroUsize,
+    packing: Packing,
     store: &Store,
     created_by: &str,
     advance: impl Fn(u64),
 ) -> Result<Layer, ImageError> {
     let blob = store.begin().map_err(|source| ImageError::Store { source })?;
-    let compressor = Compressor::new(blob, compression, effort, threads, Some(store))
+    let done = write_compressed((tree, removed), packing, store, blob, advance)?;
+    let blob = BlobWriter::commit(done.output).map_err(|source| ImageError::Store { source })?;
+    Ok(Layer {
+        digest: blob.digest,
+        diff_id: DiffId::new(done.digest),
+        size: blob.size,
+        uncompressed_size: done.size,
+        compression: packing.compression,
+        path: blob.path,
+        created_by: created_by.to_owned(),
+    })
+}
+
+fn write_compressed<W: Write>(
+    (tree, removed): (&Tree, &BTreeSet<TreePath>),
+    packing: Packing,
+    store: &Store,
+    output: W,
+    advance: impl Fn(u64),
+) -> Result<Compressed<W>, ImageError> {
+    let compressor = Compressor::new(output, packing.compression, packing.effort, packing.threads, Some(store))
         .map_err(|source| ImageError::Write { source })?;
     let watched = Watched { inner: compressor, advance };
     let begins = |watched: &mut Watched<Compressor<_>, _>, path: &[u8], size| watched.inner.entry(path, size);
@@ -82,17 +119,7 @@ fn pack_layer(
         ArchiveError::Write { source } => ImageError::Write { source },
         source => ImageError::Archive { source },
     })?;
-    let done = watched.inner.finish().map_err(|source| ImageError::Write { source })?;
-    let blob = BlobWriter::commit(done.output).map_err(|source| ImageError::Store { source })?;
-    Ok(Layer {
-        digest: blob.digest,
-        diff_id: DiffId::new(done.digest),
-        size: blob.size,
-        uncompressed_size: done.size,
-        compression,
-        path: blob.path,
-        created_by: created_by.to_owned(),
-    })
+    watched.inner.finish().map_err(|source| ImageError::Write { source })
 }
 
 impl Layer {

@@ -17,7 +17,7 @@ pub use change::{Change, ChangeError};
 pub use config::{ExposedPort, ImageConfig, ParsePortError};
 pub use index::{Artifact, Index};
 pub use inherit::Inherited;
-pub use layer::{Layer, pack, pack_difference};
+pub use layer::{Layer, Packing, pack, pack_difference, rehearse};
 pub use open::{
     Choice, Collection, Input, OpenError, Opened, OpenedImage, OpenedLayer, Stored, StoredLayer, by_platform,
     check_types, locate, open, open_folder, open_input,

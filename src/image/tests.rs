@@ -22,16 +22,8 @@ fn tree() -> Tree {
 }
 
 fn packed(compression: Compression, threads: usize, store: &Store) -> Layer {
-    pack(
-        &tree(),
-        compression,
-        crate::archive::Effort::Normal,
-        NonZeroUsize::new(threads).unwrap(),
-        store,
-        "rootsmith: layer rootfs",
-        |_| {},
-    )
-    .unwrap()
+    let packing = Packing { compression, threads: NonZeroUsize::new(threads).unwrap(), ..Packing::default() };
+    pack(&tree(), packing, store, "rootsmith: layer rootfs", |_| {}).unwrap()
 }
 
 fn layer(compression: Compression) -> Layer {
@@ -91,11 +83,7 @@ fn progress_counts_uncompressed_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let seen = Cell::new(0);
-    let one = NonZeroUsize::MIN;
-    let layer = pack(&tree(), Compression::Gzip, crate::archive::Effort::Normal, one, &store, "", |bytes| {
-        seen.set(seen.get() + bytes)
-    })
-    .unwrap();
+    let layer = pack(&tree(), Packing::default(), &store, "", |bytes| seen.set(seen.get() + bytes)).unwrap();
     assert_eq!(seen.get(), layer.uncompressed_size);
 }
 
@@ -105,7 +93,7 @@ fn a_layer_that_cannot_be_packed_leaves_nothing() {
     let store = Store::open(folder.path()).unwrap();
     let mut tree = tree();
     tree.insert(TreePath::literal(".wh.x"), Inode::directory(0o755, Origin::Sandbox)).unwrap();
-    let failed = pack(&tree, Compression::Gzip, crate::archive::Effort::Normal, NonZeroUsize::MIN, &store, "", |_| {});
+    let failed = pack(&tree, Packing::default(), &store, "", |_| {});
     assert!(matches!(failed, Err(ImageError::Archive { .. })));
     assert_eq!(std::fs::read_dir(store.temporary()).unwrap().count(), 0);
 }
@@ -245,8 +233,8 @@ fn whiteouts_come_before_their_siblings() {
         top.insert_with_parents(TreePath::new(name).unwrap(), file(text)).unwrap();
     }
     let difference = crate::tree::Difference::between(&base, &top).unwrap();
-    let (gzip, one) = (Compression::None, NonZeroUsize::MIN);
-    let layer = pack_difference(&difference, gzip, crate::archive::Effort::Normal, one, &store, "x", |_| {}).unwrap();
+    let plain = Packing { compression: Compression::None, ..Packing::default() };
+    let layer = pack_difference(&difference, plain, &store, "x", |_| {}).unwrap();
     let mut archive = tar::Archive::new(std::fs::File::open(&layer.path).unwrap());
     let entries = archive.entries().unwrap().map(|entry| {
         let entry = entry.unwrap();

@@ -2,8 +2,7 @@
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::image::{self, Layer};
-use crate::ops::forge::Packing;
+use crate::image::{self, Layer, Packing};
 use crate::report::{Phase, Unit};
 use crate::tree::{Difference, Inode, Node, Tree, TreePath};
 
@@ -22,9 +21,8 @@ pub(super) fn pack(base: &Tree, tree: &Tree, packing: Packing, context: &Context
         reporter.end(Phase::Pack, "nothing differs from the layers that are kept");
         return Ok(None);
     }
-    let Packing { compression, effort, threads } = packing;
     let advance = |bytes| reporter.advance(Phase::Pack, bytes);
-    let layer = image::pack_difference(&difference, compression, effort, threads, &context.store, CREATED_BY, advance)?;
+    let layer = image::pack_difference(&difference, packing, &context.store, CREATED_BY, advance)?;
     let (changed, gone) = (difference.tree.len() - 1, difference.removed.len());
     reporter.end(Phase::Pack, &format!("{changed} entries on top, {gone} removed, {:.1} MB", layer.size as f64 / 1e6));
     Ok(Some(layer))

@@ -5,6 +5,7 @@ mod remembered;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::thread;
 
 pub use options::{BuildOptions, Built};
 
@@ -12,11 +13,12 @@ use crate::context::Context;
 use crate::dest::Target;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::image::{Artifact, Image, Index, Layer};
+use crate::image::{Artifact, Image, Index, Layer, Packing};
 use crate::lock::Lock;
+use crate::ops::ahead::Ahead;
 use crate::ops::conda;
 use crate::ops::config;
-use crate::ops::forge::{self, Applied, Packing};
+use crate::ops::forge::{self, Applied};
 use crate::ops::lock;
 use crate::ops::publish::{self, Finished};
 use crate::ops::{above, programs, run, source};
@@ -64,7 +66,14 @@ pub(super) fn for_platform(
 ) -> Result<Forged, Error> {
     let recipe = recipe.on(platform);
     let outputs: Vec<PathBuf> = options.places().collect();
-    let rootfs = source::fetch(&recipe, lock, platform, &options.lock, &outputs, context)?;
+    let packing = packing(&recipe, options);
+    let ahead = Ahead::new(&recipe, packing, context);
+    let rootfs = thread::scope(|scope| {
+        let foresee = |tree, epoch| ahead.start(scope, tree, epoch);
+        let rootfs = source::fetch(&recipe, lock, platform, &options.lock, &outputs, &foresee, context);
+        ahead.stop();
+        rootfs
+    })?;
     let inherited = source::inherited(&recipe, lock, platform, context)?;
     forge(&recipe, platform, rootfs, &inherited, lock, options, context)
 }
@@ -139,6 +148,11 @@ fn platforms(recipe: &Recipe, asked: &[Platform]) -> Result<Vec<Platform>, Error
     Ok(recipe.platforms.iter().copied().filter(wanted).collect())
 }
 
+/// How the layers of an image are written.
+fn packing(recipe: &Recipe, options: &BuildOptions) -> Packing {
+    Packing { compression: config::compression(recipe), effort: config::effort(recipe), threads: options.threads }
+}
+
 /// The image of one platform, and what it was packed from.
 pub(super) struct Forged {
     pub(super) image: Image,
@@ -166,8 +180,7 @@ pub(super) fn forge(
         None => pass::list(recipe, rootfs.epoch)?,
     };
     let passes = forge::apply_passes(passes, &mut rootfs, context)?;
-    let packing =
-        Packing { compression: config::compression(recipe), effort: config::effort(recipe), threads: options.threads };
+    let packing = packing(recipe, options);
     let layer = match &kept {
         Some(kept) => above::pack(kept, &rootfs.tree, packing, context)?,
         None => Some(forge::pack(&rootfs.tree, packing, config::CREATED_BY, context)?),

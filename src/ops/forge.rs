@@ -1,29 +1,16 @@
 //! From a root filesystem to a layer: what every verb that makes an image does, with its progress.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
-use crate::archive::{Compression, Effort};
 use crate::context::Context;
 use crate::error::Error;
-use crate::image::{self, Layer};
+use crate::image::{self, Layer, Packing};
 use crate::pass::{Outcome, Pass};
 use crate::report::{Phase, Unit};
 use crate::source::Rootfs;
 use crate::tree::Tree;
-
-/// How a layer is written.
-#[derive(Clone, Copy, Debug)]
-pub struct Packing {
-    /// How its tar is compressed.
-    pub compression: Compression,
-    /// How much time goes into making it small.
-    pub effort: Effort,
-    /// Threads that compress; the layer does not depend on them.
-    pub threads: NonZeroUsize,
-}
 
 /// A pass that was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,9 +51,8 @@ pub(super) fn pack(tree: &Tree, packing: Packing, created_by: &str, context: &Co
     let reporter = &*context.reporter;
     let sizes = tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
     reporter.begin(Phase::Pack, Some(sizes.sum()), Unit::Bytes);
-    let Packing { compression, effort, threads } = packing;
     let advance = |bytes| reporter.advance(Phase::Pack, bytes);
-    let layer = image::pack(tree, compression, effort, threads, &context.store, created_by, advance)?;
+    let layer = image::pack(tree, packing, &context.store, created_by, advance)?;
     let (before, after) = (layer.uncompressed_size as f64 / 1e6, layer.size as f64 / 1e6);
     reporter.end(Phase::Pack, &format!("{before:.1} MB to {after:.1} MB"));
     Ok(layer)

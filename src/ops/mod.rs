@@ -1,6 +1,7 @@
 //! One verb a file: what the command line does, as functions that take options and give values.
 
 mod above;
+mod ahead;
 pub mod binary;
 pub mod build;
 pub mod capture;

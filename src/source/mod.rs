@@ -25,6 +25,10 @@ fn newest(tree: &Tree, said: Option<i64>) -> Epoch {
     Epoch::from_seconds(times.filter(|time| *time <= LATEST).max().unwrap_or(0))
 }
 
+/// Told, while scripts of packages run, which tree they will leave, but for what they do themselves, and the time of its
+/// files. It is a guess: it may only make things faster.
+pub type Foresee<'a> = &'a dyn Fn(Tree, Epoch);
+
 /// A root filesystem as its source left it, before any pass.
 #[derive(Debug)]
 pub struct Rootfs {

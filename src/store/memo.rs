@@ -6,7 +6,6 @@
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use crate::digest::Digest;
 use crate::store::error::failed;
@@ -24,12 +23,16 @@ impl Store {
             file.write_all(value)?;
             file.persist(&path).map(drop).map_err(|error| error.error)
         };
-        write().map_err(|source| failed("remember a result", &path, source))
+        write().map_err(|source| failed("remember a result", &path, source))?;
+        if let Some(anew) = &mut *self.anew() {
+            anew.insert(*key);
+        }
+        Ok(())
     }
 
     /// What was remembered under `key`. A damaged memo is removed and counts as forgotten.
     pub fn recall(&self, key: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        if !self.0.recalls.load(Ordering::Relaxed) {
+        if self.anew().as_ref().is_some_and(|anew| !anew.contains(key)) {
             return Ok(None);
         }
         let path = self.memo_path(key);
@@ -82,6 +85,7 @@ mod tests {
         store.forget();
         assert_eq!(store.recall(&key).unwrap(), None);
         store.remember(&key, b"anew").unwrap();
+        assert_eq!(store.recall(&key).unwrap(), Some(b"anew".to_vec()));
         drop(store);
         assert_eq!(Store::open(folder.path()).unwrap().recall(&key).unwrap(), Some(b"anew".to_vec()));
     }

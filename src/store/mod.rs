@@ -28,8 +28,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 pub use error::StoreError;
@@ -54,8 +53,8 @@ struct Inner {
     _lock: Option<File>,
     /// When the store was opened: what last use is counted from.
     opened: SystemTime,
-    /// Whether remembered results are given out.
-    recalls: AtomicBool,
+    /// What was remembered since [`Store::forget`], and nothing else, is given out; before that, everything is.
+    anew: Mutex<Option<BTreeSet<Digest>>>,
     /// Blobs that this process has written or read whole: they need not be hashed again.
     checked: Mutex<BTreeSet<Digest>>,
 }
@@ -107,15 +106,19 @@ impl Store {
             run,
             _lock: lock,
             opened: now(),
-            recalls: true.into(),
+            anew: Mutex::default(),
             checked: Mutex::default(),
         };
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Lets nothing be recalled any more: what is asked for is made anew, and remembered in place of what was there.
+    /// Lets nothing of before be recalled: what is asked for is made anew, and remembered in place of what was there.
     pub fn forget(&self) {
-        self.0.recalls.store(false, Ordering::Relaxed);
+        *self.anew() = Some(BTreeSet::new());
+    }
+
+    fn anew(&self) -> MutexGuard<'_, Option<BTreeSet<Digest>>> {
+        self.0.anew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The folder itself.

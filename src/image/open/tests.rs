@@ -1,5 +1,4 @@
 use std::fs;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -7,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::archive::{Compression, TarWriter};
 use crate::epoch::Epoch;
-use crate::image::{Image, ImageConfig, Index, pack};
+use crate::image::{Image, ImageConfig, Index, Packing, pack};
 use crate::store::Store;
 use crate::tree::{Inode, Meta, TreePath};
 
@@ -35,7 +34,7 @@ impl Fixture {
             let mut tree = Tree::new();
             let file = Inode::file(0o644, Content::bytes(text.as_bytes()), Origin::Sandbox);
             tree.insert_with_parents(TreePath::new(format!("etc/{text}")).unwrap(), file).unwrap();
-            pack(&tree, *compression, crate::archive::Effort::Normal, NonZeroUsize::MIN, &self.store, "test", |_| {})
+            pack(&tree, Packing { compression: *compression, ..Packing::default() }, &self.store, "test", |_| {})
                 .unwrap()
         };
         let layers = layers.iter().map(layer).collect();

@@ -7,9 +7,8 @@ use crate::conda::layers::{PlannedLayer, Spread, plan};
 use crate::conda::{Access, CondaError, Environment, Resolve, activation, check, fetch, glibc_version, scripts};
 use crate::context::Context;
 use crate::error::Error;
-use crate::image::{self, Layer};
+use crate::image::{self, Layer, Packing};
 use crate::lock::{CondaPin, Lock, Pin};
-use crate::ops::forge::Packing;
 use crate::ops::source::{self, LockOptions};
 use crate::platform::Platform;
 use crate::recipe::{CondaRequest, Recipe};
@@ -54,7 +53,7 @@ fn base_glibc(
         let library = pin.packages.iter().find(|package| package.name == "libc6");
         return Ok(library.and_then(|package| package.version.split('-').next()).map(upstream));
     }
-    let rootfs = source::fetch(recipe, lock, platform, options, &[], context)?;
+    let rootfs = source::fetch(recipe, lock, platform, options, &[], &|_, _| {}, context)?;
     Ok(glibc_version(&rootfs.tree))
 }
 
@@ -178,10 +177,9 @@ fn pack(
     let reporter = &*context.reporter;
     reporter.begin(Phase::Pack, Some(environment.packages.iter().map(|package| package.size).sum()), Unit::Bytes);
     let one = |layer: &PlannedLayer| {
-        let Packing { compression, effort, threads } = packing;
         let created_by = format!("rootsmith: {}", layer.title);
         let advance = |bytes| reporter.advance(Phase::Pack, bytes);
-        image::pack(&layer.tree, compression, effort, threads, &context.store, &created_by, advance)
+        image::pack(&layer.tree, packing, &context.store, &created_by, advance)
     };
     // Small layers leave processors idle one by one.
     let layers = planned.par_iter().map(one).collect::<Result<Vec<_>, _>>()?;

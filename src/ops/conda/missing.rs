@@ -3,8 +3,8 @@
 use super::Added;
 use crate::context::Context;
 use crate::error::Error;
+use crate::image::Packing;
 use crate::lock::{CondaPin, Lock, Pin};
-use crate::ops::forge::Packing;
 use crate::ops::source::LockOptions;
 use crate::platform::Platform;
 use crate::recipe::{CondaRequest, Recipe};

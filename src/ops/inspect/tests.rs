@@ -1,10 +1,10 @@
 use std::num::NonZeroUsize;
 
 use super::*;
-use crate::archive::{Compression, SpecialFiles};
+use crate::archive::SpecialFiles;
 use crate::dest::{ArchiveFile, Layout, publish, write_rootfs_tar};
 use crate::epoch::Epoch;
-use crate::image::{Artifact, Image, ImageConfig, pack};
+use crate::image::{Artifact, Image, ImageConfig, Packing, pack};
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
 fn tree() -> Tree {
@@ -28,9 +28,7 @@ fn tree() -> Tree {
 fn every_form_of_an_image_gives_the_same_answer() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("store")).unwrap();
-    let layer =
-        pack(&tree(), Compression::Gzip, crate::archive::Effort::Normal, NonZeroUsize::MIN, &store, "test", |_| {})
-            .unwrap();
+    let layer = pack(&tree(), Packing::default(), &store, "test", |_| {}).unwrap();
     let config = ImageConfig {
         user: Some((65532, 65532)),
         entrypoint: vec!["/usr/bin/env".into(), "a b".into()],

@@ -10,8 +10,9 @@ use crate::http;
 use crate::lock::{DebianPin, Lock};
 use crate::platform::Platform;
 use crate::recipe::{DebianEngine, DebianRequest, PathRules, Recipe, Repository};
-use crate::source::Rootfs;
 use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unresolved, archives, local};
+use crate::source::{Foresee, Rootfs};
+use crate::tree::TreePath;
 
 /// All that decides which packages are chosen, and what the image's own apt is told.
 pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
@@ -117,6 +118,7 @@ pub(super) fn fetch(
     lock: &Lock,
     platform: Platform,
     options: &LockOptions,
+    foresee: Foresee<'_>,
     context: &Context,
 ) -> Result<Rootfs, Error> {
     let pin = lock.debian(platform).ok_or(Error::EmptyLock)?;
@@ -124,7 +126,8 @@ pub(super) fn fetch(
     archives::add_dated(pin, &mut mirrors);
     let rules = PathRules::new(&recipe.prune);
     let keyrings = keyrings(request);
-    Ok(debian::fetch(pin, &request.local, &mirrors, &keyrings, &|path| rules.drops(path.as_bytes()), context)?)
+    let drops = |path: &TreePath| rules.drops(path.as_bytes());
+    Ok(debian::fetch(pin, &request.local, &mirrors, &keyrings, &drops, foresee, context)?)
 }
 
 /// Where the archives are reached, with the logins of the recipe's own in their addresses: those are shown nowhere. Without

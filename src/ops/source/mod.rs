@@ -26,7 +26,7 @@ use crate::platform::Platform;
 use crate::recipe::{Recipe, SourceRequest};
 use crate::source::debian::archives::MirrorSettings;
 use crate::source::oci::Inherited;
-use crate::source::{Rootfs, remembered};
+use crate::source::{Foresee, Rootfs, remembered};
 
 /// How a lock is treated.
 #[derive(Clone, Debug)]
@@ -107,17 +107,18 @@ pub(super) fn resolve(
 }
 
 /// Makes the root filesystem of what the lock holds for `platform`; one that takes long to make is remembered. What is
-/// captured from this machine never has `outputs` in it.
+/// captured from this machine never has `outputs` in it. `foresee` is told early what it will be like, where that is known.
 pub(super) fn fetch(
     recipe: &Recipe,
     lock: &Lock,
     platform: Platform,
     options: &LockOptions,
     outputs: &[PathBuf],
+    foresee: Foresee<'_>,
     context: &Context,
 ) -> Result<Rootfs, Error> {
     if !is_remembered(&recipe.source) {
-        return fetch_anew(recipe, lock, platform, options, outputs, context);
+        return fetch_anew(recipe, lock, platform, options, outputs, foresee, context);
     }
     let asked = Digest::of(&crate::oci::canonical_json(&asked(recipe)));
     let mut what = serde_json::json!({
@@ -135,7 +136,7 @@ pub(super) fn fetch(
         context.reporter.note(&format!("{}, as made before", rootfs.summary));
         return Ok(rootfs);
     }
-    let rootfs = fetch_anew(recipe, lock, platform, options, outputs, context)?;
+    let rootfs = fetch_anew(recipe, lock, platform, options, outputs, foresee, context)?;
     remembered::remember(&key, &rootfs, &context.store);
     Ok(rootfs)
 }
@@ -164,10 +165,11 @@ fn fetch_anew(
     platform: Platform,
     options: &LockOptions,
     outputs: &[PathBuf],
+    foresee: Foresee<'_>,
     context: &Context,
 ) -> Result<Rootfs, Error> {
     match &recipe.source {
-        SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, context),
+        SourceRequest::Debian(request) => debian::fetch(request, recipe, lock, platform, options, foresee, context),
         SourceRequest::Apk(request) => apk::fetch(request, lock, platform, options, context),
         SourceRequest::Dnf(request) => dnf::fetch(request, lock, platform, options, context),
         SourceRequest::Oci(request) => oci::fetch(request, lock, platform, options, context),

@@ -16,7 +16,7 @@ use crate::http::{Job, address_in};
 use crate::lock::{DebianPin, Installer, LockedPackage};
 use crate::report::{Phase, Unit};
 use crate::sandbox::Emulator;
-use crate::source::Rootfs;
+use crate::source::{Foresee, Rootfs};
 use crate::store::Blob;
 use crate::tree::TreePath;
 
@@ -38,6 +38,7 @@ pub fn fetch(
     mirrors: &Mirrors,
     keyrings: &Keyrings,
     drops: Drops<'_>,
+    foresee: Foresee<'_>,
     context: &Context,
 ) -> Result<Rootfs, FetchError> {
     // What cannot be done on this machine is found out before anything is downloaded.
@@ -70,7 +71,12 @@ pub fn fetch(
     context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
     let mut tree = match pin.installer {
         Installer::Mmdebstrap | Installer::Debootstrap => engine::install(&candidates, pin, epoch, context)?,
-        _ => install::install(candidates, &around)?,
+        _ => {
+            if let Some(tree) = install::foreseen(&candidates, &around) {
+                foresee(tree, epoch);
+            }
+            install::install(candidates, &around)?
+        }
     };
     context.reporter.end(Phase::Configure, &format!("{count} packages"));
     part::cut_installed(&mut tree, pin, &*context.reporter)?;

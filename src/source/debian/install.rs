@@ -79,6 +79,21 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     Ok(tree)
 }
 
+/// The tree that installing `candidates` will give, but for what their scripts do and for what is in dpkg's database.
+pub(super) fn foreseen(candidates: &[Candidate], around: &Surroundings<'_>) -> Option<Tree> {
+    let mut layout = Layout::new(skeleton(around).ok()?);
+    for candidate in candidates {
+        // Packages that are in each other's way are for installing to complain about.
+        let _ = layout.lay(&mut candidate.unpacked.clone());
+    }
+    let mut tree = layout.tree;
+    for inode in tree.inodes_mut().filter(|inode| inode.is_directory()) {
+        // As directories come back from the stage.
+        inode.meta.mtime = around.epoch.seconds();
+    }
+    Some(tree)
+}
+
 /// Runs the preinst scripts of packages that are unpacked already, each from where dpkg runs it, with the package's other
 /// control files beside it: debconf reads the package's name and questions there.
 fn run_preinsts(packages: &[Unpacked], session: &mut Session, around: &Surroundings<'_>) -> Result<(), InstallError> {

@@ -13,6 +13,7 @@ use crate::store::{Blob, Store};
 use crate::tree::{Inode, Origin, TreePath};
 
 /// A .deb, unpacked.
+#[derive(Clone)]
 pub(super) struct Unpacked {
     /// The package's name.
     pub(super) name: String,
