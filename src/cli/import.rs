@@ -39,6 +39,7 @@ pub(super) fn import(arguments: &ImportArgs, session: &Session) -> Result<Answer
             },
             effort: Effort::Normal,
             threads: build::threads(arguments.threads),
+            remembers: false,
         },
         tags: arguments.name.iter().chain(&arguments.tags).cloned().collect(),
         targets,

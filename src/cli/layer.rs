@@ -34,6 +34,7 @@ pub(super) fn layer(arguments: &LayerArgs, session: &Session) -> Result<Answer, 
             compression: Compression::Gzip,
             effort: Effort::Normal,
             threads: build::threads(arguments.threads),
+            remembers: true,
         },
         docker_socket: build::docker_socket(session)?,
     };

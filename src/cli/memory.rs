@@ -6,12 +6,17 @@
 #[allow(unsafe_code)] // mallopt has no safe interface
 pub(super) fn give_back_large_blocks() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: sets a number of the allocator, before any thread is started.
+    // SAFETY: sets numbers of the allocator, before any thread is started.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
     }
 }
 
 /// Bytes from which on a block is large: more than a block of compression, which is wanted again at once.
 #[cfg(target_env = "gnu")]
 const LARGE: libc::c_int = 2 << 20;
+
+/// Bytes that are kept for the next who asks, all the same: blocks of compression come and go.
+#[cfg(target_env = "gnu")]
+const KEPT: libc::c_int = 16 << 20;

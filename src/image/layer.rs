@@ -24,12 +24,19 @@ pub struct Packing {
     pub effort: Effort,
     /// Threads that compress; the layer does not depend on them.
     pub threads: NonZeroUsize,
+    /// Whether compressed blocks are kept in the store, and taken from there: it pays off for what is packed again and again.
+    pub remembers: bool,
 }
 
 impl Default for Packing {
     /// gzip as most images have it, on one thread.
     fn default() -> Self {
-        Self { compression: Compression::default(), effort: Effort::default(), threads: NonZeroUsize::MIN }
+        Self {
+            compression: Compression::default(),
+            effort: Effort::default(),
+            threads: NonZeroUsize::MIN,
+            remembers: true,
+        }
     }
 }
 
@@ -111,8 +118,14 @@ fn write_compressed<W: Write>(
     output: W,
     advance: impl Fn(u64),
 ) -> Result<Compressed<W>, ImageError> {
-    let compressor = Compressor::new(output, packing.compression, packing.effort, packing.threads, Some(store))
-        .map_err(|source| ImageError::Write { source })?;
+    let compressor = Compressor::new(
+        output,
+        packing.compression,
+        packing.effort,
+        packing.threads,
+        packing.remembers.then_some(store),
+    )
+    .map_err(|source| ImageError::Write { source })?;
     let watched = Watched { inner: compressor, advance };
     let begins = |watched: &mut Watched<Compressor<_>, _>, path: &[u8], size| watched.inner.entry(path, size);
     let watched = write_layer(tree, removed, SpecialFiles::Omit, watched, begins).map_err(|error| match error {

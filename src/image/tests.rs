@@ -61,8 +61,8 @@ fn a_layer_is_the_same_for_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let golden = [
-        (Compression::Gzip, "sha256:14b4e87c9f350e9c6d28a81c9970bd07b9c9a63500ae0dac69e5d410da478e16"),
-        (Compression::Zstd, "sha256:4a28d6b0baa910ae1b6adfe690ec19583423cafd069f0256a5bb6c1fa1ea4fd9"),
+        (Compression::Gzip, "sha256:8e67145d18677dd62926adebcb22f9f2f60eaa69812e37025dc3c6c0895f23fa"),
+        (Compression::Zstd, "sha256:85ecfd68d3a6821e436b39df54d3384011f807328650919b47b4f1e2de797cbb"),
         (Compression::None, "sha256:a47b8201869dad1e767e4d864a3c59d649357d381a2b7ea2e38463ac33be4222"),
     ];
     for (compression, digest) in golden {

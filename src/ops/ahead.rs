@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 
 use crate::archive::Compression;
-use crate::context::Context;
 use crate::epoch::Epoch;
 use crate::image::{self, Packing};
 use crate::pass;
@@ -28,8 +27,8 @@ pub(super) struct Ahead<'a> {
 
 impl<'a> Ahead<'a> {
     /// Nothing is done before [`Ahead::start`].
-    pub(super) fn new(recipe: &'a Recipe, packing: Packing, context: &'a Context) -> Self {
-        Self { recipe, packing, store: &context.store, stopped: AtomicBool::new(false) }
+    pub(super) fn new(recipe: &'a Recipe, packing: Packing, store: &'a Store) -> Self {
+        Self { recipe, packing, store, stopped: AtomicBool::new(false) }
     }
 
     /// Begins to compress `tree`, as the recipe's passes leave it, on threads of `scope`.
@@ -79,5 +78,69 @@ impl Write for Nowhere<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe;
+    use crate::tree::{Content, Inode, Origin, TreePath};
+
+    /// A recipe that removes what is in `/usr/share/doc`.
+    fn recipe() -> Recipe {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("test.toml");
+        let text = "name = \"t\"\n[from.debian]\nsuite = \"trixie\"\n[prune]\nremove = [\"/usr/share/doc/**\"]\n";
+        std::fs::write(&file, text).unwrap();
+        recipe::load(&file, None).unwrap()
+    }
+
+    fn tree() -> Tree {
+        let mut tree = Tree::new();
+        for number in 0..40_u32 {
+            for folder in ["usr/lib", "usr/share/doc"] {
+                let path = TreePath::new(format!("{folder}/{number}")).unwrap();
+                let bytes: Vec<u8> = (0..30_000_u32).flat_map(|at| (at * (number + 3)).to_le_bytes()).collect();
+                tree.insert_with_parents(path, Inode::file(0o644, Content::bytes(bytes), Origin::Sandbox)).unwrap();
+            }
+        }
+        tree
+    }
+
+    /// Compresses the tree ahead; gives how many blocks are then in the store, and how many when the layer has been packed.
+    fn blocks(compression: Compression, threads: usize, stopped: bool) -> (usize, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let blocks = || std::fs::read_dir(folder.path().join("memo")).unwrap().count();
+        let threads = NonZeroUsize::new(threads).unwrap();
+        let (recipe, packing) = (recipe(), Packing { compression, threads, ..Packing::default() });
+        let ahead = Ahead::new(&recipe, packing, &store);
+        if stopped {
+            ahead.stop();
+        }
+        std::thread::scope(|scope| ahead.start(scope, tree(), Epoch::from_seconds(0)));
+        let before = blocks();
+        let mut tree = tree();
+        for pass in pass::list(&recipe, Epoch::from_seconds(0)).unwrap() {
+            pass.apply(&mut tree).unwrap();
+        }
+        assert!(!tree.contains(&TreePath::literal("usr/share/doc/7")));
+        image::pack(&tree, packing, &store, "test", |_| {}).unwrap();
+        (before, blocks())
+    }
+
+    #[test]
+    fn what_was_compressed_ahead_is_not_compressed_again() {
+        let (before, after) = blocks(Compression::Gzip, 2, false);
+        assert!(before > 4 && before == after, "{before} blocks ahead, {after} in all");
+    }
+
+    #[test]
+    fn what_is_stopped_or_cannot_serve_is_not_compressed() {
+        let (before, after) = blocks(Compression::Gzip, 3, true);
+        assert!(before == 0 && after > 4, "{before} blocks ahead, {after} in all");
+        assert_eq!(blocks(Compression::Gzip, 1, false).0, 0, "no processor is free");
+        assert_eq!(blocks(Compression::Zstd, 2, false), (0, 0));
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn for_platform(
     let recipe = recipe.on(platform);
     let outputs: Vec<PathBuf> = options.places().collect();
     let packing = packing(&recipe, options);
-    let ahead = Ahead::new(&recipe, packing, context);
+    let ahead = Ahead::new(&recipe, packing, &context.store);
     let rootfs = thread::scope(|scope| {
         let foresee = |tree, epoch| ahead.start(scope, tree, epoch);
         let rootfs = source::fetch(&recipe, lock, platform, &options.lock, &outputs, &foresee, context);
@@ -150,7 +150,8 @@ fn platforms(recipe: &Recipe, asked: &[Platform]) -> Result<Vec<Platform>, Error
 
 /// How the layers of an image are written.
 fn packing(recipe: &Recipe, options: &BuildOptions) -> Packing {
-    Packing { compression: config::compression(recipe), effort: config::effort(recipe), threads: options.threads }
+    let (compression, effort) = (config::compression(recipe), config::effort(recipe));
+    Packing { compression, effort, threads: options.threads, remembers: true }
 }
 
 /// The image of one platform, and what it was packed from.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
-use zstd::zstd_safe::CParameter;
+use zstd::zstd_safe::{CParameter, Strategy};
 
 use crate::digest::{Digest, Digesting};
 use crate::store::Store;
@@ -47,19 +47,32 @@ pub enum Effort {
 #[error("`{0}` is no compression known here: expected gzip, zstd or none")]
 pub struct ParseCompressionError(pub String);
 
-/// zstd's level of an effort. With 6 layers are smaller than other image builders' zstd, which use 3.
-fn zstd_level(effort: Effort) -> i32 {
+/// zstd's parameters of an effort.
+///
+/// Programs hold much that is alike some MiB apart, so a large window is worth more than a thorough search: with 4 MiB and zstd's
+/// fastest strategy, layers of root filesystems are as small as those of its level 3 (which other image builders use), in three
+/// quarters of the time. All readers take windows up to 8 MiB (RFC 8878, section 3.1.1.1.2).
+fn zstd_parameters(effort: Effort) -> (i32, &'static [CParameter]) {
     match effort {
-        Effort::Normal => 6,
-        Effort::Best => 15,
+        Effort::Normal => (
+            1,
+            &[
+                CParameter::Strategy(Strategy::ZSTD_fast),
+                CParameter::WindowLog(22),
+                CParameter::HashLog(18),
+                CParameter::MinMatch(6),
+                CParameter::TargetLength(0),
+            ],
+        ),
+        Effort::Best => (15, &[CParameter::WindowLog(23)]),
     }
 }
 
 /// How many bytes each job of zstd's own threads takes: fixed, so that their number does not change the result.
-const ZSTD_JOB: u32 = 4 << 20;
+const ZSTD_JOB: u32 = 8 << 20;
 
-/// How much of the previous job a job looks back at: a quarter of the window (`ZSTD_c_overlapLog`).
-const ZSTD_OVERLAP: u32 = 7;
+/// How much of the previous job a job looks back at: a sixteenth of the window (`ZSTD_c_overlapLog`).
+const ZSTD_OVERLAP: u32 = 5;
 
 /// Bytes that travel between threads at once, and the most that one deflate block holds.
 const BLOCK: usize = 1 << 20;
@@ -208,7 +221,9 @@ fn zstd_encoder<W: Write>(
     effort: Effort,
     threads: NonZeroUsize,
 ) -> io::Result<zstd::stream::write::Encoder<'static, W>> {
-    let mut encoder = zstd::stream::write::Encoder::new(output, zstd_level(effort))?;
+    let (level, parameters) = zstd_parameters(effort);
+    let mut encoder = zstd::stream::write::Encoder::new(output, level)?;
+    parameters.iter().try_for_each(|parameter| encoder.set_parameter(*parameter))?;
     encoder.include_checksum(true)?;
     encoder.multithread(u32::try_from(threads.get()).unwrap_or(u32::MAX))?;
     encoder.set_parameter(CParameter::JobSize(ZSTD_JOB))?;
