@@ -1,6 +1,5 @@
 //! What a lock holds of apk's packages.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde::Deserialize;
@@ -105,16 +104,9 @@ impl ApkPin {
 
     /// What a person's editing, or a merge of two locks, can break.
     pub(super) fn check(&self) -> Result<(), String> {
-        let mut packages = BTreeSet::new();
-        for package in &self.packages {
-            let (name, repository) = (&package.name, &package.repository);
-            if !self.repositories.iter().any(|known| known.id == *repository) {
-                return Err(format!("the package `{name}` is from `{repository}`, which is no repository here"));
-            }
-            if !packages.insert(name) {
-                return Err(format!("the package `{name}` is there twice"));
-            }
-        }
+        let packages =
+            self.packages.iter().map(|package| (package.name.as_str(), package.repository.as_str(), &package.name));
+        field::check_packages(packages, |id| self.repositories.iter().any(|known| known.id == id))?;
         if let Some(key) = self.keys.iter().find(|key| key.name.contains('/')) {
             return Err(format!("the key `{}` has a name that is a path", key.name));
         }

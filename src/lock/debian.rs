@@ -1,6 +1,5 @@
 //! What a lock holds of Debian packages.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde::Deserialize;
@@ -163,16 +162,10 @@ impl DebianPin {
 
     /// What a person's editing, or a merge of two locks, can break.
     pub(super) fn check(&self) -> Result<(), String> {
-        let mut packages = BTreeSet::new();
-        for package in &self.packages {
-            let (name, repository) = (&package.name, &package.repository);
-            if !self.repositories.iter().any(|known| known.id == *repository) {
-                return Err(format!("the package `{name}` is from `{repository}`, which is no repository here"));
-            }
-            if !packages.insert((name, &package.architecture)) {
-                return Err(format!("the package `{name}` is there twice"));
-            }
-        }
+        let packages = self.packages.iter().map(|package| {
+            (package.name.as_str(), package.repository.as_str(), (&package.name, &package.architecture))
+        });
+        field::check_packages(packages, |id| self.repositories.iter().any(|known| known.id == id))?;
         for pattern in self.slices.iter().flat_map(|slice| &slice.keep).chain(&self.binaries) {
             if pattern.parse::<PathPattern>().is_err() {
                 return Err(format!("`{pattern}` is no path of the image"));

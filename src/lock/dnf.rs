@@ -1,6 +1,5 @@
 //! What a lock holds of rpm packages.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde::Deserialize;
@@ -96,17 +95,14 @@ impl DnfPin {
         if let Some(wrong) = self.langs.iter().chain(&self.modules).find(|text| !clean(text) || text.contains('/')) {
             return Err(format!("`{wrong}` is neither a language nor a stream of a module"));
         }
-        let mut packages = BTreeSet::new();
-        for package in &self.packages {
-            let (name, repository) = (&package.name, &package.repository);
-            if !self.repositories.iter().any(|known| known.id == *repository) {
-                return Err(format!("the package `{name}` is from `{repository}`, which is no repository here"));
-            }
-            if !packages.insert((name, &package.version, &package.architecture)) {
-                return Err(format!("the package `{name}` is there twice"));
-            }
-        }
-        Ok(())
+        let packages = self.packages.iter().map(|package| {
+            (
+                package.name.as_str(),
+                package.repository.as_str(),
+                (&package.name, &package.version, &package.architecture),
+            )
+        });
+        field::check_packages(packages, |id| self.repositories.iter().any(|known| known.id == id))
     }
 
     /// Appends its text, below its heading.

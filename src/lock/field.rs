@@ -1,4 +1,6 @@
-//! Reading values of a lock that have a form of their own, for serde.
+//! Reading values of a lock that have a form of their own, for serde, and checking them.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer};
 
@@ -34,6 +36,24 @@ pub(super) fn signer<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Strin
         _ if is_fingerprint => Ok(Some(text)),
         _ => Err(serde::de::Error::custom(format!("`{text}` is neither a key's fingerprint nor `unsigned`"))),
     }
+}
+
+/// Says what is wrong with packages of which one is from a repository that the lock does not know, or of which two are one:
+/// `packages` are their names, their repositories, and what tells them apart.
+pub(super) fn check_packages<'a, K: Ord>(
+    packages: impl Iterator<Item = (&'a str, &'a str, K)>,
+    is_known: impl Fn(&str) -> bool,
+) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for (name, repository, key) in packages {
+        if !is_known(repository) {
+            return Err(format!("the package `{name}` is from `{repository}`, which is no repository here"));
+        }
+        if !seen.insert(key) {
+            return Err(format!("the package `{name}` is there twice"));
+        }
+    }
+    Ok(())
 }
 
 /// A path that leads nowhere but into its repository.

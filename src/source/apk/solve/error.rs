@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::package::did_you_mean;
+
 /// Why a world cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 pub enum SolveError {
@@ -71,33 +73,10 @@ impl SolveError {
         packages: impl Iterator<Item = &'a str>,
     ) -> Self {
         let repositories: BTreeSet<_> = repositories.collect();
-        let mut near: Vec<_> = packages.filter_map(|known| Some((distance(name, known)?, known))).collect();
-        near.sort_unstable();
-        let nearest = near.first().map(|(distance, _)| *distance);
-        near.retain(|(distance, _)| Some(*distance) == nearest);
-        near.truncate(3);
-        let near: Vec<_> = near.into_iter().map(|(_, known)| known).collect();
-        let help = match near[..] {
-            [] => "look for it at https://pkgs.alpinelinux.org, and add the repository that has it".to_owned(),
-            [only] => format!("did you mean {only}?"),
-            [.., last] => format!("did you mean {} or {last}?", near[..near.len() - 1].join(", ")),
-        };
+        let help = did_you_mean(name, packages).unwrap_or_else(|| {
+            "look for it at https://pkgs.alpinelinux.org, and add the repository that has it".to_owned()
+        });
         let repositories = repositories.into_iter().collect::<Vec<_>>().join(", ");
         Self::Unknown { name: name.to_owned(), repositories, help }
     }
-}
-
-/// How far a known name is from what was typed; none where nobody would take one for the other. A longer name that begins
-/// with what was typed is near: `python` and `python3`.
-fn distance(typed: &str, known: &str) -> Option<usize> {
-    let limit = match typed.len() {
-        0..=3 => 1,
-        4..=8 => 2,
-        _ => 3,
-    };
-    if typed.len().abs_diff(known.len()) > limit {
-        let starts = typed.len() >= 4 && known.starts_with(typed) && known.len() - typed.len() <= 8;
-        return starts.then(|| limit + known.len() - typed.len());
-    }
-    Some(strsim::osa_distance(typed, known)).filter(|distance| *distance <= limit)
 }

@@ -3,6 +3,7 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::package::did_you_mean;
 use crate::source::debian::relation::RelationError;
 use crate::source::debian::solve::universe::Universe;
 
@@ -89,30 +90,9 @@ impl SolveError {
         let mut suites: Vec<_> = universe.repositories.iter().map(|repository| repository.suite).collect();
         suites.dedup();
         let real = universe.names.iter().filter(|known| !known.versions.is_empty()).map(|known| known.text);
-        let mut near: Vec<_> = real.filter_map(|known| Some((distance(name, known)?, known))).collect();
-        near.sort_unstable();
-        near.dedup();
-        near.truncate(3);
-        let near: Vec<_> = near.into_iter().map(|(_, known)| known).collect();
-        let help = match near[..] {
-            [] => "look for it at https://packages.debian.org, and add the component or suite that has it".to_owned(),
-            [only] => format!("did you mean {only}?"),
-            [.., last] => format!("did you mean {} or {last}?", near[..near.len() - 1].join(", ")),
-        };
+        let help = did_you_mean(name, real).unwrap_or_else(|| {
+            "look for it at https://packages.debian.org, and add the component or suite that has it".to_owned()
+        });
         Self::Unknown { name: name.to_owned(), suites: suites.join(", "), help }
     }
-}
-
-/// How far a known name is from what was typed; none where nobody would take one for the other.
-fn distance(typed: &str, known: &str) -> Option<usize> {
-    let limit = match typed.len() {
-        0..=3 => 1,
-        4..=8 => 2,
-        _ => 3,
-    };
-    if typed.len().abs_diff(known.len()) > limit {
-        let starts = typed.len() >= 4 && known.starts_with(typed) && known.len() - typed.len() <= 8;
-        return starts.then(|| limit + known.len() - typed.len());
-    }
-    Some(strsim::osa_distance(typed, known)).filter(|distance| *distance <= limit)
 }
