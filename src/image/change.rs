@@ -2,7 +2,7 @@
 
 use std::str::{Chars, FromStr};
 
-use super::{ExposedPort, Inherited};
+use super::{ExposedPort, RunSettings};
 
 /// An instruction: its name, and what follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ const INSTRUCTIONS: [(&str, Instruction); 10] = [
     ("WORKDIR", Instruction::Workdir),
 ];
 
-impl Inherited {
+impl RunSettings {
     /// Applies all changes in their order. A new entrypoint takes the command of the image away, unless a change sets it.
     pub fn change(&mut self, changes: &[Change]) -> Result<(), ChangeError> {
         let has = |instruction| changes.iter().any(|change| change.instruction == instruction);
@@ -76,7 +76,7 @@ impl FromStr for Change {
             return Err(wrong(format!("`{name}` is no instruction that is known here")));
         };
         let change = Self { instruction: *instruction, rest: rest.trim().to_owned() };
-        change.apply(&mut Inherited::default()).map_err(wrong)?;
+        change.apply(&mut RunSettings::default()).map_err(wrong)?;
         Ok(change)
     }
 }
@@ -87,7 +87,7 @@ impl Change {
         ChangeError { text: format!("{name} {}", self.rest), reason }
     }
 
-    fn apply(&self, to: &mut Inherited) -> Result<(), String> {
+    fn apply(&self, to: &mut RunSettings) -> Result<(), String> {
         let (rest, config) = (self.rest.as_str(), &mut to.config);
         if rest.is_empty() && !matches!(self.instruction, Instruction::Cmd | Instruction::Entrypoint) {
             return Err("nothing follows the instruction".to_owned());
@@ -251,14 +251,14 @@ mod tests {
     use super::*;
     use crate::image::ImageConfig;
 
-    fn changed(changes: &[&str]) -> Result<Inherited, ChangeError> {
+    fn changed(changes: &[&str]) -> Result<RunSettings, ChangeError> {
         let config = ImageConfig {
             env: vec![("PATH".into(), "/bin".into())],
             cmd: vec!["old".into()],
             working_dir: Some("/srv".into()),
             ..ImageConfig::default()
         };
-        let mut inherited = Inherited { config, ..Inherited::default() };
+        let mut inherited = RunSettings { config, ..RunSettings::default() };
         let changes: Vec<Change> = changes.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
         inherited.change(&changes)?;
         Ok(inherited)

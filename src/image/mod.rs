@@ -5,9 +5,9 @@ mod base;
 mod change;
 mod config;
 mod index;
-mod inherit;
 mod layer;
 mod open;
+mod run_settings;
 
 use std::io;
 
@@ -16,12 +16,12 @@ pub use base::Base;
 pub use change::{Change, ChangeError};
 pub use config::{ExposedPort, ImageConfig, ParsePortError};
 pub use index::{Artifact, Index};
-pub use inherit::Inherited;
 pub use layer::{Layer, Packing, pack, pack_difference, rehearse};
 pub use open::{
     Choice, Collection, Input, OpenError, Opened, OpenedImage, OpenedLayer, Stored, StoredLayer, by_platform,
     check_types, locate, open, open_folder, open_input,
 };
+pub use run_settings::RunSettings;
 
 use crate::archive::ArchiveError;
 use crate::store::StoreError;

@@ -1,4 +1,4 @@
-//! Taking over what another image says about running it.
+//! What an image says about running it, for another that takes it over.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::oci::Raw;
 
 /// What an image says, as far as it can be said again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inherited {
+pub struct RunSettings {
     /// All but the user.
     pub config: ImageConfig,
     /// The user as written: numbers, or names of the image's own accounts; nothing for root.
@@ -34,7 +34,7 @@ const KNOWN: [&str; 11] = [
     "Hostname",
 ];
 
-impl Inherited {
+impl RunSettings {
     /// Reads what `document` says.
     ///
     /// Fails where it names a port or a variable that cannot be; the rest is looked at when an image is made of it.
@@ -92,11 +92,11 @@ fn left_out(document: &[u8]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn inherited(config: &str) -> Result<Inherited, ImageError> {
+    fn inherited(config: &str) -> Result<RunSettings, ImageError> {
         let document = format!(
             r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":[]}},"config":{config}}}"#
         );
-        Inherited::read(&Raw::parse(document.as_bytes(), "image configuration").unwrap())
+        RunSettings::read(&Raw::parse(document.as_bytes(), "image configuration").unwrap())
     }
 
     #[test]
@@ -120,6 +120,6 @@ mod tests {
     fn what_cannot_be_is_refused() {
         assert!(matches!(inherited(r#"{"Env":["no-value"]}"#), Err(ImageError::Variable(_))));
         assert!(matches!(inherited(r#"{"ExposedPorts":{"99999/tcp":{}}}"#), Err(ImageError::Port(_))));
-        assert_eq!(inherited("{}").unwrap(), Inherited::default());
+        assert_eq!(inherited("{}").unwrap(), RunSettings::default());
     }
 }

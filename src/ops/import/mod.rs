@@ -11,7 +11,7 @@ use crate::dest::Target;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::image::{Artifact, Change, Choice, Image, ImageConfig, Inherited, Input, Packing};
+use crate::image::{Artifact, Change, Choice, Image, ImageConfig, Input, Packing, RunSettings};
 use crate::oci::Reference;
 use crate::ops::build::Built;
 use crate::ops::config;
@@ -108,8 +108,8 @@ fn platform(options: &ImportOptions, foreign: &Foreign, name: &str) -> Result<Pl
 fn settings(options: &ImportOptions, foreign: &Foreign, name: &str, context: &Context) -> Result<ImageConfig, Error> {
     let wrong = |source| ArchiveSourceError::Config { name: name.to_owned(), source };
     let mut inherited = match &foreign.config {
-        Some(document) => Inherited::read(document).map_err(wrong)?,
-        None => Inherited::default(),
+        Some(document) => RunSettings::read(document).map_err(wrong)?,
+        None => RunSettings::default(),
     };
     if !inherited.left_out.is_empty() {
         let keys = inherited.left_out.join(", ");
