@@ -61,6 +61,7 @@ fn request(arguments: &LayerArgs, plain: CondaRequest) -> CondaRequest {
         max_layers: arguments.max_layers.unwrap_or(plain.max_layers),
         max_layer_size: arguments.max_layer_size.map(|mebibytes| u64::from(mebibytes) << 20),
         activate: arguments.activate.unwrap_or_default(),
+        owner: arguments.owner.clone(),
         ..plain
     }
 }

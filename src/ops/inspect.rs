@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::image::{self, Choice, Opened};
 use crate::inventory::{self, InventoryError, OsRelease};
 use crate::package::Package;
+use crate::pass;
 use crate::store::Store;
 pub use remote::{Named, RemoteInspection, inspect_remote};
 pub use sizes::Usage;
@@ -47,6 +48,8 @@ pub struct Inspection {
     pub os_release: Option<OsRelease>,
     /// Installed packages, sorted.
     pub packages: Vec<Package>,
+    /// What its programs want to have and it has not, since it is made by chance: `ssh host keys; ...`, and how it is made.
+    pub made_at_start: Vec<&'static str>,
     /// How many files of each kind there are.
     pub files: FileCounts,
     /// Where the bytes are: the root, and below it what has a fiftieth of all bytes or more.
@@ -140,6 +143,7 @@ fn inspection(opened: &Opened) -> Result<Inspection, InventoryError> {
         layers: image.map(|image| image.layers.iter().map(layer).collect()).unwrap_or_default(),
         os_release: inventory::os_release(tree)?,
         packages: inventory::packages(tree)?,
+        made_at_start: pass::state_of_first_start(tree),
         files: sizes::counts(tree),
         usage: sizes::usage(tree),
     })

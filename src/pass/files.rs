@@ -60,10 +60,11 @@ impl Pass for Files {
     fn apply(&self, tree: &mut Tree) -> Result<Outcome, PassError> {
         let mut count = 0;
         for entry in &self.entries {
-            let (uid, gid) = self.owner(tree, entry)?;
+            let ids = entry.owner.as_ref().map(|owner| owner_ids(owner, tree, self.user.as_ref(), &entry.path));
+            let ids = ids.transpose()?.unwrap_or((0, 0));
             for (below, piece) in &entry.pieces {
                 let path = tree.resolve_parents(&entry.path.join(below.as_bytes())?)?;
-                self.put(tree, path, piece, (uid, gid), &entry.origin)?;
+                self.put(tree, path, piece, ids, &entry.origin)?;
                 count += 1;
             }
         }
@@ -105,39 +106,42 @@ impl Files {
         tree.insert_with_parents(parent, folder)?;
         Ok(())
     }
+}
 
-    fn owner(&self, tree: &Tree, entry: &Gathered) -> Result<(u32, u32), PassError> {
-        let Some(owner) = &entry.owner else { return Ok((0, 0)) };
-        let unknown = |name: &str, kind| {
-            let (path, name) = (entry.path.clone(), name.to_owned());
-            PassError::UnknownPrincipal { path, name, kind }
-        };
-        let (uid, own_group) = match &owner.user {
-            Principal::Id(id) => (*id, *id),
-            Principal::Name(name) => self.user(tree, name)?.ok_or_else(|| unknown(name, "user"))?,
-        };
-        let gid = match &owner.group {
-            None => own_group,
-            Some(Principal::Id(id)) => *id,
-            Some(Principal::Name(name)) => self.group(tree, name)?.ok_or_else(|| unknown(name, "group"))?,
-        };
-        Ok((uid, gid))
-    }
+/// The numbers of an owner: names are those of the image's own account files, or of `user`, which it may get later. `path` is
+/// what is to be owned.
+pub fn owner_ids(
+    owner: &Owner,
+    tree: &Tree,
+    user: Option<&UserRequest>,
+    path: &TreePath,
+) -> Result<(u32, u32), PassError> {
+    let unknown = |name: &str, kind| PassError::UnknownPrincipal { path: path.clone(), name: name.to_owned(), kind };
+    let (uid, own_group) = match &owner.user {
+        Principal::Id(id) => (*id, *id),
+        Principal::Name(name) => user_ids(tree, user, name)?.ok_or_else(|| unknown(name, "user"))?,
+    };
+    let gid = match &owner.group {
+        None => own_group,
+        Some(Principal::Id(id)) => *id,
+        Some(Principal::Name(name)) => group_id(tree, user, name)?.ok_or_else(|| unknown(name, "group"))?,
+    };
+    Ok((uid, gid))
+}
 
-    fn user(&self, tree: &Tree, name: &str) -> Result<Option<(u32, u32)>, PassError> {
-        if let Some(user) = self.user.as_ref().filter(|user| user.name.as_str() == name) {
-            return Ok(Some((user.uid, user.gid)));
-        }
-        let passwd = AccountFile::read(tree, "etc/passwd")?;
-        Ok(passwd.line(name).and_then(|line| Some((line.number(2)?, line.number(3)?))))
+fn user_ids(tree: &Tree, user: Option<&UserRequest>, name: &str) -> Result<Option<(u32, u32)>, PassError> {
+    if let Some(user) = user.filter(|user| user.name.as_str() == name) {
+        return Ok(Some((user.uid, user.gid)));
     }
+    let passwd = AccountFile::read(tree, "etc/passwd")?;
+    Ok(passwd.line(name).and_then(|line| Some((line.number(2)?, line.number(3)?))))
+}
 
-    fn group(&self, tree: &Tree, name: &str) -> Result<Option<u32>, PassError> {
-        if let Some(user) = self.user.as_ref().filter(|user| user.name.as_str() == name) {
-            return Ok(Some(user.gid));
-        }
-        Ok(AccountFile::read(tree, "etc/group")?.line(name).and_then(|line| line.number(2)))
+fn group_id(tree: &Tree, user: Option<&UserRequest>, name: &str) -> Result<Option<u32>, PassError> {
+    if let Some(user) = user.filter(|user| user.name.as_str() == name) {
+        return Ok(Some(user.gid));
     }
+    Ok(AccountFile::read(tree, "etc/group")?.line(name).and_then(|line| line.number(2)))
 }
 
 fn gather(file: &FileEntry) -> Result<Gathered, PassError> {

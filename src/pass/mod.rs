@@ -21,9 +21,9 @@ use std::path::PathBuf;
 pub use above::NormalizeAbove;
 pub use accounts::Accounts;
 pub use certificates::Certificates;
-pub use files::Files;
+pub use files::{Files, owner_ids};
 pub use harden::{HardenPass, init};
-pub use normalize::Normalize;
+pub use normalize::{Normalize, state_of_first_start};
 pub use os_release::OsReleasePass;
 pub use prune::PrunePass;
 

@@ -11,7 +11,18 @@ use crate::tree::{Content, Entry, Node, Origin, Tree, TreePath};
 
 use super::account_file::{AccountFile, days};
 use super::{Outcome, Pass, PassError};
-use rules::{Action, NOT_MADE, RULES, Rule};
+use rules::{Action, MADE_AT_START, RULES, Rule};
+
+/// What programs of the tree want to have and an image never has, because it is made by chance: what it is, and how it is made
+/// at first start. What is there is not named.
+pub fn state_of_first_start(tree: &Tree) -> Vec<&'static str> {
+    let has = |paths: &str| {
+        let glob = GlobBuilder::new(paths).literal_separator(true).build();
+        let glob = glob.expect("the patterns of the table are tested").compile_matcher();
+        tree.entries().any(|entry| glob.is_match(entry.path.as_relative()))
+    };
+    MADE_AT_START.iter().filter(|(program, state, _)| has(program) && !has(state)).map(|(_, _, why)| *why).collect()
+}
 
 /// Removes or empties what differs between two builds of the same inputs, moves later times back to the epoch, and drops
 /// extended attributes that belong to the host.
@@ -86,12 +97,8 @@ impl Normalize {
                 *random.entry(rule.why).or_default() += 1;
             }
         }
-        for (paths, why) in NOT_MADE {
-            let glob = GlobBuilder::new(paths).literal_separator(true).build();
-            let glob = glob.expect("the patterns of the table are tested").compile_matcher();
-            if tree.entries().any(|entry| glob.is_match(entry.path.as_relative())) {
-                random.entry(why).or_default();
-            }
+        for why in state_of_first_start(tree) {
+            random.entry(why).or_default();
         }
         let files = |count| if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
         let notes = random.into_iter().map(|(why, count)| match count {

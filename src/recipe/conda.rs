@@ -9,7 +9,7 @@ use super::fields::Fields;
 use super::mistake::{Mistake, Notebook};
 use super::shape::{ANY, Key, Keys, Shape, Text, Words, itself, text};
 use super::value::{Item, Place, Value};
-use super::words::{ImagePath, Misfit};
+use super::words::{ImagePath, Misfit, Owner};
 
 /// A conda environment of the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct CondaRequest {
     pub max_layer_size: Option<u64>,
     /// How programs of the environment find it.
     pub activate: Activate,
+    /// Whose its files are; root's without one.
+    pub owner: Option<Owner>,
 }
 
 /// The folder of an environment: an absolute path without spaces, short enough for the first line of a script.
@@ -273,8 +275,13 @@ pub(super) static KEYS: Keys = Keys {
             shape: Shape::Word(Activate::WORDS),
             about: "how programs find it; `entrypoint` where it is not given",
         },
+        Key {
+            name: "owner",
+            shape: Shape::Text(text::<Owner>("an owner, such as \"app:app\"")),
+            about: "whose its files are: `user`, `user:group`, by name or number; root's where it is not given",
+        },
     ]],
-    later: &["owner"],
+    later: &[],
 };
 
 /// Reads one `[[conda]]`.
@@ -312,6 +319,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<(Place, CondaRequest)> {
     request.max_layers = fields.number("max-layers").unwrap_or(DEFAULT_MAX_LAYERS);
     request.max_layer_size = fields.number("max-layer-size").map(|mebibytes| u64::from(mebibytes) << 20);
     request.activate = word(&mut fields, "activate");
+    request.owner = fields.text("owner");
     fields.finish();
     Some((place, CondaRequest { environment: environment?, text: content?, ..request }))
 }
@@ -361,6 +369,7 @@ impl CondaRequest {
             max_layers: DEFAULT_MAX_LAYERS,
             max_layer_size: None,
             activate: Activate::default(),
+            owner: None,
         }
     }
 

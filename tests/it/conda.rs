@@ -51,6 +51,12 @@ pub fn with(files: &[(&str, &str)], channels: &[&str], dependencies: &[&str]) ->
     (workspace, finished)
 }
 
+/// By paths: mode, link target and content.
+pub type Files = BTreeMap<String, (u32, String, Vec<u8>)>;
+
+/// By paths: user and group.
+type Owners = BTreeMap<String, (u64, u64)>;
+
 /// An image of a layout.
 pub struct Image {
     pub config: Value,
@@ -72,9 +78,17 @@ impl Image {
         Self { config, layers, folder }
     }
 
-    /// The files of all layers but the base's: path, then mode, link target and content.
-    pub fn files(&self) -> BTreeMap<String, (u32, String, Vec<u8>)> {
-        let mut files = BTreeMap::new();
+    /// The files of all layers but the base's, which are root's.
+    pub fn files(&self) -> Files {
+        let (files, owners) = self.files_and_owners();
+        let others: Vec<_> = owners.into_iter().filter(|(_, ids)| *ids != (0, 0)).collect();
+        assert!(others.is_empty(), "{others:?}");
+        files
+    }
+
+    /// The same, and whose each of them is.
+    fn files_and_owners(&self) -> (Files, Owners) {
+        let (mut files, mut owners) = (BTreeMap::new(), BTreeMap::new());
         for (digest, _) in &self.layers[1..] {
             let bytes = fs::read(self.folder.join("blobs/sha256").join(&digest[7..])).unwrap();
             let plain: Box<dyn Read> = match bytes.starts_with(&[0x1f, 0x8b]) {
@@ -86,14 +100,14 @@ impl Image {
                 let mut entry = entry.unwrap();
                 let path = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
                 let header = entry.header().clone();
-                assert_eq!((header.uid().unwrap(), header.gid().unwrap()), (0, 0), "{path}");
+                owners.insert(path.clone(), (header.uid().unwrap(), header.gid().unwrap()));
                 let target = entry.link_name().unwrap().map(|path| path.display().to_string()).unwrap_or_default();
                 let mut content = Vec::new();
                 entry.read_to_end(&mut content).unwrap();
                 files.insert(path, (header.mode().unwrap(), target, content));
             }
         }
-        files
+        (files, owners)
     }
 
     pub fn layer(&self, title: &str) -> &str {
@@ -102,7 +116,7 @@ impl Image {
     }
 }
 
-pub fn text(files: &BTreeMap<String, (u32, String, Vec<u8>)>, path: &str) -> String {
+pub fn text(files: &Files, path: &str) -> String {
     let file = files.get(path).unwrap_or_else(|| panic!("`{path}` is not in {:?}", files.keys().collect::<Vec<_>>()));
     String::from_utf8_lossy(&file.2).into_owned()
 }
@@ -246,6 +260,25 @@ fn noarch_packages_scripts_and_clobbers() {
 }
 
 #[test]
+fn an_environment_can_be_somebody_elses_than_roots() {
+    require!(Need::Data("conda"));
+    let accounts = [(LIBC, GLIBC), ("etc/passwd", "app:x:10001:10002::/app:/bin/sh\n"), ("etc/group", "adm:x:4:\n")];
+    let workspace = workspace(&accounts);
+    workspace.write("environment.yml", &environment(&["real"], &["xz", "zlib"]));
+    for (owner, ids) in [("app", (10001, 10002)), ("app:adm", (10001, 4)), ("7", (7, 7))] {
+        layer(&workspace, &["--owner", owner]).succeeded();
+        let (_, owners) = Image::open(workspace.path("out")).files_and_owners();
+        assert!(owners.contains_key("opt/conda/envs/default/conda-meta/history"), "{owners:?}");
+        for (path, found) in owners {
+            let own = path.starts_with("opt/conda/envs/default");
+            assert_eq!(found, if own { ids } else { (0, 0) }, "{path}, of {owner}");
+        }
+    }
+    let unknown = layer(&workspace, &["--owner", "nobody-here"]);
+    unknown.failed_with(2).says("the image has no user of that name");
+}
+
+#[test]
 fn a_file_that_the_index_names_and_the_channel_lacks() {
     require!(Need::Data("conda"));
     let (workspace, finished) = with(&[(LIBC, GLIBC)], &["real"], &["libxml2"]);
@@ -331,7 +364,7 @@ fn recipes_say_what_is_wrong_with_an_environment() {
     recipe(twice).failed_with(2).says("meets the one at");
     recipe("environment = \"environment.yml\"\nprefix = \"/opt/my env\"").failed_with(2).says("without spaces");
     recipe("environment = \"environment.yml\"\nlayers = \"many\"").failed_with(2).says("per-package");
-    recipe("environment = \"environment.yml\"\nowner = \"app\"").failed_with(2).says("not supported yet");
+    recipe("environment = \"environment.yml\"\nowner = \"my app\"").failed_with(2).says("expected a user");
     let secret = "environment = \"environment.yml\"\nchannels = [\"https://me:secret@a.example/c\"]";
     let finished = recipe(secret);
     finished.failed_with(2).says("without a login");

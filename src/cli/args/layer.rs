@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::cli::args::NetworkArgs;
 use crate::recipe::{
-    Activate, Bytecode, ChannelPriority, CondaPrefix, CondaPreset, ExcludeNewer, LayerStrategy, Misfit, PostLink,
+    Activate, Bytecode, ChannelPriority, CondaPrefix, CondaPreset, ExcludeNewer, LayerStrategy, Misfit, Owner, PostLink,
 };
 
 /// Put a conda environment on a finished image.
@@ -71,6 +71,9 @@ pub struct LayerArgs {
     /// How programs find the environment: `env`, `entrypoint` (the default) or `frozen`
     #[arg(long, value_name = "WORD", value_parser = parsed::<Activate>)]
     pub activate: Option<Activate>,
+    /// Whose the environment's files are, such as `app`; root's where it is not given
+    #[arg(long, value_name = "USER[:GROUP]", value_parser = parsed::<Owner>)]
+    pub owner: Option<Owner>,
     /// The platform, where the image has several
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<crate::platform::Platform>,

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::Added;
+use super::{Added, give};
 use crate::conda::layers::{PlannedLayer, Spread, plan};
 use crate::conda::{Access, CondaError, Environment, Resolve, activation, check, fetch, glibc_version, scripts};
 use crate::context::Context;
@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::image::{self, Layer, Packing};
 use crate::lock::{CondaPin, Lock, Pin};
 use crate::ops::source::{self, LockOptions};
+use crate::pass;
 use crate::platform::Platform;
 use crate::recipe::{CondaRequest, Recipe};
 use crate::report::{Phase, Unit};
@@ -119,9 +120,13 @@ pub(in crate::ops) fn add(
     for warning in warnings {
         context.reporter.warn(&warning);
     }
-    let layers = pack(&environment, request, packing, context)?;
+    let prefix = environment.prefix.clone();
+    // The base has the accounts of the recipe by now.
+    let owner = request.owner.as_ref().map(|owner| pass::owner_ids(owner, base, None, &prefix)).transpose()?;
+    let layers = pack(&environment, request, owner, packing, context)?;
     let files = environment.files().cloned().collect();
-    let mut added = Added { layers, files, epoch: environment.epoch, ..Added::default() };
+    let owned = owner.map(|ids| (prefix, ids)).into_iter().collect();
+    let mut added = Added { layers, files, owned, epoch: environment.epoch, ..Added::default() };
     for (name, value) in frozen {
         // What the scripts put before the environment's own folder.
         match name.as_str() {
@@ -169,11 +174,17 @@ fn check_base(pin: &CondaPin, request: &CondaRequest, base: &Tree, glibc: Option
 fn pack(
     environment: &Environment,
     request: &CondaRequest,
+    owner: Option<(u32, u32)>,
     packing: Packing,
     context: &Context,
 ) -> Result<Vec<Layer>, Error> {
     let spread = Spread { strategy: request.layers, max_layers: request.max_layers, max_size: request.max_layer_size };
-    let planned = plan(environment, &spread)?;
+    let mut planned = plan(environment, &spread)?;
+    for layer in &mut planned {
+        if let Some(ids) = owner {
+            give(&mut layer.tree, &environment.prefix, ids);
+        }
+    }
     let reporter = &*context.reporter;
     reporter.begin(Phase::Pack, Some(environment.packages.iter().map(|package| package.size).sum()), Unit::Bytes);
     let one = |layer: &PlannedLayer| {

@@ -27,6 +27,8 @@ pub(super) struct Added {
     pub(super) layers: Vec<Layer>,
     /// The files in them, by paths of the image.
     pub(super) files: Vec<(TreePath, Inode)>,
+    /// Folders that are, with all in them, somebody else's than root's.
+    owned: Vec<(TreePath, (u32, u32))>,
     /// The newest date of their packages.
     pub(super) epoch: Epoch,
     /// Folders of programs, those first that are looked into first.
@@ -37,12 +39,22 @@ pub(super) struct Added {
     entrypoint: Vec<String>,
 }
 
+/// Gives a folder, and all in it, to an owner.
+fn give(tree: &mut Tree, folder: &TreePath, (uid, gid): (u32, u32)) {
+    let below: Vec<_> = tree.below(folder).map(|entry| entry.id).chain(tree.id(folder)).collect();
+    for id in below {
+        let meta = &mut tree.inode_mut(id).meta;
+        (meta.uid, meta.gid) = (uid, gid);
+    }
+}
+
 impl Added {
     /// Adds another environment. Where both say something of the same, the earlier one is right.
     #[cfg(feature = "conda")]
     fn append(&mut self, other: Self) {
         self.layers.extend(other.layers);
         self.files.extend(other.files);
+        self.owned.extend(other.owned);
         self.epoch = self.epoch.max(other.epoch);
         self.path.extend(other.path);
         for (name, value) in other.variables {
@@ -58,6 +70,9 @@ impl Added {
     pub(super) fn put(&self, tree: &mut Tree) -> Result<(), Error> {
         for (path, inode) in &self.files {
             tree.insert_with_parents(path.clone(), inode.clone())?;
+        }
+        for (folder, ids) in &self.owned {
+            give(tree, folder, *ids);
         }
         Ok(())
     }

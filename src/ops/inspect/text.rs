@@ -31,6 +31,9 @@ impl Inspection {
             files.regular, files.directories, files.symlinks, files.special, files.setuid_or_setgid
         )?;
         writeln!(out, "Packages      {}", self.packages.len())?;
+        for state in &self.made_at_start {
+            writeln!(out, "Not in it     {state}")?;
+        }
         if !self.layers.is_empty() {
             writeln!(out, "\nLayers")?;
         }

@@ -68,8 +68,18 @@ const FETCHED: &str = "dnf's downloads, made anew by `dnf makecache`";
 const HISTORY: &str = "what dnf did, with times and command lines";
 const CACHE: &str = "a cache with times or random names in it, made anew by its program";
 
-/// State that scripts could not make, because they need what the sandbox has not: paths of whom it is for, and what it is.
-pub(super) const NOT_MADE: [(&str, &str); 1] = [("usr/lib/postgresql/*/bin/postgres", POSTGRESQL)];
+/// State that is made at first start, since an image never has it: paths of the programs that want it, its own, and what it is.
+pub(super) const MADE_AT_START: [(&str, &str, &str); 9] = [
+    ("usr/sbin/sshd", "etc/ssh/ssh_host_*_key", SSH),
+    ("usr/sbin/make-ssl-cert", "etc/ssl/private/ssl-cert-snakeoil.key", SNAKEOIL),
+    ("etc/ca-certificates/update.d/jks-keystore", "etc/ssl/certs/java/cacerts", JAVA),
+    ("usr/sbin/{mariadbd,mysqld}", "var/lib/mysql/*", MARIADB),
+    ("usr/lib/postgresql/*/bin/postgres", "var/lib/postgresql/*/*", POSTGRESQL),
+    ("usr/sbin/named", "etc/bind/rndc.key", BIND),
+    ("usr/sbin/unbound-control", "etc/unbound/unbound_server.key", UNBOUND),
+    ("usr/{sbin,bin}/rabbitmq-server", "var/lib/rabbitmq/.erlang.cookie", RABBITMQ),
+    ("usr/sbin/iscsid", "etc/iscsi/initiatorname.iscsi", ISCSI),
+];
 
 /// Every rule; for a path, the first that fits counts.
 pub(super) const RULES: &[Rule] = &[

@@ -108,3 +108,17 @@ fn the_rules_of_the_table_are_patterns() {
     Normalize::new(epoch()).apply(&mut tree).unwrap();
     assert!(tree.is_directory(&path("etc/machine-id")), "a rule for files does not touch a folder");
 }
+
+#[test]
+fn what_is_made_at_first_start_is_named_unless_it_is_there() {
+    let programs = ["usr/sbin/sshd=x", "usr/lib/postgresql/17/bin/postgres=x"];
+    let mut tree = tree(&programs);
+    let ssh = "ssh host keys; `ssh-keygen -A` makes new ones";
+    let postgresql = "the first cluster of PostgreSQL; `pg_createcluster` makes a new one";
+    assert_eq!(state_of_first_start(&tree), [ssh, postgresql]);
+    let notes = Normalize::new(epoch()).apply(&mut tree).unwrap().notes;
+    assert_eq!(notes, [ssh, postgresql].map(|what| format!("random state not made: {what}")));
+    let key = Inode::file(0o600, Content::bytes(*b"key"), Origin::Recipe("[[file]]".into()));
+    tree.insert_with_parents(path("etc/ssh/ssh_host_rsa_key"), key).unwrap();
+    assert_eq!(state_of_first_start(&tree), [postgresql]);
+}
