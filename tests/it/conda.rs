@@ -364,7 +364,9 @@ fn recipes_say_what_is_wrong_with_an_environment() {
     recipe(twice).failed_with(2).says("meets the one at");
     recipe("environment = \"environment.yml\"\nprefix = \"/opt/my env\"").failed_with(2).says("without spaces");
     recipe("environment = \"environment.yml\"\nlayers = \"many\"").failed_with(2).says("per-package");
-    recipe("environment = \"environment.yml\"\nowner = \"my app\"").failed_with(2).says("expected a user");
+    recipe("environment = \"environment.yml\"\nowner = \"my app\"")
+        .failed_with(2)
+        .says("`my app` is not a user or group name");
     let secret = "environment = \"environment.yml\"\nchannels = [\"https://me:secret@a.example/c\"]";
     let finished = recipe(secret);
     finished.failed_with(2).says("without a login");
