@@ -1,5 +1,6 @@
 //! `[from.debian]`: packages of Debian, Ubuntu and what is built like them.
 
+mod repository;
 mod slice;
 mod words;
 
@@ -10,8 +11,10 @@ use super::fields::Fields;
 use super::file::SECRET;
 use super::mistake::{Mistake, nearest};
 use super::shape::{ANY, Key, Keys, Shape, Words, itself, text};
-use super::value::{Item, Value};
+use super::value::Item;
 use super::words::{ImagePath, Misfit};
+pub use repository::{Repository, Trust};
+use repository::{is_repository, read_repository};
 pub use slice::SliceRequest;
 use words::{COMPONENT, DISTRIBUTION, LIST, PACKAGE, SUITE, SUITE_OR_FOLDER, is_file};
 pub use words::{PackageRequest, RepositoryUrl, Snapshot};
@@ -103,47 +106,6 @@ pub enum DebianEngine {
     Mmdebstrap,
     /// The host's debootstrap, out of the locked packages.
     Debootstrap,
-}
-
-/// A mirror of the distribution's archive (where it names no suites), or a further archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repository {
-    /// Where the archive is: the URL above `dists/`.
-    pub url: RepositoryUrl,
-    /// Its suites; none for a mirror of the distribution's own archive.
-    pub suites: Vec<String>,
-    /// Its components; the request's own where none are given.
-    pub components: Vec<String>,
-    /// A file of OpenPGP keys that may sign it; the distribution's where none is given.
-    pub keyring: Option<PathBuf>,
-    /// Whether its index has to be signed.
-    pub trust: Trust,
-    /// The secret that has the login for it.
-    pub login: Option<String>,
-    /// Whether the image's own apt uses it, where the recipe says so; else further archives are used and mirrors not.
-    pub in_image: Option<bool>,
-}
-
-impl Repository {
-    /// Whether it is a mirror of the distribution's own archive, and no further one.
-    pub fn is_mirror(&self) -> bool {
-        self.suites.is_empty()
-    }
-
-    /// Whether it is flat: its suites are folders that have the indexes themselves.
-    pub fn is_flat(&self) -> bool {
-        self.suites.iter().any(|suite| suite.ends_with('/'))
-    }
-}
-
-/// Whether an archive's index has to be signed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Trust {
-    /// A signature by a known key is needed.
-    #[default]
-    Signed,
-    /// No signature is asked for. Shown wherever the image is described.
-    Unsigned,
 }
 
 pub(super) static KEYS: Keys = Keys {
@@ -401,52 +363,6 @@ fn check_scripts(fields: &Fields<'_>, scripts: bool) {
     }
 }
 
-fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {
-    let trust_place = fields.place_of("trust");
-    let (suites_place, components_place) = (fields.place_of("suites"), fields.place_of("components"));
-    let login_place = fields.place_of("login");
-    let url = fields.required::<RepositoryUrl>("url");
-    let suites = fields.strings("suites").unwrap_or_default();
-    let components = fields.strings("components").unwrap_or_default();
-    let has_keyring = fields.place_of("keyring").is_some();
-    let keyring = fields.local("keyring", "file", Path::is_file);
-    let trust = match fields.string("trust").as_deref() {
-        Some("unsigned") => Trust::Unsigned,
-        _ => Trust::Signed,
-    };
-    let login = fields.string("login");
-    if let (Some(_), Some(place), Some(url)) = (&login, login_place, &url)
-        && url.as_str().starts_with("http:")
-    {
-        let what = format!("the login for {} is sent unencrypted", url.as_str());
-        fields.notebook().warn(place, Mistake::Doubtful(what, "use its address of `https` where it has one"));
-    }
-    let in_image = fields.flag("in-image");
-    let flat = suites.iter().filter(|suite| suite.ends_with('/')).count();
-    if flat > 0 && flat < suites.len() {
-        let what = "one `[[from.debian.repository]]` has flat suites and others".to_owned();
-        fields
-            .error(suites_place, Mistake::Clash(what, "make it two: suites that end with `/`, and those that do not"));
-    }
-    if flat > 0 && !components.is_empty() {
-        let what = "a flat repository has no components".to_owned();
-        fields.error(components_place, Mistake::Clash(what, "leave out `components`, or the `/` at the suite's end"));
-    }
-    if trust == Trust::Unsigned && has_keyring {
-        let what = "a `keyring` and `trust = \"unsigned\"` exclude each other".to_owned();
-        fields
-            .error(trust_place, Mistake::Clash(what, "leave out `trust`: an archive with a keyring is checked by it"));
-    }
-    if let (Trust::Unsigned, Some(place), Some(url)) = (trust, trust_place, &url) {
-        let url = url.as_str();
-        let what =
-            format!("the archive {url} is taken without a signature: whoever can change it can change the image");
-        fields.notebook().warn(place, Mistake::Doubtful(what, "give it a `keyring` where it has a signature"));
-    }
-    fields.finish();
-    Some(Repository { url: url?, suites, components, keyring, trust, login, in_image })
-}
-
 fn distribution(suite: &str, named: Option<&str>) -> Option<Distribution> {
     let release = suite.split(['-', '/']).next().unwrap_or(suite);
     match named {
@@ -495,9 +411,4 @@ impl fmt::Display for DebianVariant {
 fn is_package(item: &Item, name: &str) -> bool {
     let same_name = |text: &str| text.parse::<PackageRequest>().is_ok_and(|package| package.name == name);
     itself(item, name) || item.value.as_text().is_some_and(same_name)
-}
-
-fn is_repository(item: &Item, name: &str) -> bool {
-    let Value::Table(table) = &item.value else { return false };
-    table.get("url").is_some_and(|(_, url)| itself(url, name))
 }

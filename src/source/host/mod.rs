@@ -12,6 +12,7 @@ mod accounts;
 mod error;
 mod packaged;
 mod policy;
+mod probe;
 mod report;
 mod rules;
 mod scan;
