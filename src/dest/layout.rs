@@ -36,6 +36,9 @@ impl Layout {
         let is_empty = match fs::read_dir(folder) {
             Ok(mut entries) => entries.all(is_left),
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(DestError::Occupied { path: folder.to_owned(), instead: "no folder" });
+            }
             Err(error) => return Err(failed("open the OCI layout", folder)(error)),
         };
         let blobs = folder.join("blobs/sha256");

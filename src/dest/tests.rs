@@ -160,7 +160,9 @@ fn what_is_no_layout_is_left_alone() {
         fs::write(home.join("index.json"), broken).unwrap();
         assert!(matches!(into_layout(&artifact, &home, &["x"]), Err(DestError::Layout { .. })), "{broken}");
     }
-    assert!(matches!(into_layout(&artifact, &home.join("letter"), &["x"]), Err(DestError::Io { .. })));
+    let letter = into_layout(&artifact, &home.join("letter"), &["x"]).unwrap_err();
+    assert!(letter.to_string().ends_with("it is there already, and is no folder"), "{letter}");
+    assert_eq!(fs::read(home.join("letter")).unwrap(), b"dear");
 }
 
 fn oci_layout() -> &'static [u8] {

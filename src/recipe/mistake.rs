@@ -230,6 +230,9 @@ impl Mistake {
     /// What to do about it.
     fn help(&self) -> Option<String> {
         Some(match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
+                "it is a folder: name the recipe's file in it".to_owned()
+            }
             Self::UnknownKey { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
             Self::UnknownKey { known, .. } => format!("the keys there are: {}", quoted(known)),
             Self::NotYet { instead, .. } => instead.clone(),

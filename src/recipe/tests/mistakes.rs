@@ -1,6 +1,13 @@
 use super::*;
 
 #[test]
+fn a_folder_is_no_recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = format!("{:?}", miette::Report::new(crate::recipe::load(folder.path(), None).unwrap_err()));
+    assert!(said.contains("it is a folder: name the recipe's file in it"), "{said}");
+}
+
+#[test]
 fn all_mistakes_are_reported_at_once() {
     let text = r#"
 nam = "base"
