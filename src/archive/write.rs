@@ -83,7 +83,7 @@ pub fn write_layer<W: Write>(
             writer.whiteout(path)?;
         }
         if tree.link_count(entry.id) > 1 {
-            first_paths.insert(entry.id, entry.path);
+            first_paths.entry(entry.id).or_insert(entry.path);
         }
     }
     writer.finish().map_err(|source| ArchiveError::Write { source })

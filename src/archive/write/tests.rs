@@ -99,6 +99,22 @@ fn the_tar_crate_gets_back_names_contents_and_owners() {
     assert_eq!(seen.len(), tree().len());
 }
 
+/// As GNU tar does; readers that resolve only names of files need it.
+#[test]
+fn every_further_name_leads_to_the_first() {
+    let mut tree = Tree::new();
+    tree.insert(path("a"), file("text")).unwrap();
+    for name in ["b", "c", "d"] {
+        tree.link(path(name), &path("a")).unwrap();
+    }
+    let tar = packed(&tree);
+    let mut archive = tar::Archive::new(&tar[..]);
+    let targets =
+        archive.entries().unwrap().map(|entry| entry.unwrap().link_name_bytes().map(|name| name.into_owned()));
+    let targets: Vec<_> = targets.skip(2).collect();
+    assert_eq!(targets, vec![Some(b"a".to_vec()); 3]);
+}
+
 #[test]
 fn golden_digest() {
     assert_eq!(
