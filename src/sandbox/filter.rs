@@ -1,13 +1,15 @@
 //! The seccomp filter of programs in the stage.
 //!
 //! Calls that flush to disk return success and do nothing: the stage is thrown away, so it need not survive a power
-//! loss. Internet sockets cannot be made unless the network was asked for. Calls that would tell programs the time of day, the host's name or its number of processors stop for the
-//! [tracer](super::tracer), which answers them. All else runs untouched, as do programs of a foreign word size.
+//! loss. Internet sockets cannot be made unless the network was asked for. Calls that would tell programs the time of
+//! day, the host's name or its number of processors stop for the [tracer](super::tracer), which answers them. So do, in a
+//! plain chroot, calls with paths. All else runs untouched, as do programs of a foreign word size.
 
 #![allow(unsafe_code)] // prctl and seccomp filters have no safe interface
 
 use std::io;
 
+use super::procfs;
 use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, c_long, sock_filter, sock_fprog};
 
 /// Offsets in `struct seccomp_data` (linux/seccomp.h): call number, architecture, low half of the first argument.
@@ -40,9 +42,10 @@ const ANSWERED: [c_long; 3] = [libc::SYS_uname, libc::SYS_gettimeofday, libc::SY
 /// Clocks that tell the time of day, as the first argument of `clock_gettime`.
 const DAY_CLOCKS: [libc::clockid_t; 3] = [libc::CLOCK_REALTIME, libc::CLOCK_REALTIME_COARSE, libc::CLOCK_TAI];
 
-/// Puts this process, and all that it will start, under the filter. For ever.
-pub(super) fn install(network: bool) -> io::Result<()> {
-    let program = program(network);
+/// Puts this process, and all that it will start, under the filter. For ever. Where `paths_stop`, calls with paths stop,
+/// too.
+pub(super) fn install(network: bool, paths_stop: bool) -> io::Result<()> {
+    let program = program(network, paths_stop);
     let filter =
         sock_fprog { len: u16::try_from(program.len()).expect("a short program"), filter: program.as_ptr().cast_mut() };
     // SAFETY: plain numbers.
@@ -55,13 +58,14 @@ pub(super) fn install(network: bool) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-fn program(network: bool) -> Vec<sock_filter> {
+fn program(network: bool, paths_stop: bool) -> Vec<sock_filter> {
     // A foreign architecture's numbers mean other calls.
     let mut program = vec![load(ARCHITECTURE), compare(NATIVE, 1, 0), give(libc::SECCOMP_RET_ALLOW), load(NUMBER)];
     for call in FLUSHES {
         program.extend([compare(number(call), 0, 1), give(libc::SECCOMP_RET_ERRNO)]);
     }
-    for call in ANSWERED {
+    let paths = procfs::CALLS.iter().filter(|_| paths_stop);
+    for call in ANSWERED.iter().chain(paths).copied() {
         program.extend([compare(number(call), 0, 1), give(libc::SECCOMP_RET_TRACE)]);
     }
     if !network {

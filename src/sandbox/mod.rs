@@ -8,6 +8,7 @@
 //! - [`Door::UserNamespace`]: anybody with subordinate ids in `/etc/subuid` and `/etc/subgid`; the same namespaces in a
 //!   user namespace of our own.
 //! - [`Door::Chroot`]: root without CAP_SYS_ADMIN, as in a container of Docker or Kubernetes; a plain chroot, no mounts.
+//!   The module `procfs` makes up for the `/proc` that it cannot have.
 //!
 //! Programs in the stage see no network, an unmoving clock, one processor, a fixed host and kernel name, and a sync that
 //! does nothing; the module `tracer` tells how. They and the stage are gone when the session ends, however it ends.
@@ -19,8 +20,10 @@ mod filter;
 mod foreign;
 mod host;
 mod identity;
+mod procfs;
 mod session;
 mod stage;
+mod tracee;
 mod tracer;
 mod wire;
 mod worker;

@@ -13,27 +13,23 @@
 //! A traced program and all that it starts dies with the tracer (`PTRACE_O_EXITKILL`), also where there is no PID
 //! namespace.
 
-#![allow(unsafe_code)] // fork, and the bytes of `struct utsname`
+#![allow(unsafe_code)] // fork and _exit
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CString, c_void};
-use std::io::{self, IoSliceMut};
+use std::ffi::CString;
+use std::io;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{self, ForkResult, Pid};
 
 use super::filter;
+use super::procfs::{Outcome, Procfs};
+use super::tracee::{Arguments, Call, Memory, WORD, put_bytes, put_words};
 use super::wire::Step;
-
-/// Bytes of a word.
-const WORD: u64 = 8;
-/// Bytes of the smallest page.
-const PAGE: u64 = 4096;
 
 /// How often a thread may ask for the time before it counts as waiting for it to pass.
 const PATIENCE: u64 = 100_000;
@@ -43,16 +39,18 @@ const AT_NULL: u64 = 0;
 const AT_IGNORE: u64 = 1;
 const AT_SYSINFO_EHDR: u64 = 33;
 
-/// Runs a step to its end and kills what it left running; gives its exit code, or 128 and the signal's number.
-pub(super) fn run(step: &Step) -> io::Result<i32> {
-    let program = Program::new(step)?;
+/// Runs a step to its end and kills what it left running; gives its exit code, or 128 and the signal's number. Paths
+/// below `/proc` lead to `procfs`, where there is one.
+pub(super) fn run(step: &Step, procfs: Option<&Procfs>) -> io::Result<i32> {
+    let program = Program::new(step, procfs.is_some())?;
     let (wait, go) = unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     // SAFETY: the worker has one thread, so the child may do all that the worker may.
     match unsafe { unistd::fork() }? {
         ForkResult::Child => program.execute(wait, go),
         ForkResult::Parent { child } => {
             drop(wait);
-            Tracer { time: step.time, alive: BTreeSet::new(), questions: BTreeMap::new() }.trace(child, go)
+            let (alive, questions, changed) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+            Tracer { time: step.time, procfs, alive, questions, changed }.trace(child, go)
         }
     }
 }
@@ -64,10 +62,12 @@ struct Program {
     arguments: Vec<CString>,
     environment: Vec<CString>,
     network: bool,
+    /// Whether calls with paths stop.
+    paths_stop: bool,
 }
 
 impl Program {
-    fn new(step: &Step) -> io::Result<Self> {
+    fn new(step: &Step, paths_stop: bool) -> io::Result<Self> {
         let text = |text: &str| CString::new(text).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
         let name = step.command.first().ok_or(io::ErrorKind::InvalidInput)?;
         let search = step.environment.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value);
@@ -86,6 +86,7 @@ impl Program {
                 .map(|(name, value)| text(&format!("{name}={value}")))
                 .collect::<io::Result<_>>()?,
             network: step.network,
+            paths_stop,
         })
     }
 
@@ -98,7 +99,8 @@ impl Program {
             let null = nix::fcntl::open("/dev/null", nix::fcntl::OFlag::O_RDONLY, nix::sys::stat::Mode::empty())?;
             unistd::dup2_stdin(null)?;
             unistd::chdir(self.folder.as_c_str())?;
-            filter::install(self.network).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+            filter::install(self.network, self.paths_stop)
+                .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
             let mut last = Errno::ENOENT;
             for path in &self.paths {
                 match unistd::execve(path, &self.arguments, &self.environment) {
@@ -117,21 +119,25 @@ impl Program {
     }
 }
 
-struct Tracer {
+struct Tracer<'a> {
     time: i64,
+    procfs: Option<&'a Procfs>,
     alive: BTreeSet<Pid>,
     /// How often each thread has asked for the time.
     questions: BTreeMap<Pid, u64>,
+    /// The arguments of calls that were changed and run now.
+    changed: BTreeMap<Pid, Arguments>,
 }
 
-impl Tracer {
+impl Tracer<'_> {
     fn trace(mut self, child: Pid, go: OwnedFd) -> io::Result<i32> {
         let options = Options::PTRACE_O_EXITKILL
             | Options::PTRACE_O_TRACEEXEC
             | Options::PTRACE_O_TRACEFORK
             | Options::PTRACE_O_TRACEVFORK
             | Options::PTRACE_O_TRACECLONE
-            | Options::PTRACE_O_TRACESECCOMP;
+            | Options::PTRACE_O_TRACESECCOMP
+            | Options::PTRACE_O_TRACESYSGOOD;
         ptrace::seize(child, options)?;
         self.alive.insert(child);
         unistd::write(&go, &[1])?;
@@ -154,6 +160,7 @@ impl Tracer {
             if let Some((pid, ended_with)) = ended {
                 self.alive.remove(&pid);
                 self.questions.remove(&pid);
+                self.changed.remove(&pid);
                 if pid == child {
                     code = Some(ended_with);
                     self.alive.iter().for_each(|pid| end(*pid));
@@ -170,12 +177,21 @@ impl Tracer {
         }
         let mut signal = None;
         match status {
-            WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_EXEC) => drop(hide_vdso(pid)),
+            WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_EXEC) => {
+                self.changed.remove(&pid);
+                let _ = hide_vdso(pid);
+            }
             WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_SECCOMP) => drop(self.answer(pid)),
+            WaitStatus::PtraceSyscall(_) => {
+                if let Some(arguments) = self.changed.remove(&pid) {
+                    let _ = Call::of(pid).and_then(|mut call| call.set_arguments(pid, arguments));
+                }
+            }
             WaitStatus::Stopped(_, stopped_by) => signal = Some(stopped_by),
             _ => {}
         }
-        let _ = ptrace::cont(pid, signal);
+        // A call that was changed stops once more, at its end.
+        let _ = if self.changed.contains_key(&pid) { ptrace::syscall(pid, signal) } else { ptrace::cont(pid, signal) };
     }
 
     /// Answers the call at which `pid` stopped.
@@ -201,9 +217,22 @@ impl Tracer {
                 let put = if first == 0 { Ok(()) } else { put_words(pid, first, &[seconds]) };
                 put.map(|()| seconds.cast_signed())
             }
-            _ => return Ok(()),
+            _ => return self.redirect(pid, &mut call),
         };
         call.give(pid, result.unwrap_or_else(|error| -(error as i64)))
+    }
+
+    /// Lets a call on a path below `/proc` find it.
+    fn redirect(&mut self, pid: Pid, call: &mut Call) -> nix::Result<()> {
+        let Some(procfs) = self.procfs else { return Ok(()) };
+        match procfs.redirect(pid, call, |number| self.alive.contains(&Pid::from_raw(number)))? {
+            Outcome::Untouched => Ok(()),
+            Outcome::Answer(result) => call.give(pid, result),
+            Outcome::Changed(arguments) => {
+                self.changed.insert(pid, arguments);
+                Ok(())
+            }
+        }
     }
 
     /// Seconds since 1970 and milliseconds of the next, as the thread is told them.
@@ -225,7 +254,7 @@ fn end(pid: Pid) {
 /// Process Stack").
 fn hide_vdso(pid: Pid) -> nix::Result<()> {
     let stack = Call::of(pid)?.stack();
-    let mut memory = Memory { pid, start: stack, words: Vec::new() };
+    let mut memory = Memory::of(pid, stack);
     let arguments = memory.word(stack)?;
     let mut at = stack + WORD * (arguments + 2);
     while memory.word(at)? != 0 {
@@ -252,112 +281,4 @@ fn host_name() -> nix::Result<[u8; 390]> {
         field[..text.len()].copy_from_slice(text.as_bytes());
     }
     Ok(bytes)
-}
-
-/// Memory of a stopped process, read many words at a time.
-struct Memory {
-    pid: Pid,
-    start: u64,
-    words: Vec<u64>,
-}
-
-impl Memory {
-    fn word(&mut self, at: u64) -> nix::Result<u64> {
-        let known = |memory: &Self| memory.words.get(usize::try_from((at - memory.start) / WORD).ok()?).copied();
-        if let Some(word) = known(self) {
-            return Ok(word);
-        }
-        // Up to the end of the page, because the next one may not be there.
-        let mut bytes = vec![0; (PAGE - at % PAGE) as usize];
-        let remote = RemoteIoVec { base: at as usize, len: bytes.len() };
-        let read = process_vm_readv(self.pid, &mut [IoSliceMut::new(&mut bytes)], &[remote]);
-        let whole = bytes[..read.unwrap_or(0)].chunks_exact(8);
-        self.words = whole.map(|word| u64::from_ne_bytes(word.try_into().expect("eight bytes"))).collect();
-        self.start = at;
-        // Kernels may forbid the one call and allow the other.
-        known(self).map_or_else(|| word(self.pid, at), Ok)
-    }
-}
-
-fn word(pid: Pid, at: u64) -> nix::Result<u64> {
-    ptrace::read(pid, at as *mut c_void).map(i64::cast_unsigned)
-}
-
-fn put_words(pid: Pid, at: u64, words: &[u64]) -> nix::Result<()> {
-    for (index, word) in words.iter().enumerate() {
-        ptrace::write(pid, (at + index as u64 * WORD) as *mut c_void, word.cast_signed())?;
-    }
-    Ok(())
-}
-
-/// Writes bytes of any number: what is behind them in their last word stays as it is.
-fn put_bytes(pid: Pid, at: u64, bytes: &[u8]) -> nix::Result<()> {
-    for (index, chunk) in bytes.chunks(8).enumerate() {
-        let at = at + index as u64 * WORD;
-        let mut merged = if chunk.len() < 8 { word(pid, at)?.to_ne_bytes() } else { [0; 8] };
-        merged[..chunk.len()].copy_from_slice(chunk);
-        put_words(pid, at, &[u64::from_ne_bytes(merged)])?;
-    }
-    Ok(())
-}
-
-/// The registers of a stopped process.
-struct Call(libc::user_regs_struct);
-
-#[cfg(target_arch = "x86_64")]
-impl Call {
-    fn of(pid: Pid) -> nix::Result<Self> {
-        ptrace::getregs(pid).map(Self)
-    }
-
-    fn number(&self) -> i64 {
-        self.0.orig_rax.cast_signed()
-    }
-
-    fn arguments(&self) -> [u64; 3] {
-        [self.0.rdi, self.0.rsi, self.0.rdx]
-    }
-
-    fn stack(&self) -> u64 {
-        self.0.rsp
-    }
-
-    /// Skips the call and makes it return `result`.
-    fn give(&mut self, pid: Pid, result: i64) -> nix::Result<()> {
-        self.0.orig_rax = u64::MAX;
-        self.0.rax = result.cast_unsigned();
-        ptrace::setregs(pid, self.0)
-    }
-}
-
-#[cfg(target_arch = "aarch64")]
-impl Call {
-    fn of(pid: Pid) -> nix::Result<Self> {
-        ptrace::getregs(pid).map(Self)
-    }
-
-    fn number(&self) -> i64 {
-        self.0.regs[8].cast_signed()
-    }
-
-    fn arguments(&self) -> [u64; 3] {
-        [self.0.regs[0], self.0.regs[1], self.0.regs[2]]
-    }
-
-    fn stack(&self) -> u64 {
-        self.0.sp
-    }
-
-    /// Skips the call and makes it return `result`. The number of a call is a register set of its own here
-    /// (`NT_ARM_SYSTEM_CALL`).
-    fn give(&mut self, pid: Pid, result: i64) -> nix::Result<()> {
-        const NT_ARM_SYSTEM_CALL: usize = 0x404;
-        let skip: libc::c_int = -1;
-        let mut vector = libc::iovec { iov_base: (&raw const skip).cast_mut().cast(), iov_len: 4 };
-        // SAFETY: `vector` describes `skip`, which lives until the call returns.
-        let set = unsafe { libc::ptrace(libc::PTRACE_SETREGSET, pid.as_raw(), NT_ARM_SYSTEM_CALL, &raw mut vector) };
-        Errno::result(set)?;
-        self.0.regs[0] = result.cast_unsigned();
-        ptrace::setregs(pid, self.0)
-    }
 }

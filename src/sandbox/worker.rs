@@ -23,6 +23,7 @@ use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 use nix::sys::wait::waitpid;
 use nix::unistd::{self, ForkResult, Gid, Pid, Uid};
 
+use super::procfs::Procfs;
 use super::stage::{self, Stage};
 use super::wire::{Answer, Request, Step, receive, send};
 use super::{Door, Settings, tracer};
@@ -182,7 +183,7 @@ fn process_descriptor(pid: Pid) -> io::Result<OwnedFd> {
 const STAGE_ON_DISK: &str = "stage";
 
 fn inner(settings: &Settings, door: Door) -> Result<(), Fault> {
-    enter(settings, door)?;
+    let procfs = enter(settings, door)?;
     limit().map_err(cannot("set limits"))?;
     let mut stage = Stage::new().map_err(cannot("look at its stage"))?;
     let mut input = BufReader::with_capacity(1 << 18, io::stdin().lock());
@@ -198,13 +199,13 @@ fn inner(settings: &Settings, door: Door) -> Result<(), Fault> {
             Request::Run(step) => {
                 time = step.time;
                 stage.seal().map_err(cannot("look at the stage"))?;
-                Answer::Ended(run(&step, door)?)
+                Answer::Ended(run(&step, door, procfs.as_ref())?)
             }
             Request::Read(path) => {
                 Answer::Bytes(stage::read(Path::new(&path)).map_err(cannot("read a file of the stage"))?)
             }
             Request::Collect => {
-                withdraw(door).map_err(cannot("take its devices out of the stage"))?;
+                withdraw(door, procfs.as_ref()).map_err(cannot("take its devices out of the stage"))?;
                 send(&mut output, &Answer::Stage).map_err(cannot("answer"))?;
                 stage.collect(time, &mut output).map_err(cannot("read the stage"))?;
                 return Ok(());
@@ -215,8 +216,8 @@ fn inner(settings: &Settings, door: Door) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Makes the stage's directory and moves into it.
-fn enter(settings: &Settings, door: Door) -> Result<(), Fault> {
+/// Makes the stage's directory and moves into it. Gives what stands in for a `/proc`, where none can be mounted.
+fn enter(settings: &Settings, door: Door) -> Result<Option<Procfs>, Fault> {
     let root = match door {
         Door::Chroot => on_disk()?,
         _ if fits_in_memory(settings.expected_size) => {
@@ -234,12 +235,17 @@ fn enter(settings: &Settings, door: Door) -> Result<(), Fault> {
     };
     std::env::set_current_dir(&root).map_err(cannot("enter its stage"))?;
     furnish(door).map_err(cannot("put devices into its stage"))?;
+    let procfs = match door {
+        Door::Chroot => Procfs::keep().map_err(cannot("put a /proc into its stage"))?,
+        _ => None,
+    };
     match door {
         Door::Chroot => unistd::chroot("."),
         _ => unistd::pivot_root(".", ".").and_then(|()| umount2(".", MntFlags::MNT_DETACH)),
     }
     .and_then(|()| unistd::chdir("/"))
-    .map_err(cannot("make its stage the root directory"))
+    .map_err(cannot("make its stage the root directory"))?;
+    Ok(procfs)
 }
 
 fn on_disk() -> Result<PathBuf, Fault> {
@@ -296,8 +302,9 @@ fn furnish(door: Door) -> nix::Result<()> {
     Ok(())
 }
 
-/// Takes out of the stage what [`furnish`] put there.
-fn withdraw(door: Door) -> io::Result<()> {
+/// Takes out of the stage what [`enter`] put there.
+fn withdraw(door: Door, procfs: Option<&Procfs>) -> io::Result<()> {
+    procfs.map_or(Ok(()), Procfs::withdraw)?;
     if door != Door::Chroot {
         for point in ["/proc", "/dev/pts", "/dev"] {
             match umount2(point, MntFlags::MNT_DETACH) {
@@ -335,10 +342,10 @@ fn stay_on_one_processor() {
     }
 }
 
-fn run(step: &Step, door: Door) -> Result<i32, Fault> {
+fn run(step: &Step, door: Door, procfs: Option<&Procfs>) -> Result<i32, Fault> {
     let secrets = Secrets::show(step, door).map_err(cannot("show secrets to a program"))?;
     umask(Mode::from_bits_truncate(0o022));
-    let code = tracer::run(step).map_err(cannot(format!("run `{}` under ptrace", step.command.join(" "))))?;
+    let code = tracer::run(step, procfs).map_err(cannot(format!("run `{}` under ptrace", step.command.join(" "))))?;
     umask(Mode::empty());
     secrets.hide().map_err(cannot("take secrets out of the stage"))?;
     // Tells the session that the output so far belongs to this step.

@@ -47,6 +47,7 @@ mod registry;
 mod registry_clients;
 mod remembered;
 mod reproducible;
+mod sandbox;
 mod scratch;
 mod sources;
 mod support;
