@@ -187,7 +187,7 @@ fn suggest(error: DnfError, indexes: &[Index]) -> DnfError {
     for index in indexes {
         let scanned = index.packages(&mut |record| {
             let likeness = |name: &String| strsim::jaro_winkler(name.trim_matches('`'), &record.name);
-            let best = names.iter().map(likeness).fold(0.0, f64::max);
+            let best = names.iter().filter(|name| !name.ends_with(')')).map(likeness).fold(0.0, f64::max);
             if best > ALIKE {
                 rated.insert(record.name, (best * 1e6) as u64);
             }

@@ -15,7 +15,8 @@ fn weak_dependencies_groups_and_modules() {
     let modular = has("packages = [\"modular\"]\nmodules = [\"playful:7\"]");
     assert!(modular.contains_key("usr/share/modular") && modular.contains_key("etc/dnf/modules.d/playful.module"));
     let refused = |more: &str| build(&workspace(&recipe(Signed::Well, more)), &[]);
-    refused("packages = [\"modular\"]").failed_with(2);
+    let withheld = refused("packages = [\"modular\"]");
+    withheld.failed_with(2).says("no repository has `modular` (but").says("streams of modules that are not enabled");
     let stream = refused("packages = [\"modular\"]\nmodules = [\"playful:8\"]");
     stream.failed_with(2).says("no repository has the module stream `playful:8`").says("did you mean `playful:7`?");
     refused("groups = [\"sulk\"]").failed_with(2).says("no repository has the group `sulk`");

@@ -99,8 +99,13 @@ fn summary(text: &str) -> Option<usize> {
 /// What was asked for and is not there, quoted.
 fn missing(lines: &[&str]) -> Vec<String> {
     let mut names = BTreeSet::new();
+    let filtered: BTreeSet<&str> = lines.iter().filter_map(|line| filtered(line)).collect();
+    for name in &filtered {
+        names.insert(format!("`{name}` (but among what is excluded, or in streams of modules that are not enabled)"));
+    }
     for line in lines {
-        let after = |phrase: &str| line.split_once(phrase).map(|(_, rest)| rest.trim());
+        let after =
+            |phrase: &str| line.split_once(phrase).map(|(_, rest)| rest.trim()).filter(|rest| !filtered.contains(rest));
         if let Some(found) = after("No match for argument: ").or_else(|| after("No package matches ")) {
             names.insert(format!("`{}`", found.trim_matches(['\'', '"'])));
         } else if let Some(found) = after("Module or Group '").and_then(|rest| rest.split('\'').next()) {
@@ -113,6 +118,13 @@ fn missing(lines: &[&str]) -> Vec<String> {
         names.extend(all.into_iter().flat_map(|(_, all)| all.split_whitespace()).map(|name| format!("`{name}`")));
     }
     names.into_iter().collect()
+}
+
+/// What was asked for and is there, but not to be taken: as dnf5 says it, and as dnf 4 does.
+fn filtered<'a>(line: &'a str) -> Option<&'a str> {
+    let dnf5 = || line.split_once("Argument '")?.1.split_once("' matches only excluded packages").map(|(name, _)| name);
+    let dnf4 = || line.split_once("All matches were filtered out by ")?.1.split_once(" filtering for argument: ");
+    dnf5().or_else(|| dnf4().map(|(_, name)| name.trim()))
 }
 
 /// The problems, each with its reasons.
@@ -227,6 +239,10 @@ Operation aborted.
         assert_eq!(names("No match for argument: foo\n", "Error: Unable to find a match: foo\n"), ["`foo`"]);
         assert_eq!(names("", "Error: Unable to find a match: foo bar\n"), ["`bar`", "`foo`"]);
         assert_eq!(names("", "error: No package matches 'foo'\n"), ["`foo`"]);
+        let withheld = ["`foo` (but among what is excluded, or in streams of modules that are not enabled)"];
+        assert_eq!(names("", "Failed to resolve:\nArgument 'foo' matches only excluded packages.\n"), withheld);
+        let modular = "All matches were filtered out by modular filtering for argument: foo\nError: Unable to find a match: foo\n";
+        assert_eq!(names("", modular), withheld);
         let group = names("Module or Group 'core' is not available.\n", "Error: Nothing to do.\n");
         assert_eq!(group, ["the group `core`"]);
         let four = "Error: \n Problem: conflicting requests\n  - nothing provides /bin/sh needed by hello-1-1.noarch\n\
