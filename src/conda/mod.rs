@@ -15,6 +15,7 @@ mod channel;
 pub mod check;
 mod environment;
 mod error;
+mod exported;
 mod fetch;
 mod glibc;
 mod install;

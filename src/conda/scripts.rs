@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::activate::{scripts, shell};
+use super::exported::exported;
 use super::{CondaError, Environment};
 use crate::context::Context;
 use crate::platform::Platform;
@@ -93,10 +94,10 @@ pub fn run(
         Vec::new()
     } else {
         let lines = sourced(&activating);
-        let command = vec![shell, "-c".to_owned(), format!("set -e\n{lines}env -0 > {VARIABLES}\n")];
+        let command = vec![shell, "-c".to_owned(), format!("set -e\n{lines}export -p > {VARIABLES}\n")];
         session.run(&step(command, &prefix, &own, time))?;
         let bytes = session.read(&TreePath::literal(&VARIABLES[1..]))?.unwrap_or_default();
-        set_by(&bytes, &step(Vec::new(), &prefix, &own, time))
+        set_by(exported(&bytes), &step(Vec::new(), &prefix, &own, time))
     };
     let changed = session.collect(&context.store)?;
     if !post_link.is_empty() || python.is_some() {
@@ -168,17 +169,11 @@ fn module_folders(environment: &Environment) -> BTreeSet<String> {
 }
 
 /// The variables that are otherwise than they were given to the shell.
-fn set_by(bytes: &[u8], given: &Step) -> Vec<(String, String)> {
-    let given: BTreeMap<&str, &str> =
-        given.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+fn set_by(mut exported: Vec<(String, String)>, given: &Step) -> Vec<(String, String)> {
     let own = ["PWD", "OLDPWD", "SHLVL", "_"];
-    let lines = bytes.split(|byte| *byte == 0).filter_map(|line| std::str::from_utf8(line).ok()?.split_once('='));
-    let mut set: Vec<(String, String)> = lines
-        .filter(|(name, value)| !own.contains(name) && given.get(name) != Some(value))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    set.sort();
-    set
+    exported.retain(|variable| !own.contains(&variable.0.as_str()) && !given.environment.contains(variable));
+    exported.sort();
+    exported
 }
 
 /// Takes what programs wrote below the prefix: compiled modules into the package of their source, all else into the last

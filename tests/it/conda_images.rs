@@ -95,6 +95,16 @@ fn programs_run_on_every_base() {
         }
     }
     assert!(layers.iter().all(|these| *these == layers[0]), "the layers do not depend on the base");
+    // What scripts set is known where the base has a shell and no other program.
+    workspace.write("small.yml", &environment(&["small"], &["activate_deactivate_package"]));
+    let frozen =
+        "extends = \"base-conda-runtime.toml\"\n[[conda]]\nenvironment = \"small.yml\"\nactivate = \"frozen\"\n";
+    workspace.write("frozen.toml", frozen);
+    rootsmith(&workspace, &engine, &["build", "frozen.toml", "-o", "oci:frozen"]).succeeded();
+    let image = Image::open(workspace.path("frozen"));
+    assert!(!image.files().contains_key("usr/bin/env"));
+    let env = image.config["config"]["Env"].as_array().unwrap();
+    assert!(env.contains(&"TEST_VAR=1".into()), "{env:?}");
     // The engine's own image is a base too, its environment stays, and the new one comes before it.
     let of_engine = "docker-daemon:distroless-base-with-conda:latest";
     let words = ["layer", of_engine, "--conda", "environment.yml", "--prefix", "/opt/two", "-o", "oci:two"];
