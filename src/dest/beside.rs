@@ -44,6 +44,21 @@ impl Beside {
         Ok(Self { file, path: path.to_owned(), _undo: undo })
     }
 
+    /// Takes the whole file `from`, which will be at `path`, in place of copying it. Nothing where that cannot be, as between
+    /// file systems; then it stays where it is.
+    pub fn take(folder: &Path, from: &Path, path: &Path) -> Option<Self> {
+        let mut beside = Self::new_in(folder, path).ok()?;
+        let mode = beside.file().metadata().ok()?.permissions();
+        let file = File::open(from).ok()?;
+        if !hold(&file, from) {
+            return None;
+        }
+        file.set_permissions(mode).ok()?;
+        fs::rename(from, beside.path()).ok()?;
+        *beside.file() = file;
+        Some(beside)
+    }
+
     /// Starts the file that will be at `path`, in its own folder, from which unfinished files of killed runs go.
     pub fn new(path: &Path) -> Result<Self, DestError> {
         let folder = folder_of(path);

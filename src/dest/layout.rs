@@ -21,6 +21,7 @@ use crate::oci::{self, Reference, canonical_json};
 pub struct Layout {
     folder: PathBuf,
     names: Vec<Reference>,
+    takes: Option<PathBuf>,
 }
 
 /// Largest `index.json` in bytes that is read.
@@ -51,7 +52,12 @@ impl Layout {
         }
         sweep(folder);
         fs::create_dir_all(&blobs).map_err(failed("make the folder", &blobs))?;
-        Ok(Self { folder: folder.to_owned(), names: names.to_vec() })
+        Ok(Self { folder: folder.to_owned(), names: names.to_vec(), takes: None })
+    }
+
+    /// Lets it take blobs out of a folder in place of copying them, where nobody needs them there any more.
+    pub fn taking_from(self, folder: PathBuf) -> Self {
+        Self { takes: Some(folder), ..self }
     }
 
     fn blob_path(&self, digest: &Digest) -> PathBuf {
@@ -63,6 +69,10 @@ impl Layout {
         match &blob.content {
             BlobContent::Bytes(bytes) => put(&self.folder, &path, bytes),
             BlobContent::File(source) => {
+                let takes = self.takes.as_ref().is_some_and(|folder| source.starts_with(folder));
+                if takes && let Some(beside) = Beside::take(&self.folder, source, &path) {
+                    return beside.keep();
+                }
                 let mut source_file = File::open(source).map_err(failed("read", source))?;
                 let mut beside = Beside::new_in(&self.folder, &path)?;
                 io::copy(&mut source_file, beside.file()).map_err(failed("write", &path))?;

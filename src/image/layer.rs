@@ -24,7 +24,8 @@ pub struct Packing {
     pub effort: Effort,
     /// Threads that compress; the layer does not depend on them.
     pub threads: NonZeroUsize,
-    /// Whether compressed blocks are kept in the store, and taken from there: it pays off for what is packed again and again.
+    /// Whether the layer and its compressed blocks are kept in the store, and blocks taken from there: it pays off for what is
+    /// packed again and again.
     pub remembers: bool,
 }
 
@@ -40,7 +41,7 @@ impl Default for Packing {
     }
 }
 
-/// A layer, complete in the store.
+/// A layer, complete in the store or among the unfinished work of this run there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
     /// The digest of the compressed tar.
@@ -98,8 +99,11 @@ fn pack_layer(
     advance: impl Fn(u64),
 ) -> Result<Layer, ImageError> {
     let blob = store.begin().map_err(|source| ImageError::Store { source })?;
+    // What is not kept goes to its place as it is; in the store, bytes need not be on the disk.
+    let blob = if packing.remembers { blob } else { blob.going_to_disk() };
     let done = write_compressed((tree, removed), packing, store, blob, advance)?;
-    let blob = BlobWriter::commit(done.output).map_err(|source| ImageError::Store { source })?;
+    let commit = if packing.remembers { BlobWriter::commit } else { BlobWriter::commit_for_this_run };
+    let blob = commit(done.output).map_err(|source| ImageError::Store { source })?;
     Ok(Layer {
         digest: blob.digest,
         diff_id: DiffId::new(done.digest),

@@ -56,19 +56,22 @@ pub(super) fn publish(finished: &Finished<'_>, targets: &[Target], context: &Con
         return Ok(());
     }
     context.reporter.begin(Phase::Publish, None, Unit::Bytes);
-    for target in targets {
-        one(finished, target, context)?;
+    for (index, target) in targets.iter().enumerate() {
+        one(finished, target, index + 1 == targets.len(), context)?;
     }
     let count = targets.len();
     context.reporter.end(Phase::Publish, &format!("{count} output{}", if count == 1 { "" } else { "s" }));
     Ok(())
 }
 
-fn one(finished: &Finished<'_>, target: &Target, context: &Context) -> Result<(), Error> {
+fn one(finished: &Finished<'_>, target: &Target, is_last: bool, context: &Context) -> Result<(), Error> {
     let advance = |bytes| context.reporter.advance(Phase::Publish, bytes);
     let names = target.names(finished.names)?;
     let destination: Box<dyn Destination> = match target {
-        Target::Oci { folder, .. } => Box::new(Layout::open(folder, &names)?),
+        Target::Oci { folder, .. } => {
+            let layout = Layout::open(folder, &names)?;
+            Box::new(if is_last { layout.taking_from(context.store.temporary()) } else { layout })
+        }
         Target::Archive { file, .. } => Box::new(ArchiveFile::create(file, &names)?),
         Target::DockerDaemon { .. } => Box::new(DockerDaemon::new(&finished.docker_socket, &names)?),
         Target::ContainersStorage { .. } => {

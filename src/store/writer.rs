@@ -1,7 +1,11 @@
 //! Writing a blob whose digest is not known yet.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
 
 use crate::digest::{Digest, Digesting};
 use crate::store::error::failed;
@@ -11,7 +15,17 @@ use crate::store::{Blob, Store, StoreError};
 pub struct BlobWriter {
     store: Store,
     file: Digesting<tempfile::NamedTempFile>,
+    to_disk: Option<ToDisk>,
 }
+
+/// Brings bytes to the disk while more are written, on a thread of its own.
+struct ToDisk {
+    wake: Sender<()>,
+    waiting: usize,
+}
+
+/// How many bytes are written before they are brought to the disk.
+const TO_DISK_AT_ONCE: usize = 16 << 20;
 
 /// Why bytes could not be copied into a blob.
 #[derive(Debug)]
@@ -28,11 +42,35 @@ impl Store {
         let folder = self.temporary();
         let file =
             tempfile::NamedTempFile::new_in(&folder).map_err(|source| failed("begin a blob", &folder, source))?;
-        Ok(BlobWriter { store: self.clone(), file: Digesting::new(file) })
+        Ok(BlobWriter { store: self.clone(), file: Digesting::new(file), to_disk: None })
+    }
+}
+
+impl ToDisk {
+    /// For a file; nothing where no thread can be had, as that only saves time.
+    fn start(file: &File) -> Option<Self> {
+        let file = file.try_clone().ok()?;
+        // One is waited for while the next is asked for; more are none.
+        let (wake, woken) = crossbeam_channel::bounded(1);
+        let work = move || woken.iter().for_each(|()| drop(file.sync_data()));
+        std::thread::Builder::new().name("to disk".to_owned()).spawn(work).ok()?;
+        Some(Self { wake, waiting: 0 })
+    }
+
+    fn written(&mut self, count: usize) {
+        self.waiting += count;
+        if self.waiting >= TO_DISK_AT_ONCE && self.wake.try_send(()).is_ok() {
+            self.waiting = 0;
+        }
     }
 }
 
 impl BlobWriter {
+    /// Lets its bytes go to the disk while more are written: for a blob that will be waited for there.
+    pub fn going_to_disk(self) -> Self {
+        Self { to_disk: ToDisk::start(self.file.inner().as_file()), ..self }
+    }
+
     /// The file being written, for those who read back what they wrote before it is complete.
     pub fn path(&self) -> &Path {
         self.file.inner().path()
@@ -66,6 +104,16 @@ impl BlobWriter {
         Ok(blob)
     }
 
+    /// Completes the blob without putting it under its name: it is a file among the unfinished work of this run, and goes
+    /// with that.
+    pub fn commit_for_this_run(mut self) -> Result<Blob, StoreError> {
+        let path = self.path().to_owned();
+        self.file.flush().map_err(|source| failed("write a blob", &path, source))?;
+        let (file, digest, size) = self.file.finish();
+        let kept = file.into_temp_path().keep().map_err(|error| failed("keep a blob", &path, error.error))?;
+        Ok(Blob { digest, size, path: Arc::from(kept) })
+    }
+
     /// As [`BlobWriter::commit`], where the digest is known; other bytes are thrown away.
     pub fn commit_expected(self, expected: &Digest) -> Result<Blob, StoreError> {
         let found = self.file.digest();
@@ -78,7 +126,11 @@ impl BlobWriter {
 
 impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let count = self.file.write(bytes)?;
+        if let Some(to_disk) = &mut self.to_disk {
+            to_disk.written(count);
+        }
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
