@@ -110,7 +110,8 @@ fn of(suite: &'static str) {
 
 /// Builds it again, as other users; says where another digest came out.
 fn other_digests(workspace: &Workspace, digest: &str) -> Vec<String> {
-    let doors: &[Door] = if table().is_some() { &[Door::Root, Door::Chroot, Door::User] } else { &[Door::User, Door::Chroot] };
+    let doors: &[Door] =
+        if table().is_some() { &[Door::Root, Door::Chroot, Door::User] } else { &[Door::User, Door::Chroot] };
     let mut others = Vec::new();
     for door in doors {
         door.prepare(workspace);
