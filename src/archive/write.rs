@@ -11,7 +11,7 @@ use tar::{EntryType, Header};
 
 use super::header::{BLOCK, OCTAL_OWNER, OCTAL_SIZE};
 use super::{ArchiveError, pax};
-use crate::tree::{Content, Entry, InodeId, Meta, Node, Tree, TreePath, Xattrs};
+use crate::tree::{Content, Entry, InodeId, LastFile, Meta, Node, Tree, TreePath, Xattrs};
 
 /// What a tar holds beside directories, files and symbolic links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,12 +102,13 @@ const CAPABILITY: &[u8] = b"security.capability";
 pub struct TarWriter<W> {
     output: W,
     buffer: Box<[u8]>,
+    last: LastFile,
 }
 
 impl<W: Write> TarWriter<W> {
     /// Starts an archive.
     pub fn new(output: W) -> Self {
-        Self { output, buffer: vec![0; 1 << 17].into_boxed_slice() }
+        Self { output, buffer: vec![0; 1 << 17].into_boxed_slice(), last: LastFile::default() }
     }
 
     /// Writes a regular file of exactly `size` bytes from `content`.
@@ -138,7 +139,7 @@ impl<W: Write> TarWriter<W> {
                 let xattrs = xattrs(entry)?;
                 let size = content.size();
                 self.header(&Described { size, xattrs, ..described(EntryType::Regular) }).map_err(failed)?;
-                let reader = content.reader().map_err(unreadable)?;
+                let reader = content.reader_after(&mut self.last).map_err(unreadable)?;
                 let mut reader = Noticing { inner: reader, error: None };
                 self.content(size, &mut reader).map_err(|source| match reader.error.take() {
                     Some(source) => unreadable(source),

@@ -124,7 +124,9 @@ impl Procfs {
     /// Deals with one of [`CALLS`], at which `pid` has stopped. `ours` tells the numbers of the stage's processes.
     pub(super) fn redirect(&self, pid: Pid, call: &mut Call, ours: impl Fn(i32) -> bool) -> nix::Result<Outcome> {
         let Some(relative) = Relative::of(call) else { return Ok(Outcome::Untouched) };
-        let Some(path) = text_with(pid, relative.arguments[1], b"/")? else { return Ok(Outcome::Untouched) };
+        let Some(path) = text_with(pid, relative.arguments[1], &[b"/proc", b"/dev/"])? else {
+            return Ok(Outcome::Untouched);
+        };
         let Some(place) = place(&path, ours) else { return Ok(Outcome::Untouched) };
         if call.number() == libc::SYS_statfs {
             return answer_statfs(pid, call);

@@ -5,7 +5,6 @@
 use std::ffi::c_void;
 use std::io::IoSliceMut;
 
-#[cfg(target_arch = "aarch64")]
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
@@ -33,11 +32,13 @@ impl Memory {
         if let Some(word) = known(self) {
             return Ok(word);
         }
-        let bytes = read(self.pid, at, PAGE).unwrap_or_default();
-        let whole = bytes.chunks_exact(8);
+        // Up to the end of the page, because the next one may not be there.
+        let mut bytes = vec![0; (PAGE - at % PAGE) as usize];
+        let count = read_at_once(self.pid, at, &mut bytes).unwrap_or(0);
+        let whole = bytes[..count].chunks_exact(8);
         self.words = whole.map(|word| u64::from_ne_bytes(word.try_into().expect("eight bytes"))).collect();
         self.start = at;
-        // Kernels may forbid the one call and allow the other.
+        // The one call may be forbidden and the other allowed.
         known(self).map_or_else(|| word(self.pid, at), Ok)
     }
 }
@@ -45,28 +46,47 @@ impl Memory {
 /// At most `most` bytes at an address, and none of the next page, which may not be there.
 fn read(pid: Pid, at: u64, most: u64) -> nix::Result<Vec<u8>> {
     let mut bytes = vec![0; most.min(PAGE - at % PAGE) as usize];
-    let remote = RemoteIoVec { base: at as usize, len: bytes.len() };
-    let count = process_vm_readv(pid, &mut [IoSliceMut::new(&mut bytes)], &[remote])?;
-    bytes.truncate(count);
+    match read_at_once(pid, at, &mut bytes) {
+        Ok(count) => bytes.truncate(count),
+        // Containers may forbid the one call and allow the other.
+        Err(Errno::EPERM | Errno::ENOSYS) => read_words(pid, at, &mut bytes)?,
+        Err(error) => return Err(error),
+    }
     Ok(bytes)
 }
 
-/// The bytes before a null, where all of them begin with `prefix`.
-pub(super) fn text_with(pid: Pid, at: u64, prefix: &[u8]) -> nix::Result<Option<Vec<u8>>> {
-    const AT_ONCE: u64 = 128;
+fn read_at_once(pid: Pid, at: u64, bytes: &mut [u8]) -> nix::Result<usize> {
+    let remote = RemoteIoVec { base: at as usize, len: bytes.len() };
+    process_vm_readv(pid, &mut [IoSliceMut::new(bytes)], &[remote])
+}
+
+/// Fills `bytes` word by word. A word at a multiple of its size is never in two pages.
+fn read_words(pid: Pid, at: u64, bytes: &mut [u8]) -> nix::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let here = at + done as u64;
+        let (start, skipped) = (here - here % WORD, (here % WORD) as usize);
+        let found = word(pid, start)?.to_ne_bytes();
+        let count = (found.len() - skipped).min(bytes.len() - done);
+        bytes[done..done + count].copy_from_slice(&found[skipped..skipped + count]);
+        done += count;
+    }
+    Ok(())
+}
+
+/// The bytes before a null, where they begin with one of `prefixes`; only a few are read where they do not.
+pub(super) fn text_with(pid: Pid, at: u64, prefixes: &[&[u8]]) -> nix::Result<Option<Vec<u8>>> {
     let mut text = Vec::new();
     while text.len() < PAGE as usize {
-        let bytes = read(pid, at + text.len() as u64, AT_ONCE)?;
-        if bytes.is_empty() {
-            break;
-        }
+        let bytes = read(pid, at + text.len() as u64, if text.is_empty() { 16 } else { 128 })?;
         let end = bytes.iter().position(|byte| *byte == 0);
         text.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
-        if !text.starts_with(&prefix[..prefix.len().min(text.len())]) {
+        let may_be = |prefix: &&[u8]| text.iter().zip(*prefix).all(|(one, other)| one == other);
+        if bytes.is_empty() || !prefixes.iter().any(may_be) {
             return Ok(None);
         }
         if end.is_some() {
-            return Ok(text.starts_with(prefix).then_some(text));
+            return Ok(prefixes.iter().any(|prefix| text.starts_with(prefix)).then_some(text));
         }
     }
     Ok(None)

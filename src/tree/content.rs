@@ -44,10 +44,15 @@ impl Content {
     /// A reader of exactly [`Content::size`] bytes; a host's file that has become shorter is an
     /// [`io::ErrorKind::UnexpectedEof`]. Errors name the file.
     pub fn reader(&self) -> io::Result<ContentReader<'_>> {
+        self.reader_after(&mut LastFile::default())
+    }
+
+    /// As [`Content::reader`], for many in a row: the file that the last one was in is open already.
+    pub fn reader_after(&self, last: &mut LastFile) -> io::Result<ContentReader<'_>> {
         Ok(match self {
             Self::Bytes(bytes) => ContentReader(Source::Bytes(bytes)),
             Self::Slice { path, offset, size } => {
-                let file = File::open(path).map_err(|error| name_file(path, &error))?;
+                let file = last.open(path).map_err(|error| name_file(path, &error))?;
                 ContentReader(Source::Slice { file, path, offset: *offset, left: *size })
             }
         })
@@ -61,12 +66,29 @@ impl Content {
     }
 }
 
+/// The file that was read last: the contents of one archive are in one file.
+#[derive(Default)]
+pub struct LastFile(Option<(Arc<Path>, Arc<File>)>);
+
+impl LastFile {
+    fn open(&mut self, path: &Arc<Path>) -> io::Result<Arc<File>> {
+        match &self.0 {
+            Some((last, file)) if Arc::ptr_eq(last, path) => Ok(Arc::clone(file)),
+            _ => {
+                let file = Arc::new(File::open(path)?);
+                self.0 = Some((Arc::clone(path), Arc::clone(&file)));
+                Ok(file)
+            }
+        }
+    }
+}
+
 /// Reads a [`Content`] from its start.
 pub struct ContentReader<'a>(Source<'a>);
 
 enum Source<'a> {
     Bytes(&'a [u8]),
-    Slice { file: File, path: &'a Path, offset: u64, left: u64 },
+    Slice { file: Arc<File>, path: &'a Path, offset: u64, left: u64 },
 }
 
 impl Read for ContentReader<'_> {

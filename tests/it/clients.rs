@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::faults::{Ends, ended, note};
+use crate::sandbox;
 use crate::support::engine::Engine;
 use crate::support::require::{Need, mirror, require};
 use crate::support::workspace::{Workspace, binary, finish, mirrors, run};
@@ -182,6 +183,15 @@ fn rebuild(built: &Built, engine: &Engine) {
     let options = ["--user", "0:0", "-e", "HOME=/root", "-v", &program, "-v", &folder];
     let finished = engine.in_container("trixie:latest", &options, &command);
     assert_eq!(finished.digest(), built.digest, "the same image, built in a container of itself");
+    // There is a /proc, although none can be mounted, and other ways into a process's memory are closed.
+    built.workspace.write("looking.toml", &sandbox::recipe());
+    let script = format!(
+        "mkdir /tmp/work && cp /recipes/looking.toml /tmp/work && cd /tmp/work && \
+         rootsmith build looking.toml --progress none -o rootfs-tar:looking.tar {} >&2 && tar -xOf looking.tar srv/said",
+        mirrors.join(" ")
+    );
+    let looking = engine.in_container("trixie:latest", &options, &["sh", "-c", &script]);
+    assert_eq!(looking.succeeded().stdout, sandbox::SAID);
     // What needs no privileges works for anybody there; what cannot be says why.
     let as_user = |command: &str| {
         let options = ["-e", "HOME=/tmp", "-v", &program, "-v", &folder];

@@ -25,19 +25,24 @@ grep -c ^MemTotal /proc/meminfo
 ls -d /proc/self/fd/
 "#;
 
-const SAID: &str = "/usr/bin/readlink\n/proc is a mountpoint\nproc\nproc\n/proc proc\nsubstituted\npiped\nonce more\n\
+/// What it says.
+pub const SAID: &str = "/usr/bin/readlink\n/proc is a mountpoint\nproc\nproc\n/proc proc\nsubstituted\npiped\nonce more\n\
                     /usr/lib\n700 /srv/closed\nperl\nnot there\n1\n/proc/self/fd/\n";
+
+/// A recipe with a step that looks at `/proc`, and writes what it sees to `/srv/said`.
+pub fn recipe() -> String {
+    format!(
+        "name = \"looking\"\n[from.debian]\nsuite = \"trixie\"\nvariant = \"essential\"\n\
+         [[run]]\ncommand = [\"bash\", \"-euc\", '''{SCRIPT}''']\n"
+    )
+}
 
 #[test]
 fn proc_tells_a_program_of_itself() {
     require!(Need::Doors, Need::Mirror);
     for door in DOORS {
         let workspace = Workspace::new();
-        let recipe = format!(
-            "name = \"looking\"\n[from.debian]\nsuite = \"trixie\"\nvariant = \"essential\"\n\
-             [[run]]\ncommand = [\"bash\", \"-euc\", '''{SCRIPT}''']\n"
-        );
-        workspace.write("looking.toml", &recipe);
+        workspace.write("looking.toml", &recipe());
         door.prepare(&workspace);
         let words = door.prefix().iter().map(Into::into).chain([binary().into_os_string()]);
         let arguments = ["build", "looking.toml", "-o", "rootfs-tar:looking.tar", "--progress", "none"];
