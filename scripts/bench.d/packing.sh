@@ -13,9 +13,8 @@ for kind in gzip zstd; do
 done
 names='umoci-gzip ours-gzip ours-zstd'
 ! umoci raw add-layer --help | grep -q -- --compress || names="$names umoci-zstd"
-for name in $names; do
-    measure "$name"
-done
+# shellcheck disable=SC2086
+measure_in_turn $names
 write_table packing "$(
     echo "| a tar of $(du -m --apparent-size "$packed" | cut -f 1) MiB | layer | median | of umoci's gzip |"
     echo '| --- | --- | --- | --- |'
@@ -24,5 +23,5 @@ write_table packing "$(
     row ours-gzip umoci-gzip 'rootsmith import, gzip, empty store' "$(size ours-gzip/out)"
     row ours-zstd umoci-gzip 'rootsmith import, zstd, empty store' "$(size ours-zstd/out)"
     echo
-    measured "$runs runs each; $(umoci --version | head -n 1)."
+    measured "$runs runs each, in turn; $(umoci --version | head -n 1)."
 )"
