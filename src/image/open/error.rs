@@ -13,10 +13,12 @@ use crate::tree::{PathError, ResolveError};
 pub enum OpenError {
     /// The file system said no.
     #[error("cannot {what} `{}`", path.display())]
-    #[diagnostic(help("{}", if *what == "decompress" {
-        "the file is damaged, or not all of it is there: fetch it again"
-    } else {
-        "see that it is there, and that you may read it"
+    #[diagnostic(help("{}", match (*what, source.kind()) {
+        ("decompress", _) => "the file is damaged, or not all of it is there: fetch it again",
+        (_, io::ErrorKind::NotFound) => {
+            "see that it is there; an image of a registry has `docker://` before its name: `docker://HOST/NAME:TAG`"
+        }
+        _ => "see that you may read it",
     }))]
     Io {
         /// What was to be done: `open`.
