@@ -6,6 +6,8 @@
 //! vDSO that the kernel maps into each process; at every exec the tracer takes the vDSO's address out of the new
 //! process's auxiliary vector, so that the C library falls back to calls.
 //!
+//! Addresses are not chosen at random, where that may be said.
+//!
 //! A program that asks for the time again and again is waiting for it to pass, as MariaDB does when it measures its timers:
 //! after its hundred thousandth question, every further one finds it a millisecond later. That too depends on nothing but the
 //! program.
@@ -21,6 +23,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
+use nix::sys::personality::{self, Persona};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -99,6 +102,7 @@ impl Program {
             let null = nix::fcntl::open("/dev/null", nix::fcntl::OFlag::O_RDONLY, nix::sys::stat::Mode::empty())?;
             unistd::dup2_stdin(null)?;
             unistd::chdir(self.folder.as_c_str())?;
+            stay_in_place();
             filter::install(self.network, self.paths_stop)
                 .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
             let mut last = Errno::ENOENT;
@@ -117,6 +121,12 @@ impl Program {
         // SAFETY: ends the process at once, without running what the worker registered.
         unsafe { libc::_exit(127) }
     }
+}
+
+/// Lets a program and all that it starts have the same addresses each time: Lua's order of keys follows from them, and with it
+/// what LuaTeX writes. Containers may forbid it.
+fn stay_in_place() {
+    let _ = personality::get().and_then(|now| personality::set(now | Persona::ADDR_NO_RANDOMIZE));
 }
 
 struct Tracer<'a> {

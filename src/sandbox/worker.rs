@@ -322,9 +322,15 @@ fn withdraw(door: Door, procfs: Option<&Procfs>) -> io::Result<()> {
     Ok(())
 }
 
+/// The largest stack of a program in bytes, the kernel's own default.
+const STACK: u64 = 8 << 20;
+
 /// Limits that differ between hosts are the same for all programs in the stage.
 fn limit() -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    // Where libraries are loaded follows from the stack's limit.
+    let (_, most) = nix::sys::resource::getrlimit(Resource::RLIMIT_STACK)?;
+    setrlimit(Resource::RLIMIT_STACK, most.min(STACK), most)?;
     let (_, most) = nix::sys::resource::getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, most.min(1024), most.min(4096))?;
     umask(Mode::from_bits_truncate(0o022));

@@ -141,4 +141,5 @@ pub(super) const RULES: &[Rule] = &[
     rule("var/log/apt/{history.log,term.log,eipp.log.xz}", Action::Remove, LOG),
     rule("var/log/journal/**", Action::Remove, LOG),
     rule("var/log/**", Action::Empty, LOG),
+    rule("var/lib/texmf/web2c/**/*.log", Action::Empty, LOG),
 ];

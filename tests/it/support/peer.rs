@@ -76,6 +76,8 @@ pub const PACKAGES: &[Difference] = &[
     any(What::Theirs, "var/cache/{man,fontconfig}/**", CACHE),
     any(What::Theirs, "var/lib/systemd/catalog/database", CACHE),
     any(What::Both, "var/log/fontconfig.log", "logs of the build are emptied"),
+    any(What::Both, "var/lib/texmf/web2c/**/*.log", "logs of the build are emptied"),
+    any(What::Both, "var/lib/texmf/web2c/lua*tex/*.fmt", "the order of keys is by chance, and always the same here"),
     any(What::Both, "var/log/journal", "access lists are those of the build's file system; systemd-tmpfiles sets them"),
     any(What::Both, "etc/machine-id", "empty in both; systemd makes it read-only, and mmdebstrap makes it anew"),
     any(What::Theirs, "etc/mailname", HOST),

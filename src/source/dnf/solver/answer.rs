@@ -121,7 +121,7 @@ fn missing(lines: &[&str]) -> Vec<String> {
 }
 
 /// What was asked for and is there, but not to be taken: as dnf5 says it, and as dnf 4 does.
-fn filtered<'a>(line: &'a str) -> Option<&'a str> {
+fn filtered(line: &str) -> Option<&str> {
     let dnf5 = || line.split_once("Argument '")?.1.split_once("' matches only excluded packages").map(|(name, _)| name);
     let dnf4 = || line.split_once("All matches were filtered out by ")?.1.split_once(" filtering for argument: ");
     dnf5().or_else(|| dnf4().map(|(_, name)| name.trim()))
