@@ -64,8 +64,8 @@ fn program(network: bool, paths_stop: bool) -> Vec<sock_filter> {
     for call in FLUSHES {
         program.extend([compare(number(call), 0, 1), give(libc::SECCOMP_RET_ERRNO)]);
     }
-    let paths = procfs::CALLS.iter().filter(|_| paths_stop);
-    for call in ANSWERED.iter().chain(paths).copied() {
+    let paths = procfs::calls().filter(|_| paths_stop);
+    for call in ANSWERED.into_iter().chain(paths) {
         program.extend([compare(number(call), 0, 1), give(libc::SECCOMP_RET_TRACE)]);
     }
     if !network {

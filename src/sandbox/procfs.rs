@@ -41,9 +41,25 @@ const STAND_INS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Calls with paths, as the filter stops them.
+/// Calls with paths that every architecture has.
+const CALLS: [libc::c_long; 12] = [
+    libc::SYS_execve,
+    libc::SYS_statfs,
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_readlinkat,
+    libc::SYS_fchmodat,
+    libc::SYS_fchownat,
+    libc::SYS_utimensat,
+];
+
+/// Older ones, without a folder's descriptor.
 #[cfg(target_arch = "x86_64")]
-pub(super) const CALLS: &[libc::c_long] = &[
+const OLDER_CALLS: [libc::c_long; 8] = [
     libc::SYS_open,
     libc::SYS_stat,
     libc::SYS_lstat,
@@ -52,34 +68,14 @@ pub(super) const CALLS: &[libc::c_long] = &[
     libc::SYS_chmod,
     libc::SYS_chown,
     libc::SYS_lchown,
-    libc::SYS_execve,
-    libc::SYS_statfs,
-    libc::SYS_openat,
-    libc::SYS_openat2,
-    libc::SYS_newfstatat,
-    libc::SYS_statx,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_readlinkat,
-    libc::SYS_fchmodat,
-    libc::SYS_fchownat,
-    libc::SYS_utimensat,
 ];
 #[cfg(target_arch = "aarch64")]
-pub(super) const CALLS: &[libc::c_long] = &[
-    libc::SYS_execve,
-    libc::SYS_statfs,
-    libc::SYS_openat,
-    libc::SYS_openat2,
-    libc::SYS_newfstatat,
-    libc::SYS_statx,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_readlinkat,
-    libc::SYS_fchmodat,
-    libc::SYS_fchownat,
-    libc::SYS_utimensat,
-];
+const OLDER_CALLS: [libc::c_long; 0] = [];
+
+/// Calls with paths, as the filter stops them.
+pub(super) fn calls() -> impl Iterator<Item = libc::c_long> {
+    CALLS.into_iter().chain(OLDER_CALLS)
+}
 
 /// The world's `/proc`, open as long as this lives.
 pub(super) struct Procfs {
@@ -121,7 +117,7 @@ impl Procfs {
         fs::remove_dir_all("/proc/self")
     }
 
-    /// Deals with one of [`CALLS`], at which `pid` has stopped. `ours` tells the numbers of the stage's processes.
+    /// Deals with one of [`calls`], at which `pid` has stopped. `ours` tells the numbers of the stage's processes.
     pub(super) fn redirect(&self, pid: Pid, call: &mut Call, ours: impl Fn(i32) -> bool) -> nix::Result<Outcome> {
         let Some(relative) = Relative::of(call) else { return Ok(Outcome::Untouched) };
         let Some(path) = text_with(pid, relative.arguments[1], &[b"/proc", b"/dev/"])? else {
