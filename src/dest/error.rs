@@ -22,8 +22,8 @@ pub enum DestError {
     /// There is no space left, no inode, or no quota.
     #[error("cannot {what} `{}`: its file system is full", path.display())]
     #[diagnostic(help(
-        "make room there (`df -h` and `df -i` show what is short), or write elsewhere; the image is in the store, so the \
-         next build has only this to do"
+        "make room there (`df -h` and `df -i` show what is short), or write elsewhere; what a recipe builds is in the \
+         store, so that the next build has only this to do"
     ))]
     Full {
         /// What was to be done: `write`.

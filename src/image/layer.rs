@@ -101,7 +101,10 @@ fn pack_layer(
     let blob = store.begin().map_err(|source| ImageError::Store { source })?;
     // What is not kept goes to its place as it is; in the store, bytes need not be on the disk.
     let blob = if packing.remembers { blob } else { blob.going_to_disk() };
-    let done = write_compressed((tree, removed), packing, store, blob, advance)?;
+    let done = write_compressed((tree, removed), packing, store, blob, advance).map_err(|error| match error {
+        ImageError::Write { source } => ImageError::Store { source: store.cannot("write a layer", source) },
+        other => other,
+    })?;
     let commit = if packing.remembers { BlobWriter::commit } else { BlobWriter::commit_for_this_run };
     let blob = commit(done.output).map_err(|source| ImageError::Store { source })?;
     Ok(Layer {

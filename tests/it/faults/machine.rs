@@ -8,6 +8,7 @@ use super::{Ends, build, ended, how_many, workspace};
 use crate::golden;
 use crate::reproducible::Mount;
 use crate::support::door::Door;
+use crate::support::layout::Layout;
 use crate::support::require::{Need, require};
 use crate::support::workspace::{Finished, Workspace, binary, finish, run};
 
@@ -90,6 +91,50 @@ fn a_full_output_is_named_and_nothing_half_is_left() {
         let left: Vec<_> = fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(left.is_empty() || left == ["image"], "{output}: {left:?}");
         assert!(!place.join("image/index.json").exists(), "{output}");
+    }
+}
+
+/// The layer of an import is moved to where it goes, and copied where that is another file system.
+#[test]
+fn an_import_has_one_digest_wherever_there_is_room_and_says_where_there_is_none() {
+    require!(Need::Root);
+    let workspace = Workspace::new();
+    let bytes: Vec<u8> =
+        (0..2_u32 << 20).flat_map(|at| at.wrapping_mul(2_654_435_761).rotate_left(at % 31).to_le_bytes()).collect();
+    fs::write(workspace.path("noise"), &bytes).unwrap();
+    run(workspace
+        .command(["tar", "--mtime=@0", "--owner=0", "--group=0", "--mode=0644", "-cf", "noise.tar", "noise"])
+        .env("LC_ALL", "C"));
+    let import =
+        |more: &[&str]| workspace.rootsmith(["import", "noise.tar", "--platform", "linux/amd64"].iter().chain(more));
+    let digest = import(&["-o", "oci:here"]).digest();
+    let small = workspace.path("small");
+    {
+        let _mount = tmpfs("size=1m", &small);
+        let full = import(&["-o", "oci:small/image"]);
+        ended(
+            "room",
+            "no space for oci:, an imported archive",
+            &full,
+            &Ends { code: 3, says: "its file system is full" },
+        );
+        assert!(!workspace.path("small/image/index.json").exists());
+        let full = import(&["-o", "oci:out", "--store", "small/store"]);
+        ended(
+            "room",
+            "no space for the store, an imported archive",
+            &full,
+            &Ends { code: 3, says: "its file system is full" },
+        );
+        full.says("store gc");
+        assert!(!workspace.path("out/index.json").exists());
+    }
+    let _mount = tmpfs("size=64m", &small);
+    assert_eq!(import(&["-o", "oci:small/image"]).digest(), digest);
+    assert_eq!(import(&["-o", "oci:one", "-o", "oci:two"]).digest(), digest);
+    for folder in ["small/image", "one", "two"] {
+        let image = Layout::open(&workspace.path(folder)).image();
+        assert_eq!(image.digest, digest, "{folder}");
     }
 }
 
