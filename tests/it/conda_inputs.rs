@@ -380,7 +380,7 @@ fn wheels_fit_or_are_refused() {
     ask("python", &wheel("cp311-cp311-manylinux_2_28_x86_64")).failed_with(2).says("cp312");
     ask("python", &wheel("cp312-cp312-musllinux_1_2_x86_64")).failed_with(2).says("musllinux");
     ask("tool", &pure).failed_with(2).says("no python");
-    ask("python", &pure.replace("sha256=", "sha256=0").replace(&pure[pure.len() - 1..], "")).failed_with(2);
+    ask("python", &pure[..pure.len() - 1]).failed_with(2).says("sha256");
     let wrong = format!("{}#sha256={}", pure.split('#').next().unwrap(), "0".repeat(64));
     ask("python", &wrong).failed_with(4).says("has the wrong bytes");
 }
