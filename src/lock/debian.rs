@@ -115,6 +115,9 @@ pub struct LockedPackage {
     /// Whether it belongs to the first stage: the essential packages and what they need.
     #[serde(default)]
     pub essential: bool,
+    /// The archive's priority of a package of the second stage, which may be another than its control file's; nothing is
+    /// `optional`. Packages of higher priority are unpacked earlier.
+    pub priority: Option<String>,
     /// Whether nobody asked for it by name (`Auto-Installed` in apt's extended_states).
     #[serde(default)]
     pub automatic: bool,
@@ -239,6 +242,7 @@ fn package(package: &LockedPackage) -> Row {
         .raw("size", &package.size.to_string())
         .text("sha256", &package.sha256.hex())
         .flag("essential", package.essential)
+        .optional("priority", package.priority.as_deref())
         .flag("automatic", package.automatic)
         .flag("security", package.security)
 }

@@ -11,6 +11,7 @@ fn package(name: &str, version: &str) -> LockedPackage {
         size: 1234,
         sha256: Digest::of(version.as_bytes()),
         essential: name == "bash",
+        priority: (name == "tar").then(|| "required".to_owned()),
         automatic: name != "bash",
         security: name == "openssl",
     }
@@ -113,7 +114,7 @@ fn text_form() {
     packages = [
       { name = "bash", version = "5.2", architecture = "amd64", repository = "debian", path = "pool/main/bash_5.2_amd64.deb", size = 1234, sha256 = "6c6a464eca230198d20ca69ad8873f92fa7444e226784b4f554301e16d57feb2", essential = true },
       { name = "openssl", version = "3", architecture = "amd64", repository = "debian", path = "pool/main/openssl_3_amd64.deb", size = 1234, sha256 = "4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce", automatic = true, security = true },
-      { name = "tar", version = "1:1.35", architecture = "amd64", repository = "debian", path = "pool/main/tar_1:1.35_amd64.deb", size = 1234, sha256 = "b0667f89277448a13d7018e67a202bf75f08ffb859bc29053715a172e35e0012", automatic = true },
+      { name = "tar", version = "1:1.35", architecture = "amd64", repository = "debian", path = "pool/main/tar_1:1.35_amd64.deb", size = 1234, sha256 = "b0667f89277448a13d7018e67a202bf75f08ffb859bc29053715a172e35e0012", priority = "required", automatic = true },
     ]
     sources = [
       { types = ["deb"], uri = "http://ftp.debian.org/debian", suites = ["trixie", "trixie-updates"], components = ["main"], signed-by = "/usr/share/keyrings/debian-archive-keyring.pgp" },

@@ -2,8 +2,8 @@
 //!
 //! Calls that flush to disk return success and do nothing: the stage is thrown away, so it need not survive a power
 //! loss. Internet sockets cannot be made unless the network was asked for. Calls that would tell programs the time of
-//! day, the host's name or its number of processors stop for the [tracer](super::tracer), which answers them. So do, in a
-//! plain chroot, calls with paths. All else runs untouched, as do programs of a foreign word size.
+//! day, the host's name, its number of processors or a directory's entries stop for the [tracer](super::tracer), which
+//! answers them. So do, in a plain chroot, calls with paths. All else runs untouched, as do programs of a foreign word size.
 
 #![allow(unsafe_code)] // prctl and seccomp filters have no safe interface
 
@@ -35,9 +35,11 @@ const FLUSHES: [c_long; 6] = [
 
 /// Calls that the tracer answers, whatever their arguments.
 #[cfg(target_arch = "x86_64")]
-const ANSWERED: [c_long; 4] = [libc::SYS_uname, libc::SYS_gettimeofday, libc::SYS_time, libc::SYS_sched_getaffinity];
+const ANSWERED: [c_long; 5] =
+    [libc::SYS_uname, libc::SYS_gettimeofday, libc::SYS_time, libc::SYS_sched_getaffinity, libc::SYS_getdents64];
 #[cfg(target_arch = "aarch64")]
-const ANSWERED: [c_long; 3] = [libc::SYS_uname, libc::SYS_gettimeofday, libc::SYS_sched_getaffinity];
+const ANSWERED: [c_long; 4] =
+    [libc::SYS_uname, libc::SYS_gettimeofday, libc::SYS_sched_getaffinity, libc::SYS_getdents64];
 
 /// Clocks that tell the time of day, as the first argument of `clock_gettime`.
 const DAY_CLOCKS: [libc::clockid_t; 3] = [libc::CLOCK_REALTIME, libc::CLOCK_REALTIME_COARSE, libc::CLOCK_TAI];

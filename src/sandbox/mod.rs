@@ -20,6 +20,7 @@ mod filter;
 mod foreign;
 mod host;
 mod identity;
+mod listing;
 mod procfs;
 mod session;
 mod stage;

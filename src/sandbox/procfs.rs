@@ -12,7 +12,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::{AtFlags, OFlag, open};
@@ -20,7 +20,7 @@ use nix::sys::stat::{Mode, fstatat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use nix::unistd::{Pid, dup2_raw};
 
-use super::tracee::{Arguments, Call, put_bytes, put_words, text_with};
+use super::tracee::{Arguments, Call, Changed, Outcome, put_bytes, put_words, text_with};
 
 /// The number of the descriptor: high, so that no program has it for another file, and below the limit of the stage.
 const KEPT: i32 = 1000;
@@ -82,16 +82,6 @@ pub(super) struct Procfs {
     kept: OwnedFd,
 }
 
-/// What became of a call.
-pub(super) enum Outcome {
-    /// It runs as it is.
-    Untouched,
-    /// It is not run, and returns this.
-    Answer(i64),
-    /// It is another call now; after it, the registers of arguments get their values back.
-    Changed(Arguments),
-}
-
 impl Procfs {
     /// Keeps `/proc` of the current root directory open, and puts the files that stand in for it into the current folder,
     /// the future root. Nothing where there is no `/proc`, as in a container that hides it.
@@ -117,6 +107,11 @@ impl Procfs {
         fs::remove_dir_all("/proc/self")
     }
 
+    /// The descriptor.
+    pub(super) fn kept(&self) -> BorrowedFd<'_> {
+        self.kept.as_fd()
+    }
+
     /// Deals with one of [`calls`], at which `pid` has stopped. `ours` tells the numbers of the stage's processes.
     pub(super) fn redirect(&self, pid: Pid, call: &mut Call, ours: impl Fn(i32) -> bool) -> nix::Result<Outcome> {
         let Some(relative) = Relative::of(call) else { return Ok(Outcome::Untouched) };
@@ -136,7 +131,7 @@ impl Procfs {
         if !allowed || !self.inherited_by(pid) {
             return Ok(Outcome::Untouched);
         }
-        let before = call.arguments();
+        let changed = Changed { arguments: call.arguments(), result: None };
         let at = if path.ends_with(&rest) && !rest.is_empty() {
             relative.arguments[1] + (path.len() - rest.len()) as u64
         } else {
@@ -148,7 +143,7 @@ impl Procfs {
         let mut arguments = relative.arguments;
         arguments[..2].copy_from_slice(&[KEPT as u64, at]);
         call.turn_into(pid, relative.number, arguments)?;
-        Ok(Outcome::Changed(before))
+        Ok(Outcome::Changed(changed))
     }
 
     /// Whether a process still has the descriptor; some close all that they did not open.

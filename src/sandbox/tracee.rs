@@ -3,11 +3,11 @@
 #![allow(unsafe_code)] // aarch64 keeps the number of a call in a register set that only plain ptrace reaches
 
 use std::ffi::c_void;
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 
 use nix::errno::Errno;
 use nix::sys::ptrace;
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 
 /// Bytes of a word.
@@ -114,6 +114,36 @@ pub(super) fn put_bytes(pid: Pid, at: u64, bytes: &[u8]) -> nix::Result<()> {
     Ok(())
 }
 
+/// Writes many bytes.
+pub(super) fn put_at_once(pid: Pid, at: u64, bytes: &[u8]) -> nix::Result<()> {
+    let remote = RemoteIoVec { base: at as usize, len: bytes.len() };
+    match process_vm_writev(pid, &[IoSlice::new(bytes)], &[remote]) {
+        Ok(count) if count == bytes.len() => Ok(()),
+        Ok(_) => Err(Errno::EFAULT),
+        // Containers may forbid the one call and allow the other.
+        Err(Errno::EPERM | Errno::ENOSYS) => put_bytes(pid, at, bytes),
+        Err(error) => Err(error),
+    }
+}
+
+/// What becomes of a call.
+pub(super) enum Outcome {
+    /// It runs as it is.
+    Untouched,
+    /// It is not run, and returns this.
+    Answer(i64),
+    /// It is another call now.
+    Changed(Changed),
+}
+
+/// What a call that became another one leaves behind, so that its program sees nothing of that.
+pub(super) struct Changed {
+    /// The arguments that it was called with.
+    pub(super) arguments: Arguments,
+    /// What it returns where the other call did not fail; nothing where it returns what that did.
+    pub(super) result: Option<i64>,
+}
+
 /// The registers of a process that stopped at a call.
 pub(super) struct Call(libc::user_regs_struct);
 
@@ -153,8 +183,15 @@ impl Call {
         self.set_arguments(pid, arguments)
     }
 
-    /// Gives the registers back that hold arguments, after the call.
-    pub(super) fn set_arguments(&mut self, pid: Pid, arguments: Arguments) -> nix::Result<()> {
+    /// Ends a call that became another one.
+    pub(super) fn end(&mut self, pid: Pid, changed: &Changed) -> nix::Result<()> {
+        if let Some(result) = changed.result.filter(|_| self.0.rax.cast_signed() >= 0) {
+            self.0.rax = result.cast_unsigned();
+        }
+        self.set_arguments(pid, changed.arguments)
+    }
+
+    fn set_arguments(&mut self, pid: Pid, arguments: Arguments) -> nix::Result<()> {
         [self.0.rdi, self.0.rsi, self.0.rdx, self.0.r10, self.0.r8] = arguments;
         ptrace::setregs(pid, self.0)
     }
@@ -188,9 +225,12 @@ impl Call {
         ptrace::setregs(pid, self.0)
     }
 
-    /// Gives the registers back that hold arguments, after the call. The first one holds its result by then.
-    pub(super) fn set_arguments(&mut self, pid: Pid, arguments: Arguments) -> nix::Result<()> {
-        self.0.regs[1..5].copy_from_slice(&arguments[1..]);
+    /// Ends a call that became another one. The register of its first argument holds its result by then.
+    pub(super) fn end(&mut self, pid: Pid, changed: &Changed) -> nix::Result<()> {
+        if let Some(result) = changed.result.filter(|_| self.0.regs[0].cast_signed() >= 0) {
+            self.0.regs[0] = result.cast_unsigned();
+        }
+        self.0.regs[1..5].copy_from_slice(&changed.arguments[1..]);
         ptrace::setregs(pid, self.0)
     }
 }

@@ -6,7 +6,7 @@
 //! vDSO that the kernel maps into each process; at every exec the tracer takes the vDSO's address out of the new
 //! process's auxiliary vector, so that the C library falls back to calls.
 //!
-//! Addresses are not chosen at random, where that may be said.
+//! Addresses are not chosen at random, where that may be said. Directories are read in [one order](listing).
 //!
 //! A program that asks for the time again and again is waiting for it to pass, as MariaDB does when it measures its timers:
 //! after its hundred thousandth question, every further one finds it a millisecond later. That too depends on nothing but the
@@ -20,7 +20,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::personality::{self, Persona};
@@ -29,10 +29,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{self, ForkResult, Pid};
 
-use super::filter;
-use super::procfs::{Outcome, Procfs};
-use super::tracee::{Arguments, Call, Memory, WORD, put_bytes, put_words};
+use super::procfs::Procfs;
+use super::tracee::{Call, Changed, Memory, Outcome, WORD, put_bytes, put_words};
 use super::wire::Step;
+use super::{filter, listing};
 
 /// How often a thread may ask for the time before it counts as waiting for it to pass.
 const PATIENCE: u64 = 100_000;
@@ -53,7 +53,9 @@ pub(super) fn run(step: &Step, procfs: Option<&Procfs>) -> io::Result<i32> {
         ForkResult::Parent { child } => {
             drop(wait);
             let (alive, questions, changed) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-            Tracer { time: step.time, procfs, alive, questions, changed }.trace(child, go)
+            let own = if procfs.is_some() { None } else { listing::proc() };
+            let proc = procfs.map(Procfs::kept).or(own.as_ref().map(OwnedFd::as_fd));
+            Tracer { time: step.time, procfs, proc, alive, questions, changed }.trace(child, go)
         }
     }
 }
@@ -132,11 +134,13 @@ fn stay_in_place() {
 struct Tracer<'a> {
     time: i64,
     procfs: Option<&'a Procfs>,
+    /// A `/proc` that knows the programs.
+    proc: Option<BorrowedFd<'a>>,
     alive: BTreeSet<Pid>,
     /// How often each thread has asked for the time.
     questions: BTreeMap<Pid, u64>,
-    /// The arguments of calls that were changed and run now.
-    changed: BTreeMap<Pid, Arguments>,
+    /// Calls that were changed and run now.
+    changed: BTreeMap<Pid, Changed>,
 }
 
 impl Tracer<'_> {
@@ -193,8 +197,8 @@ impl Tracer<'_> {
             }
             WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_SECCOMP) => drop(self.answer(pid)),
             WaitStatus::PtraceSyscall(_) => {
-                if let Some(arguments) = self.changed.remove(&pid) {
-                    let _ = Call::of(pid).and_then(|mut call| call.set_arguments(pid, arguments));
+                if let Some(changed) = self.changed.remove(&pid) {
+                    let _ = Call::of(pid).and_then(|mut call| call.end(pid, &changed));
                 }
             }
             WaitStatus::Stopped(_, stopped_by) => signal = Some(stopped_by),
@@ -227,19 +231,26 @@ impl Tracer<'_> {
                 let put = if first == 0 { Ok(()) } else { put_words(pid, first, &[seconds]) };
                 put.map(|()| seconds.cast_signed())
             }
-            _ => return self.redirect(pid, &mut call),
+            libc::SYS_getdents64 => {
+                let outcome = self.proc.map(|proc| listing::read(proc, pid, &mut call)).transpose()?;
+                return self.take(pid, &mut call, outcome.unwrap_or(Outcome::Untouched));
+            }
+            _ => {
+                let ours = |number| self.alive.contains(&Pid::from_raw(number));
+                let outcome = self.procfs.map(|procfs| procfs.redirect(pid, &mut call, ours)).transpose()?;
+                return self.take(pid, &mut call, outcome.unwrap_or(Outcome::Untouched));
+            }
         };
         call.give(pid, result.unwrap_or_else(|error| -(error as i64)))
     }
 
-    /// Lets a call on a path below `/proc` find it.
-    fn redirect(&mut self, pid: Pid, call: &mut Call) -> nix::Result<()> {
-        let Some(procfs) = self.procfs else { return Ok(()) };
-        match procfs.redirect(pid, call, |number| self.alive.contains(&Pid::from_raw(number)))? {
+    /// Lets a call become what was found for it.
+    fn take(&mut self, pid: Pid, call: &mut Call, outcome: Outcome) -> nix::Result<()> {
+        match outcome {
             Outcome::Untouched => Ok(()),
             Outcome::Answer(result) => call.give(pid, result),
-            Outcome::Changed(arguments) => {
-                self.changed.insert(pid, arguments);
+            Outcome::Changed(changed) => {
+                self.changed.insert(pid, changed);
                 Ok(())
             }
         }

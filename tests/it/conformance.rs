@@ -3,7 +3,8 @@
 //! A few sets are compared in every run of the tests. `scripts/conformance` compares all of them, more thoroughly, by two
 //! variables of the environment:
 //!
-//! - `ROOTSMITH_TEST_SETS`: which, as `trixie/nginx bookworm/cron`, or `all`;
+//! - `ROOTSMITH_TEST_SETS`: which, as `trixie/nginx bookworm/cron`, or `all`; any packages may be named, with commas
+//!   between them;
 //! - `ROOTSMITH_TEST_TABLE`: a file to which a line of the table is added for each set. With it, mmdebstrap runs twice, and
 //!   paths in which the two differ are not compared; and the digest is that of a second build, too.
 
@@ -94,7 +95,7 @@ fn of(suite: &'static str) {
     let chosen = chosen();
     let mut wrong = Vec::new();
     let mut used = BTreeSet::new();
-    for (_, set) in chosen.iter().filter(|(of, _)| *of == suite) {
+    for (_, set) in chosen.iter().filter(|(of, _)| of == suite) {
         let workspace = Workspace::new();
         let packages: Vec<&str> = set.split(',').collect();
         let comparison = compare(&workspace, &Request { suite, variant: "minbase", packages: &packages }, runs());
@@ -125,14 +126,18 @@ fn other_digests(workspace: &Workspace, digest: &str) -> Vec<String> {
     others
 }
 
-fn chosen() -> Vec<(&'static str, &'static str)> {
-    let known = || SUITES.iter().flat_map(|suite| SETS.iter().map(move |set| (*suite, *set)));
+/// Suites and packages.
+fn chosen() -> Vec<(String, String)> {
+    let owned = |(suite, set): (&str, &str)| (suite.to_owned(), set.to_owned());
     match std::env::var("ROOTSMITH_TEST_SETS").as_deref() {
-        Err(_) => SAMPLE.to_vec(),
-        Ok("all") => known().collect(),
+        Err(_) => SAMPLE.map(owned).to_vec(),
+        Ok("all") => SUITES.iter().flat_map(|suite| SETS.map(|set| owned((suite, set)))).collect(),
         Ok(names) => {
-            let find = |name: &str| known().find(|(suite, set)| format!("{suite}/{set}") == name);
-            names.split_whitespace().map(|name| find(name).unwrap_or_else(|| panic!("no set `{name}`"))).collect()
+            let split = |name: &str| {
+                let set = name.split_once('/').filter(|(suite, _)| SUITES.contains(suite));
+                owned(set.unwrap_or_else(|| panic!("`{name}` is no set: it begins with one of {SUITES:?} and `/`")))
+            };
+            names.split_whitespace().map(split).collect()
         }
     }
 }

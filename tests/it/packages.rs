@@ -8,7 +8,7 @@ use crate::support::deb::{Deb, Package};
 use crate::support::layout::{Image, Layout};
 use crate::support::require::{Need, require};
 use crate::support::toy;
-use crate::support::workspace::{Finished, Workspace};
+use crate::support::workspace::{Finished, Workspace, mirrors};
 
 /// A workspace with the small distribution and `more` packages.
 fn workspace(more: Vec<Package>) -> Workspace {
@@ -167,4 +167,53 @@ fn files_move_to_the_package_that_replaces_the_other() {
     build(&workspace, "packages = [\"owner\", \"rival\"]", &[])
         .failed_with(2)
         .says("is in the packages owner and rival");
+}
+
+const WATCHER: &str = "case $1 in
+    configure) dpkg-statoverride --add mail mail 2750 /usr/share/watched/late ;;
+    triggered) ls /usr/share/watched > /usr/share/watched.list ;;
+esac";
+
+/// What dpkg lets scripts see and when: hooks that are configuration files of a package which is not configured yet are not
+/// there, and files that are laid set triggers off.
+#[test]
+fn scripts_see_hooks_and_watched_files_when_dpkg_shows_them() {
+    require!(Need::Root, Need::Mirror, Need::Amd64);
+    let package = |name: &str| Package::new(name, "1").field("Architecture", "all");
+    let shell = |body: &str| format!("#!/bin/sh\nset -e\n{body}\n");
+    let packages = [
+        package("runner").script("postinst", &shell("! ls /etc/hooks.d/hook && ls /etc/hooks.d/hook.dpkg-new")),
+        package("hook")
+            .field("Depends", "runner")
+            .script("postinst", &shell("/etc/hooks.d/hook && cp /etc/hooks.d/hook /usr/share/hook.copy"))
+            .control_file("conffiles", 0o644, "/etc/hooks.d/hook\n")
+            .file("etc/hooks.d/hook", 0o755, "#!/bin/sh\n"),
+        package("watcher").script("postinst", &shell(WATCHER)).control_file(
+            "triggers",
+            0o644,
+            "interest /usr/share/watched\n",
+        ),
+        package("early").field("Pre-Depends", "watcher"),
+        package("files").field("Depends", "early, watcher").file("usr/share/watched/new", 0o644, ""),
+        package("late").field("Depends", "early, watcher").file("usr/share/watched/late", 0o644, ""),
+    ];
+    let workspace = Workspace::new();
+    for package in &packages {
+        fs::write(workspace.path(&format!("{}.deb", package.name)), package.build().bytes).unwrap();
+    }
+    let recipe = "name = \"order\"\nplatforms = [\"linux/amd64\"]\n[from.debian]\nsuite = \"trixie\"\n\
+                  packages = [\"./runner.deb\", \"./hook.deb\", \"./watcher.deb\", \"./early.deb\", \"./files.deb\", \"./late.deb\", \"zsh\"]\n";
+    workspace.write("order.toml", recipe);
+    let arguments = ["build", "order.toml", "-o", "oci:out", "--progress", "none"].map(str::to_owned);
+    workspace.rootsmith(arguments.into_iter().chain(mirrors())).succeeded();
+    let image = image(&workspace);
+    assert_eq!(text(&image, "usr/share/watched.list"), "late\nnew\n");
+    let late = &image.listing()["usr/share/watched/late"];
+    assert_eq!((late.mode, late.owner), (0o2750, (8, 8)));
+    assert_eq!(text(&image, "usr/share/hook.copy"), "#!/bin/sh\n");
+    let shells = text(&image, "etc/shells");
+    assert!(shells.contains("/usr/bin/zsh\n"), "{shells}");
+    let status = text(&image, "var/lib/dpkg/status");
+    assert!(status.contains(" /etc/hooks.d/hook 3e2b31c72181b87149ff995e7202c0e3\n"), "{status}");
+    assert!(!status.contains("Triggers-") && !status.contains("triggers-"), "{status}");
 }

@@ -4,7 +4,8 @@ use crate::support::door::DOORS;
 use crate::support::require::{Need, require};
 use crate::support::workspace::{Workspace, binary, finish, mirrors, run};
 
-/// Java finds its libraries by the first, systemd's programs change files by descriptors, shells read `/dev/fd`.
+/// Java finds its libraries by the first, systemd's programs change files by descriptors, shells read `/dev/fd`. Directories
+/// have one order, whatever the order of the file system, and can be emptied while they are read.
 const SCRIPT: &str = r#"
 exec > /srv/said
 readlink /proc/self/exe
@@ -23,11 +24,28 @@ stat --format '%a %n' /srv/closed
 perl -e 'open my $file, "<", "/proc/$$/comm" or die; print <$file>; print -e "/proc/none" ? "there" : "not there", "\n"'
 grep -c ^MemTotal /proc/meminfo
 ls -d /proc/self/fd/
+mkdir /srv/up /srv/down
+(cd /srv/up && touch $(seq 3000))
+(cd /srv/down && touch $(seq 3000 -1 1))
+cmp <(ls -U /srv/up) <(ls -U /srv/down)
+ls -U /srv/up | wc -l
+ls -U /srv/up | head -n 3
+perl -e '
+    opendir my $folder, "/srv/up";
+    readdir $folder for 1..7;
+    my ($at, $name) = (telldir $folder, readdir $folder);
+    readdir $folder for 1..2000;
+    seekdir $folder, $at;
+    print readdir $folder eq $name ? "back\n" : "lost\n";
+'
+rm -r /srv/up
+find /srv/down -delete
+ls /srv
 "#;
 
 /// What it says.
 pub const SAID: &str = "/usr/bin/readlink\n/proc is a mountpoint\nproc\nproc\n/proc proc\nsubstituted\npiped\nonce more\n\
-                    /usr/lib\n700 /srv/closed\nperl\nnot there\n1\n/proc/self/fd/\n";
+                    /usr/lib\n700 /srv/closed\nperl\nnot there\n1\n/proc/self/fd/\n3000\n1710\n1711\n1712\nback\nclosed\nsaid\n";
 
 /// A recipe with a step that looks at `/proc`, and writes what it sees to `/srv/said`.
 pub fn recipe() -> String {
@@ -38,7 +56,7 @@ pub fn recipe() -> String {
 }
 
 #[test]
-fn proc_tells_a_program_of_itself() {
+fn programs_see_the_same_everywhere() {
     require!(Need::Doors, Need::Mirror);
     for door in DOORS {
         let workspace = Workspace::new();

@@ -43,7 +43,7 @@ pub(super) const STATUS: &str = "var/lib/dpkg/status";
 const NOT_KEPT: [&str; 1] = ["control"];
 
 /// The stanza of an unpacked package for `/var/lib/dpkg/status`, with the empty line behind it. `tree` holds its files:
-/// the checksums of its configuration files are taken there.
+/// the checksums of configuration files that are in place are taken there.
 pub(super) fn stanza(package: &Unpacked, control: &Paragraph<'_>, tree: &Tree) -> std::io::Result<String> {
     let mut text = String::new();
     for name in FIELD_ORDER {
@@ -79,42 +79,18 @@ pub(super) fn info_files(package: &Unpacked) -> Vec<(String, u32, Vec<u8>)> {
     files
 }
 
-/// One line of a package's `triggers` control file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Interest {
-    /// What is watched: a path with a leading slash, or a name.
-    pub(super) trigger: String,
-    /// The watching package, with `/noawait` where others need not wait for it.
-    pub(super) watcher: String,
-}
-
-/// The interests that a package declares (deb-triggers(5)).
-pub(super) fn interests(package: &Unpacked) -> Vec<Interest> {
-    let text = package.member("triggers").map(String::from_utf8_lossy).unwrap_or_default();
-    let directives = text.lines().map(|line| line.split('#').next().unwrap_or_default().split_whitespace());
-    let interest = directives.filter_map(|mut words| {
-        let suffix = match words.next()? {
-            "interest" | "interest-await" => "",
-            "interest-noawait" => "/noawait",
-            _ => return None,
-        };
-        Some(Interest { trigger: words.next()?.to_owned(), watcher: format!("{}{suffix}", package.database_name()) })
-    });
-    interest.collect()
-}
-
-/// The `Conffiles` field of a stanza: path and MD5 of each configuration file that the package ships.
+/// The `Conffiles` field of a stanza: each configuration file that the package ships, with its MD5 where it is in place.
 fn conffiles(package: &Unpacked, tree: &Tree) -> std::io::Result<String> {
-    let listed = package.member("conffiles").map(String::from_utf8_lossy).unwrap_or_default();
     let mut lines = String::new();
-    for line in listed.lines().map(str::trim) {
+    for line in package.conffiles().lines().map(str::trim) {
         // A file that a later version takes away (deb-conffiles(5)): it is not shipped.
         if let Some(path) = line.strip_prefix("remove-on-upgrade ") {
             lines.push_str(&format!(" {} newconffile remove-on-upgrade\n", path.trim()));
             continue;
         }
         let Some(path) = Some(line).filter(|line| line.starts_with('/')) else { continue };
-        let place = TreePath::new(path).ok().and_then(|path| tree.resolve(&path).ok());
+        let place = TreePath::new(path).ok().filter(|path| !package.deferred.contains_key(path));
+        let place = place.and_then(|path| tree.resolve(&path).ok());
         let content = place.and_then(|place| tree.get(&place)).and_then(|inode| inode.content());
         let sum = match content {
             Some(content) => {
@@ -122,7 +98,7 @@ fn conffiles(package: &Unpacked, tree: &Tree) -> std::io::Result<String> {
                 hash.update(content.read()?);
                 to_hex(&hash.finalize())
             }
-            // Left out by the recipe's path rules, as `--path-exclude` does: dpkg then notes it like this.
+            // Not there yet, or left out by the recipe's path rules as `--path-exclude` does: dpkg notes both like this.
             None => "newconffile".to_owned(),
         };
         lines.push_str(&format!(" {path} {sum}\n"));

@@ -103,7 +103,8 @@ pub(super) fn download(
         let package = packages[index];
         let contents = unpack::unpack(&file, store, drops).map_err(|error| named(package, error))?;
         check(package, &contents)?;
-        let candidate = Candidate { unpacked: contents, file, essential: package.essential };
+        let priority = package.priority.clone().unwrap_or_else(|| "optional".to_owned());
+        let candidate = Candidate { unpacked: contents, file, essential: package.essential, priority };
         unpacked.lock().expect("no thread panics while it holds the packages")[index] = Some(candidate);
         Ok::<_, FetchError>(())
     };

@@ -3,23 +3,26 @@
 //! The first is the essential set, which has to be there before any script can run: its files and dpkg's database are
 //! laid into the tree, the tree is put into the sandbox, its preinst scripts are run there, and one `dpkg --configure -a`
 //! does the rest. The second is all others, in the order that apt would go: a package whose preinst has nothing to do on a
-//! first installation is laid like those of the first stage; one whose preinst works is unpacked by the image's own dpkg.
+//! first installation is laid like those of the first stage, but for its configuration files, which dpkg puts in their
+//! places when it configures the package; one whose preinst works, or whose files are to have other owners or modes than it
+//! says, is unpacked by the image's own dpkg.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::InstallError;
-use super::database::{self, Interest};
+use super::database;
 use super::lay::Layout;
 use super::order::{self, Step};
 use super::preinst;
 use super::scripts::{self, StandIns};
+use super::triggers::{self, Interest};
 use super::unpack::{Candidate, Unpacked};
 use crate::epoch::Epoch;
 use crate::report::{Phase, Reporter};
 use crate::sandbox::{self, Emulator, Sandbox, Session, Settings};
 use crate::store::Store;
-use crate::tree::{Content, Inode, Origin, Tree, TreePath};
+use crate::tree::{Content, Entry, Inode, Origin, Tree, TreePath};
 
 /// Where dpkg keeps its database.
 const DATABASE: &str = "var/lib/dpkg";
@@ -72,6 +75,7 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     around.reporter.advance(Phase::Configure, first.len() as u64);
 
     if !second.is_empty() {
+        layout.defers = true;
         Second { layout: &mut layout, session: &mut session, around }.install(second, &first)?;
     }
     let mut tree = session.collect(around.store)?;
@@ -138,15 +142,21 @@ impl Second<'_> {
 
     /// Unpacks packages one after another; neighbours of one kind together.
     fn unpack(&mut self, candidates: Vec<Candidate>) -> Result<(), InstallError> {
-        let works = |candidate: &Candidate| preinst::works(candidate.unpacked.member("preinst"));
         let mut candidates = candidates.into_iter().peekable();
-        while let Some(first) = candidates.next() {
-            let theirs = works(&first);
-            let mut run = vec![first];
-            while let Some(next) = candidates.next_if(|next| works(next) == theirs) {
+        while candidates.peek().is_some() {
+            let overridden = self.overridden()?;
+            let is_for_dpkg = |candidate: &Candidate| {
+                let package = &candidate.unpacked;
+                preinst::works(package.member("preinst")) || package.list.iter().any(|path| overridden.contains(path))
+            };
+            let mut run = Vec::new();
+            let mut theirs = None;
+            while let Some(next) =
+                candidates.next_if(|next| *theirs.get_or_insert(is_for_dpkg(next)) == is_for_dpkg(next))
+            {
                 run.push(next);
             }
-            if theirs { self.unpack_by_dpkg(run)? } else { self.unpack_ours(run)? }
+            if theirs == Some(true) { self.unpack_by_dpkg(run)? } else { self.unpack_ours(run)? }
         }
         Ok(())
     }
@@ -165,8 +175,12 @@ impl Second<'_> {
         let above = |path: &TreePath| std::iter::successors(path.parent(), TreePath::parent).collect::<Vec<_>>();
         let folders: Vec<TreePath> = paths.iter().flat_map(above).collect();
         paths.extend(folders);
-        let wanted = |path: &TreePath| paths.contains(path);
-        self.session.put(self.layout.tree.entries().filter(|entry| wanted(entry.path)))?;
+        let waiting = |path: &TreePath| Some((path.clone(), dpkg_new(path)?));
+        let waiting: BTreeMap<TreePath, TreePath> =
+            packages.iter().flat_map(|package| package.deferred.values()).filter_map(waiting).collect();
+        let entries = self.layout.tree.entries().filter(|entry| paths.contains(entry.path));
+        self.session
+            .put(entries.map(|entry| Entry { path: waiting.get(entry.path).unwrap_or(entry.path), ..entry }))?;
         Ok(())
     }
 
@@ -201,6 +215,14 @@ impl Second<'_> {
         scripts::step(&command, self.around.epoch)
     }
 
+    /// The paths for which dpkg has been told another owner or mode (dpkg-statoverride(1)), as it lists them.
+    fn overridden(&mut self) -> Result<BTreeSet<Vec<u8>>, InstallError> {
+        let overrides = self.session.read(&in_database("statoverride"))?.unwrap_or_default();
+        let lines = overrides.split(|byte| *byte == b'\n');
+        // Owner, group, mode, and the path to the end of the line.
+        Ok(lines.filter_map(|line| Some(line.splitn(4, |byte| *byte == b' ').nth(3)?.to_vec())).collect())
+    }
+
     fn read_diversions(&mut self) -> Result<(), InstallError> {
         let diversions = self.session.read(&in_database("diversions"))?.unwrap_or_default();
         self.layout.divert(&String::from_utf8_lossy(&diversions));
@@ -222,8 +244,9 @@ impl Existing {
     fn read(session: &mut Session, packages: &[Unpacked]) -> Result<Self, InstallError> {
         let mut existing =
             Self { status: session.read(&in_database("status"))?.unwrap_or_default(), ..Self::default() };
-        for interest in packages.iter().flat_map(database::interests) {
-            let file = trigger_file(&interest);
+        let interests: Vec<Interest> = packages.iter().flat_map(triggers::interests).collect();
+        let also = [triggers::FILE, triggers::UNINCORPORATED].map(str::to_owned);
+        for file in interests.iter().map(Interest::file).chain(also) {
             let bytes = session.read(&in_database(&file))?.unwrap_or_default();
             existing.triggers.insert(file, bytes);
         }
@@ -284,15 +307,14 @@ fn write_database(
     files.insert("status".to_owned(), (0o644, status));
     files.extend(existing.lists.iter().map(|(name, list)| (name.clone(), (0o644, list.clone()))));
     let mut triggers = existing.triggers.clone();
-    for interest in packages.iter().flat_map(database::interests) {
-        let file = trigger_file(&interest);
-        let line = if file == "triggers/File" {
-            format!("{} {}\n", interest.trigger, interest.watcher)
-        } else {
-            format!("{}\n", interest.watcher)
-        };
-        triggers.entry(file).or_default().extend_from_slice(line.as_bytes());
+    let set_off = triggers.get(triggers::FILE).map(|watched| triggers::set_off(packages, watched)).unwrap_or_default();
+    for interest in packages.iter().flat_map(triggers::interests) {
+        triggers.entry(interest.file()).or_default().extend_from_slice(interest.line().as_bytes());
     }
+    if !set_off.is_empty() {
+        triggers.entry(triggers::UNINCORPORATED.to_owned()).or_default().extend_from_slice(set_off.as_bytes());
+    }
+    triggers.retain(|_, bytes| !bytes.is_empty());
     files.extend(triggers.into_iter().map(|(name, bytes)| (name, (0o644, bytes))));
     let mut written = BTreeSet::new();
     for (name, (mode, bytes)) in files {
@@ -305,9 +327,9 @@ fn write_database(
     Ok(written)
 }
 
-/// The file of the database that an interest is noted in.
-fn trigger_file(interest: &Interest) -> String {
-    if interest.trigger.starts_with('/') { "triggers/File".into() } else { format!("triggers/{}", interest.trigger) }
+/// Where a configuration file waits until its package is configured, unless that would be too long for a path.
+fn dpkg_new(path: &TreePath) -> Option<TreePath> {
+    TreePath::new([path.as_bytes(), b".dpkg-new"].concat()).ok()
 }
 
 fn in_database(name: &str) -> TreePath {

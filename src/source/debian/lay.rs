@@ -18,6 +18,8 @@ pub(super) struct Layout {
     /// Files that a package has lost to another since this was last looked at: the package, as the database calls it,
     /// and the path as it is listed.
     pub(super) taken: Vec<(String, Vec<u8>)>,
+    /// Whether configuration files wait for dpkg to configure their package.
+    pub(super) defers: bool,
     /// Where the files of packages go instead (dpkg-divert(1)): the diverting package sees the plain path.
     diversions: BTreeMap<TreePath, (TreePath, String)>,
 }
@@ -42,7 +44,7 @@ struct Laid {
 impl Layout {
     /// Starts with `tree`, which belongs to no package.
     pub(super) fn new(tree: Tree) -> Self {
-        Self { tree, packages: BTreeMap::new(), taken: Vec::new(), diversions: BTreeMap::new() }
+        Self { tree, packages: BTreeMap::new(), taken: Vec::new(), defers: false, diversions: BTreeMap::new() }
     }
 
     /// Takes note of dpkg's diversions, in place of those noted before: three lines each, from, to and package (`lib/dpkg/db-ctrl-format`).
@@ -57,7 +59,8 @@ impl Layout {
     }
 
     /// Lays the files of `package`; gives the paths at which something new is. Directories that are there stay as they
-    /// are. A file of another package gives way, or stays, as `Replaces` says; without that it is an error.
+    /// are. A file of another package gives way, or stays, as `Replaces` says; without that it is an error. Where
+    /// configuration files wait, those that nobody had before are noted in the package.
     pub(super) fn lay(&mut self, package: &mut Unpacked) -> Result<BTreeSet<TreePath>, InstallError> {
         let control = package.paragraph()?;
         let replaces = control.field("Replaces").map(|value| value.raw().to_owned()).unwrap_or_default();
@@ -65,12 +68,24 @@ impl Layout {
         // The same package of another architecture may be there, and share files with this one.
         let before = self.packages.insert(package.name.clone(), laid);
         let sibling = before.filter(|before| before.database_name != package.database_name());
+        let conffiles: BTreeSet<Vec<u8>> = if self.defers {
+            package.conffiles().lines().map(|line| line.trim().as_bytes().to_vec()).collect()
+        } else {
+            BTreeSet::new()
+        };
         let mut paths = BTreeSet::new();
         let mut lost = BTreeSet::new();
         for item in std::mem::take(&mut package.items) {
             let name = listed(&item.path);
+            let taken = self.taken.len();
+            let waits = conffiles.contains(&name).then(|| item.path.clone());
             match self.put(package, item, sibling.is_some())? {
-                Put::New(path) => drop(paths.insert(path)),
+                Put::New(path) => {
+                    if let Some(shipped) = waits.filter(|_| self.taken.len() == taken) {
+                        package.deferred.insert(shipped, path.clone());
+                    }
+                    paths.insert(path);
+                }
                 Put::Lost => drop(lost.insert(name)),
                 Put::There => {}
             }

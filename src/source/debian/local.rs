@@ -51,7 +51,9 @@ pub(super) fn candidates(
     let mut local = Vec::new();
     for path in paths {
         let file = blob(path)?;
-        local.push(Candidate { unpacked: unpack::unpack(&file, store, drops)?, file, essential: false });
+        let unpacked = unpack::unpack(&file, store, drops)?;
+        let priority = unpacked.paragraph()?.field("Priority").map(|field| field.raw().to_owned());
+        local.push(Candidate { unpacked, file, essential: false, priority: priority.unwrap_or_default() });
     }
     loop {
         let first = others.iter().chain(&local).filter(|candidate| candidate.essential);

@@ -35,6 +35,7 @@ mod preinst;
 mod resolve;
 mod scripts;
 mod suite;
+mod triggers;
 mod unpack;
 
 pub use error::{FetchError, InstallError, ResolveError, Unresolved};

@@ -135,7 +135,7 @@ fn nodes(candidates: &[Candidate], installed: &[Unpacked]) -> Result<Vec<Node>, 
         let package = &candidate.unpacked;
         let before = places(package, "Pre-Depends")?;
         let needs = places(package, "Depends")?;
-        Ok(Node { name: package.qualified_name(), score: score(package)?, before, needs })
+        Ok(Node { name: package.qualified_name(), score: score(candidate)?, before, needs })
     };
     candidates.iter().map(node).collect()
 }
@@ -151,13 +151,18 @@ pub(super) fn names(package: &Unpacked, field: &str) -> Result<Vec<Vec<String>>,
 }
 
 /// How early apt wants a package.
-fn score(package: &Unpacked) -> Result<u32, InstallError> {
-    let control = package.paragraph()?;
-    let has = |field: &str, value: &str| control.field(field).is_some_and(|found| found.raw() == value);
-    let essential = if has("Essential", "yes") { 200 } else { 0 };
+fn score(candidate: &Candidate) -> Result<u32, InstallError> {
+    let control = candidate.unpacked.paragraph()?;
+    let is_essential = control.field("Essential").is_some_and(|field| field.raw() == "yes");
+    let essential = if is_essential { 200 } else { 0 };
     let before = if control.field("Pre-Depends").is_some() { 50 } else { 0 };
-    let priorities = [("required", 5), ("important", 4), ("standard", 3), ("optional", 1)];
-    let priority = priorities.iter().find(|(word, _)| has("Priority", word)).map_or(0, |(_, score)| *score);
+    let priority = match candidate.priority.as_str() {
+        "required" => 5,
+        "important" => 4,
+        "standard" => 3,
+        "optional" => 1,
+        _ => 0,
+    };
     Ok(essential + before + priority)
 }
 
@@ -168,13 +173,14 @@ mod tests {
     use crate::epoch::Epoch;
     use crate::store::Blob;
 
+    fn field(control: &str, name: &str) -> String {
+        let line = control.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        line.unwrap_or_default().to_owned()
+    }
+
     fn package(control: &str) -> Unpacked {
-        let field = |name: &str| {
-            let line = control.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-            line.unwrap_or_default().to_owned()
-        };
         Unpacked {
-            name: field("Package"),
+            name: field(control, "Package"),
             version: "1".to_owned(),
             architecture: "all".to_owned(),
             multi_arch: String::new(),
@@ -182,6 +188,7 @@ mod tests {
             members: Vec::new(),
             items: Vec::new(),
             list: Vec::new(),
+            deferred: BTreeMap::new(),
             date: Epoch::default(),
         }
     }
@@ -191,6 +198,7 @@ mod tests {
             unpacked: package(control),
             file: Blob { digest: Digest::of(b""), size: 0, path: std::path::Path::new("/none").into() },
             essential: false,
+            priority: field(control, "Archive-Priority"),
         };
         let installed: Vec<_> = installed.iter().map(|control| package(control)).collect();
         let plan = plan(controls.iter().map(candidate).collect(), &installed).unwrap();
@@ -207,15 +215,19 @@ mod tests {
 
     #[test]
     fn all_are_unpacked_after_what_they_need() {
-        let packages = ["Package: a\nDepends: b | c\n", "Package: b\nDepends: a\n", "Package: c\nPriority: required\n"];
+        let packages = [
+            "Package: a\nDepends: b | c\n",
+            "Package: b\nDepends: a\n",
+            "Package: c\nPriority: extra\nArchive-Priority: required\n",
+        ];
         assert_eq!(steps(&[], &packages), ["unpack c b a"]);
     }
 
     #[test]
     fn what_is_pre_depended_on_is_configured_first() {
         let packages = [
-            "Package: cron\nPre-Depends: users, there\nPriority: optional\n",
-            "Package: passwd\nPriority: required\n",
+            "Package: cron\nPre-Depends: users, there\nArchive-Priority: optional\n",
+            "Package: passwd\nArchive-Priority: required\n",
             "Package: systemd\nProvides: users\nPre-Depends: shared\nDepends: passwd\n",
             "Package: shared\n",
         ];

@@ -166,6 +166,9 @@ fn choose(
             size: record.size(),
             sha256: record.digest(),
             essential: chosen.essential_stage,
+            priority: Some(record.priority())
+                .filter(|priority| !chosen.essential_stage && !["", "optional"].contains(priority))
+                .map(str::to_owned),
             automatic: chosen.automatic,
             security: security.contains(&(record.name(), record.version().as_str())),
         })

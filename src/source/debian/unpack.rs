@@ -1,5 +1,6 @@
 //! Unpacking a .deb: its data archive into the store, its entries and control files into memory.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
@@ -31,6 +32,9 @@ pub(super) struct Unpacked {
     pub(super) items: Vec<Item>,
     /// The paths of all its files as dpkg lists them.
     pub(super) list: Vec<Vec<u8>>,
+    /// Configuration files which dpkg puts in their places when it configures the package: as it ships them, and where
+    /// they go.
+    pub(super) deferred: BTreeMap<TreePath, TreePath>,
     /// When it was made: the newest date of its ar members.
     pub(super) date: Epoch,
 }
@@ -43,6 +47,8 @@ pub(super) struct Candidate {
     pub(super) file: Blob,
     /// Whether it belongs to the first stage.
     pub(super) essential: bool,
+    /// Its priority, as its archive has it: `important`, `standard`, `optional`, or another word.
+    pub(super) priority: String,
 }
 
 impl Unpacked {
@@ -75,6 +81,11 @@ impl Unpacked {
         self.members.iter().find(|member| member.name == name).map(|member| member.bytes.as_slice())
     }
 
+    /// Its list of configuration files (deb-conffiles(5)).
+    pub(super) fn conffiles(&self) -> Cow<'_, str> {
+        self.member("conffiles").map(String::from_utf8_lossy).unwrap_or_default()
+    }
+
     /// Its control paragraph.
     pub(super) fn paragraph(&self) -> Result<Paragraph<'_>, InstallError> {
         Paragraph::parse(&self.control).map_err(|source| InstallError::Control { package: self.name.clone(), source })
@@ -96,6 +107,7 @@ pub(super) fn unpack(package: &Blob, store: &Store, drops: Drops<'_>) -> Result<
         members: Vec::new(),
         items: Vec::new(),
         list: Vec::new(),
+        deferred: BTreeMap::new(),
         date: deb.date,
         name,
     };

@@ -46,6 +46,7 @@ const APT_LOCK: &str = "left by a run of apt, and there was none";
 const LOCK: &str = "a lock that nobody holds";
 const RANDOM: &str = "made by chance; the summary of the build says how to make it at the first start";
 const CACHE: &str = "a cache that its program makes anew";
+const FILE_ORDER: &str = "its lines go by the order in which a file system gives files; here, that is always the same";
 const HOST_NAME: &str = "the name of the machine that builds: here it is localhost";
 
 /// The differences of any image: each of them is there in the essential, apt or minbase variant.
@@ -78,7 +79,15 @@ pub const PACKAGES: &[Difference] = &[
     any(What::Both, "var/log/fontconfig.log", "logs of the build are emptied"),
     any(What::Both, "var/lib/texmf/web2c/**/*.log", "logs of the build are emptied"),
     any(What::Both, "var/lib/texmf/web2c/lua*tex/*.fmt", "the order of keys is by chance, and always the same here"),
+    Difference {
+        suites: "bookworm",
+        what: What::Both,
+        paths: "var/lib/texmf/web2c/**/*.fmt",
+        reason: "TeX notes the day on which it made the format: the image's, here",
+    },
     any(What::Both, "var/log/journal", "access lists are those of the build's file system; systemd-tmpfiles sets them"),
+    any(What::Theirs, "usr/share/info/dir.old", BACKUP),
+    any(What::Both, "usr/share/info/dir", FILE_ORDER),
     any(What::Both, "etc/machine-id", "empty in both; systemd makes it read-only, and mmdebstrap makes it anew"),
     any(What::Theirs, "etc/mailname", HOST),
     any(What::Both, "etc/exim4/update-exim4.conf.conf", HOST_NAME),

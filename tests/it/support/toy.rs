@@ -11,9 +11,9 @@ use super::deb::{Deb, Node, Package, Packing};
 use super::require::find;
 
 /// Applets of busybox that the packages' scripts use, and those that tests want to find in the image.
-const APPLETS: [&str; 24] = [
-    "awk", "cat", "chgrp", "chmod", "chown", "cp", "date", "env", "grep", "hostname", "id", "ln", "ls", "mkdir", "mv",
-    "nproc", "rm", "sed", "sh", "sort", "sleep", "touch", "true", "uname",
+const APPLETS: [&str; 25] = [
+    "awk", "cat", "chgrp", "chmod", "chown", "cp", "date", "env", "find", "grep", "hostname", "id", "ln", "ls",
+    "mkdir", "mv", "nproc", "rm", "sed", "sh", "sort", "sleep", "touch", "true", "uname",
 ];
 
 /// Writes the archive into `folder`.
@@ -132,6 +132,9 @@ if [ "$*" != "--configure -a" ]; then
 fi
 for package in $(awk '/^Package: /{name=$2} /^Status: install ok unpacked/{print name}' $database/status); do
     echo "Setting up $package ..."
+    for path in $(cat $database/info/$package.conffiles 2> /dev/null | grep '^/'); do
+        if [ -e "$path.dpkg-new" ]; then mv "$path.dpkg-new" "$path"; fi
+    done
     script=$database/info/$package.postinst
     if [ -x "$script" ]; then
         DPKG_MAINTSCRIPT_PACKAGE=$package DPKG_MAINTSCRIPT_NAME=postinst "$script" configure ""
@@ -184,6 +187,7 @@ set -e
     echo \"umask: $(umask)\"
     echo \"user: $(id -u):$(id -g) $(id -G)\"
     echo \"folder: $(pwd)\"
+    echo \"files:\" $(find /usr/bin)
     env | grep -v -e '^SHLVL=' -e '^_=' | sort
 } > /etc/build-facts
 ";
