@@ -134,7 +134,7 @@ fn text_form() {
     ]
     packages = []
     sources = []
-    # sha256:cb69a64d200acfa6fc36f0c91afe2c3ed3449b2bb665811a807134aa4238f990
+    # sha256:4c00a177662a4b27628df1a6c4795833d2aab0163db0ffcfe10aab716ae62c7d
     "#);
 }
 
