@@ -1,5 +1,6 @@
 //! `normalize`: nothing in an image says when, where or by what chance it was made.
 
+mod berkeley_db;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -75,7 +76,7 @@ impl Normalize {
         let ruled = |entry: Entry<'_>| self.rule(&entry).map(|rule| (entry.path.clone(), rule));
         let work: Vec<(TreePath, &Rule)> = tree.entries().filter_map(ruled).collect();
         let mut random: BTreeMap<&str, u64> = BTreeMap::new();
-        let (mut removed, mut emptied) = (0, 0);
+        let (mut removed, mut emptied, mut identified) = (0, 0, 0);
         for (path, rule) in &work {
             let Some(inode) = tree.get_mut(path) else { continue };
             match rule.action {
@@ -92,6 +93,14 @@ impl Normalize {
                     inode.node = Node::File(Content::bytes(text.as_bytes()));
                     emptied += 1;
                 }
+                Action::Identify => {
+                    let unread = |source| PassError::Content { path: path.clone(), source };
+                    let bytes = inode.content().map(Content::read).transpose().map_err(unread)?.unwrap_or_default();
+                    if let Some(bytes) = berkeley_db::identified(path, &bytes) {
+                        inode.node = Node::File(Content::bytes(bytes));
+                        identified += 1;
+                    }
+                }
             }
             if rule.random {
                 *random.entry(rule.why).or_default() += 1;
@@ -107,7 +116,11 @@ impl Normalize {
         });
         Ok(Outcome {
             summary: String::new(),
-            counts: vec![("files removed", removed), ("files emptied", emptied)],
+            counts: vec![
+                ("files removed", removed),
+                ("files emptied", emptied),
+                ("databases identified by their paths", identified),
+            ],
             notes: notes.collect(),
         })
     }

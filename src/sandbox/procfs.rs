@@ -42,7 +42,7 @@ const STAND_INS: [(&str, &str); 2] = [
 ];
 
 /// Calls with paths that every architecture has.
-const CALLS: [libc::c_long; 12] = [
+const CALLS: [libc::c_long; 13] = [
     libc::SYS_execve,
     libc::SYS_statfs,
     libc::SYS_openat,
@@ -55,6 +55,8 @@ const CALLS: [libc::c_long; 12] = [
     libc::SYS_fchmodat,
     libc::SYS_fchownat,
     libc::SYS_utimensat,
+    // Gives a name to a file that was opened without one; its other path is an ordinary one.
+    libc::SYS_linkat,
 ];
 
 /// Older ones, without a folder's descriptor.

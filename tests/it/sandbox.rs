@@ -21,6 +21,10 @@ mkdir /srv/closed
 exec 6< /srv/closed
 chmod 0700 /proc/self/fd/6
 stat --format '%a %n' /srv/closed
+exec 7> /srv/one
+ln --logical /proc/self/fd/7 /srv/two
+stat --format '%h %n' /srv/two
+rm /srv/one /srv/two
 perl -e 'open my $file, "<", "/proc/$$/comm" or die; print <$file>; print -e "/proc/none" ? "there" : "not there", "\n"'
 grep -c ^MemTotal /proc/meminfo
 ls -d /proc/self/fd/
@@ -45,7 +49,7 @@ ls /srv
 
 /// What it says.
 pub const SAID: &str = "/usr/bin/readlink\n/proc is a mountpoint\nproc\nproc\n/proc proc\nsubstituted\npiped\nonce more\n\
-                    /usr/lib\n700 /srv/closed\nperl\nnot there\n1\n/proc/self/fd/\n3000\n1710\n1711\n1712\nback\nclosed\nsaid\n";
+                    /usr/lib\n700 /srv/closed\n2 /srv/two\nperl\nnot there\n1\n/proc/self/fd/\n3000\n1710\n1711\n1712\nback\nclosed\nsaid\n";
 
 /// A recipe with a step that looks at `/proc`, and writes what it sees to `/srv/said`.
 pub fn recipe() -> String {

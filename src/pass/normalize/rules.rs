@@ -3,7 +3,7 @@
 //! Sources: mmdebstrap's `run_cleanup`, debuerreotype's `fixup` and `.tar-exclude`, live-build's chroot hooks 8000 to
 //! 9020, mkosi's list of identity files, <https://wiki.debian.org/ReproducibleInstalls>.
 
-use crate::tree::Inode;
+use crate::tree::{Inode, Origin};
 
 /// What is done to some paths.
 pub(super) struct Rule {
@@ -27,6 +27,8 @@ pub(super) enum Action {
     Empty,
     /// It stays with this text.
     Write(&'static str),
+    /// It stays; if it is a Berkeley DB, of up to 64 MiB and written in the sandbox, its identity follows from its path.
+    Identify,
 }
 
 impl Action {
@@ -36,6 +38,9 @@ impl Action {
             Self::Remove => true,
             Self::RemoveFiles => !inode.is_directory() && inode.symlink_target().is_none(),
             Self::Empty | Self::Write(_) => inode.is_file(),
+            Self::Identify => {
+                inode.origin == Origin::Sandbox && inode.content().is_some_and(|content| content.size() <= 64 << 20)
+            }
         }
     }
 }
@@ -63,6 +68,7 @@ const LOCK: &str = "a lock, held by nobody";
 const LOG: &str = "a log of the build";
 const IDENTITY: &str = "the identity of one machine";
 const HOST: &str = "a trace of the machine that built the image; engines put their own there";
+const DATABASE: &str = "the number of an inode, and others, by which Berkeley DB knows a file";
 const LISTS: &str = "apt's downloads, made anew by `apt-get update`";
 const FETCHED: &str = "dnf's downloads, made anew by `dnf makecache`";
 const HISTORY: &str = "what dnf did, with times and command lines";
@@ -108,6 +114,8 @@ pub(super) const RULES: &[Rule] = &[
     random("etc/unbound/unbound_{server,control}.{key,pem}", Action::Remove, UNBOUND),
     random("var/lib/rabbitmq/.erlang.cookie", Action::Remove, RABBITMQ),
     random("etc/iscsi/initiatorname.iscsi", Action::Remove, ISCSI),
+    rule("{etc,var/lib}/**/*.db", Action::Identify, DATABASE),
+    rule("etc/sasldb2", Action::Identify, DATABASE),
     // Backups and locks.
     rule("etc/{passwd,group,shadow,gshadow,subuid,subgid}-", Action::Remove, BACKUP),
     rule("etc/.pwd.lock", Action::Remove, LOCK),

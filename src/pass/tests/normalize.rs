@@ -122,3 +122,25 @@ fn what_is_made_at_first_start_is_named_unless_it_is_there() {
     tree.insert_with_parents(path("etc/ssh/ssh_host_rsa_key"), key).unwrap();
     assert_eq!(state_of_first_start(&tree), [postgresql]);
 }
+
+#[test]
+fn databases_of_scripts_are_known_by_their_paths() {
+    // A Berkeley DB of one page: a hash.
+    let database = |identity: u8| {
+        let mut bytes = vec![identity; 512];
+        bytes[12..16].copy_from_slice(&0x0006_1561_u32.to_le_bytes());
+        bytes[20..24].copy_from_slice(&512_u32.to_le_bytes());
+        bytes[24..28].copy_from_slice(&[0, 8, 0, 0]);
+        bytes[72..].fill(0);
+        bytes
+    };
+    let normalized = |identity: u8, origin: Origin| {
+        let mut tree = Tree::new();
+        let inode = Inode::file(0o644, Content::bytes(database(identity)), origin);
+        tree.insert_with_parents(path("etc/aliases.db"), inode).unwrap();
+        Normalize::new(epoch()).apply(&mut tree).unwrap();
+        tree.get(&path("etc/aliases.db")).unwrap().content().unwrap().read().unwrap()[52..72].to_vec()
+    };
+    assert_eq!(normalized(1, Origin::Sandbox), normalized(2, Origin::Sandbox));
+    assert_eq!(normalized(1, Origin::Package("postfix".into())), [1; 20], "its package vouches for it");
+}

@@ -73,7 +73,26 @@ pub fn of_tar(reader: impl Read) -> Listing {
         let before = listing.insert(path.clone(), Entry { mode, owner, kind, xattrs, mtime });
         assert!(before.is_none(), "`{path}` is there twice");
     }
+    lead_to_first(&mut listing);
     listing
+}
+
+/// Makes the name that comes first the one to which the others of a file lead, whatever the order of the tar.
+fn lead_to_first(listing: &mut Listing) {
+    let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, entry) in &*listing {
+        if let Kind::HardLink(target) = &entry.kind {
+            names.entry(target.clone()).or_default().push(path.clone());
+        }
+    }
+    for (target, links) in names {
+        let Some(first) = links.first().filter(|first| **first < target).cloned() else { continue };
+        let Some(kind) = listing.get(&target).map(|entry| entry.kind.clone()) else { continue };
+        for link in links.iter().chain([&target]) {
+            listing.get_mut(link).expect("it is listed").kind = Kind::HardLink(first.clone());
+        }
+        listing.get_mut(&first).expect("it is listed").kind = kind;
+    }
 }
 
 /// The listing as text, a line for each entry.
