@@ -22,7 +22,7 @@ use crate::support::workspace::{Workspace, binary, finish, mirrors};
 const SUITES: [&str; 2] = ["trixie", "bookworm"];
 
 /// Packages with commas between them.
-const SETS: [&str; 31] = [
+const SETS: [&str; 37] = [
     "libc6:i386,zlib1g:i386",
     "tzdata",
     "sudo",
@@ -54,11 +54,17 @@ const SETS: [&str; 31] = [
     "r-base-core",
     "texlive-base",
     "libreoffice-core",
+    "zsh,fish,tmux,mksh",
+    "emacs-nox,docbook-xml,wamerican,hunspell-en-us,aspell-en",
+    "rsyslog,chrony,snmpd,nfs-kernel-server,avahi-daemon,bluez,udisks2,lvm2,mdadm",
+    "samba,cups,bind9,dovecot-imapd,postfix",
+    "xfce4-terminal,mousepad",
+    "linux-image-amd64",
 ];
 
-/// What every run of the tests compares: accounts, triggers, alternatives, databases of debconf, units, and keys.
+/// What every run of the tests compares: accounts, triggers of files and by name, alternatives, databases of debconf, units, and keys.
 const SAMPLE: [(&str, &str); 6] = [
-    ("trixie", "cron"),
+    ("trixie", "zsh,fish,tmux,mksh"),
     ("trixie", "openssh-server"),
     ("trixie", "dbus"),
     ("bookworm", "nginx"),
