@@ -8,9 +8,8 @@
 //! the next, entries that come and go meanwhile do not move others, and programs can go back to where they were. The call
 //! becomes the lseek(2) that sets it.
 
-use std::ffi::CString;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
@@ -31,7 +30,12 @@ pub(super) fn proc() -> Option<OwnedFd> {
 /// it is of `/proc` itself.
 pub(super) fn read(proc: impl AsFd, pid: Pid, call: &mut Call) -> nix::Result<Outcome> {
     let [descriptor, at, room, ..] = call.arguments();
-    let Some((position, mut folder)) = opened(proc, pid, descriptor as u32) else { return Ok(Outcome::Untouched) };
+    let (proc, number) = (proc.as_fd(), descriptor as u32);
+    let Some(position) = standing(proc, pid, number) else { return Ok(Outcome::Untouched) };
+    if position == END {
+        return Ok(Outcome::Answer(0));
+    }
+    let Some(mut folder) = again(proc, pid, number) else { return Ok(Outcome::Untouched) };
     let Ok(entries) = folder.iter().map(|entry| entry.map(|entry| Entry::of(&entry))).collect() else {
         return Ok(Outcome::Untouched);
     };
@@ -48,23 +52,26 @@ pub(super) fn read(proc: impl AsFd, pid: Pid, call: &mut Call) -> nix::Result<Ou
     Ok(Outcome::Changed(changed))
 }
 
-/// Where an open directory of a program stands, and the directory once more.
-fn opened(proc: impl AsFd, pid: Pid, descriptor: u32) -> Option<(u64, Dir)> {
-    let info = openat(&proc, format!("{pid}/fdinfo/{descriptor}").as_str(), OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+/// Where an open file of a program stands; nothing where it is no open file, but only a place (`O_PATH`).
+fn standing(proc: BorrowedFd<'_>, pid: Pid, descriptor: u32) -> Option<u64> {
+    let info = openat(proc, format!("{pid}/fdinfo/{descriptor}").as_str(), OFlag::O_CLOEXEC, Mode::empty()).ok()?;
     let mut text = String::new();
     std::fs::File::from(info).read_to_string(&mut text).ok()?;
     let field = |name| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    let position = field("pos:")?.parse().ok()?;
     let flags = i32::from_str_radix(field("flags:")?, 8).ok()?;
-    if flags & libc::O_PATH != 0 {
-        return None;
-    }
-    let path = CString::new(format!("{pid}/fd/{descriptor}")).ok()?;
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let folder = openat(&proc, path.as_c_str(), flags, Mode::empty()).ok()?;
-    let is_proc = fstatfs(&folder).ok()?.filesystem_type() == PROC_SUPER_MAGIC;
-    if is_proc { None } else { Some((position, Dir::from_fd(folder).ok()?)) }
+    field("pos:")?.parse().ok().filter(|_| flags & libc::O_PATH == 0)
 }
+
+/// An open directory of a program, opened once more. Those of `/proc` itself are not.
+fn again(proc: BorrowedFd<'_>, pid: Pid, descriptor: u32) -> Option<Dir> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let folder = openat(proc, format!("{pid}/fd/{descriptor}").as_str(), flags, Mode::empty()).ok()?;
+    let is_proc = fstatfs(&folder).ok()?.filesystem_type() == PROC_SUPER_MAGIC;
+    if is_proc { None } else { Dir::from_fd(folder).ok() }
+}
+
+/// Where a directory stands when all of it has been given.
+const END: u64 = (1 << 31) - 1;
 
 /// An entry of a directory; entries are ordered as they are given.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +114,7 @@ impl Entry {
     }
 }
 
-/// The position of an entry: above 0, where a directory that was just opened stands, and below 2^31, which every file
+/// The position of an entry: above 0, where a directory that was just opened stands, and below [`END`], which every file
 /// system takes. The hash is FNV-1a of 64 bits (draft-eastlake-fnv).
 fn position(name: &[u8]) -> u64 {
     match name {
@@ -123,7 +130,7 @@ fn position(name: &[u8]) -> u64 {
 /// What one call gives.
 #[derive(Debug, PartialEq, Eq)]
 enum Chunk {
-    /// The bytes of entries, and the position of the last.
+    /// The bytes of entries, and where the directory stands then.
     Entries(Vec<u8>, u64),
     /// There are no more.
     End,
@@ -144,7 +151,7 @@ fn chunk(mut entries: Vec<Entry>, position: u64, room: u64) -> Chunk {
         group.iter().for_each(|entry| entry.write(&mut bytes));
         last = Some(group[0].position);
     }
-    last.map_or(Chunk::End, |last| Chunk::Entries(bytes, last))
+    if bytes.is_empty() { Chunk::End } else { Chunk::Entries(bytes, END) }
 }
 
 #[cfg(test)]
@@ -199,6 +206,7 @@ mod tests {
         // Each takes 24 bytes.
         assert_eq!(all(&entries, 48), ["c", "a", "b"]);
         assert_eq!(chunk(entries.to_vec(), 5, 47), Chunk::NoRoom);
-        assert_eq!(chunk(entries.to_vec(), 0, 47), chunk(vec![entries[2].clone()], 0, 24));
+        let Chunk::Entries(bytes, last) = chunk(entries.to_vec(), 0, 47) else { panic!("there is room for one") };
+        assert_eq!((names(&bytes), last), (vec!["c".to_owned()], 5));
     }
 }

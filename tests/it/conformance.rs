@@ -62,7 +62,8 @@ const SETS: [&str; 37] = [
     "linux-image-amd64",
 ];
 
-/// What every run of the tests compares: accounts, triggers of files and by name, alternatives, databases of debconf, units, and keys.
+/// What every run of the tests compares: accounts, triggers of files and by name, alternatives, databases of debconf, units,
+/// and keys.
 const SAMPLE: [(&str, &str); 6] = [
     ("trixie", "zsh,fish,tmux,mksh"),
     ("trixie", "openssh-server"),
