@@ -82,7 +82,7 @@ pub const PACKAGES: &[Difference] = &[
     Difference {
         suites: "bookworm",
         what: What::Both,
-        paths: "var/lib/texmf/web2c/**/*.fmt",
+        paths: "var/lib/texmf/web2c/**/*.{fmt,base}",
         reason: "TeX notes the day on which it made the format: the image's, here",
     },
     any(What::Both, "var/log/journal", "access lists are those of the build's file system; systemd-tmpfiles sets them"),
