@@ -18,6 +18,7 @@ use url::Url;
 use super::wheel::WantedWheel;
 use super::{CondaError, channel};
 use crate::digest::Digest;
+use crate::package::did_you_mean;
 use crate::recipe::CondaRequest;
 
 /// What a file asks for.
@@ -89,6 +90,9 @@ fn environment_yaml(request: &CondaRequest) -> Result<Wanted, CondaError> {
         let place = error.location().map(|at| SourceSpan::from((at.index().min(request.text.len()), 0)));
         unreadable(request, &error.to_string(), place, HELP)
     })?;
+    if let Some((key, place, meant)) = misspelt_section(&request.text) {
+        return Err(unreadable(request, &format!("`{key}` is no section of it"), Some(place), &meant));
+    }
     let refuse = |reason: &str, help: &str| unreadable(request, reason, None, help);
     let mut wheels = Vec::new();
     for dependency in &file.dependencies {
@@ -118,6 +122,25 @@ fn environment_yaml(request: &CondaRequest) -> Result<Wanted, CondaError> {
     let variables = file.variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let name = file.name.unwrap_or_else(|| folder_name(request));
     Ok(Wanted { name, variables, packages: Packages::Specs { channels, specs }, wheels })
+}
+
+/// The sections of an environment.yml that conda reads; it passes over others.
+const SECTIONS: [&str; 7] = ["name", "channels", "dependencies", "variables", "prefix", "platforms", "category"];
+
+/// A key at the beginning of a line that is nearly one of a section: passed over, what stands below it would be missing.
+fn misspelt_section(text: &str) -> Option<(&str, SourceSpan, String)> {
+    let mut offset = 0;
+    text.split_inclusive('\n').find_map(|line| {
+        let start = offset;
+        offset += line.len();
+        let (key, _) = line.split_once(':')?;
+        let is_word = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if !is_word || SECTIONS.contains(&key) {
+            return None;
+        }
+        let meant = did_you_mean(key, SECTIONS.into_iter())?;
+        Some((key, SourceSpan::from((start, key.len())), meant))
+    })
 }
 
 fn explicit(request: &CondaRequest) -> Result<Wanted, CondaError> {

@@ -298,6 +298,9 @@ fn mistakes_have_a_place_and_a_mend() {
     };
     wrong("channels: [a\ndependencies: [b]\n", &[]).failed_with(2).says("environment.yml:").says("help:");
     wrong("channels: [a]\ndependencies: []\n", &[]).failed_with(2).says("asks for no packages");
+    let misspelt = wrong("channels: [a]\ndependencys: [b]\n", &[]);
+    misspelt.failed_with(2).says("environment.yml:2:1").says("`dependencys` is no section of it");
+    misspelt.says("did you mean dependencies?");
     let unsatisfiable = environment(&["small"], &["unsatisfiable"]);
     wrong(&unsatisfiable, &[]).failed_with(2).says("cannot solve the environment").says("unsatisfiable");
     wrong(&environment(&["small"], &["no-such-package"]), &[]).failed_with(2).says("no-such-package");

@@ -145,9 +145,10 @@ pub enum OpenError {
     },
     /// A size that is not the one that was named.
     #[error("the image's {what} has {found} bytes, but {expected} were named")]
+    #[diagnostic(help("the image is damaged or was cut off: copy or fetch it again"))]
     Size {
-        /// What has another size.
-        what: &'static str,
+        /// Where it is in the image.
+        what: String,
         /// The size that was named.
         expected: u64,
         /// The size in bytes.

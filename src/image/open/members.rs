@@ -99,11 +99,13 @@ impl Members {
     pub fn blob_content(&self, descriptor: &Descriptor) -> Result<Content, OpenError> {
         let digest = oci::descriptor_digest(descriptor).map_err(|source| OpenError::Document { source })?;
         let name = format!("blobs/sha256/{}", digest.hex());
-        let content = self.content(&name)?.ok_or(OpenError::Missing(name))?;
-        if content.size() != descriptor.size() {
-            return Err(OpenError::Size { what: "blob", expected: descriptor.size(), found: content.size() });
+        match self.content(&name)? {
+            None => Err(OpenError::Missing(name)),
+            Some(content) if content.size() != descriptor.size() => {
+                Err(OpenError::Size { what: name, expected: descriptor.size(), found: content.size() })
+            }
+            Some(content) => Ok(content),
         }
-        Ok(content)
     }
 }
 

@@ -6,10 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-
-use tempfile::TempDir;
 
 use super::require::find;
 use super::workspace::run;
@@ -31,9 +29,11 @@ pub enum Signed {
     Wrongly,
 }
 
-/// The distribution: made once, and gone with the tests.
+/// The distribution: made once, and gone when the tests end.
 pub struct Toy {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removes the folder when its input ends: nothing drops what is static.
+    _sweeper: Child,
 }
 
 impl Toy {
@@ -45,29 +45,31 @@ impl Toy {
 
     /// The folder of a repository.
     pub fn repository(&self, signed: Signed) -> PathBuf {
-        self.folder.path().join(format!("{signed:?}"))
+        self.folder.join(format!("{signed:?}"))
     }
 
     /// A repository of a package that has a file of another one.
     pub fn rival(&self) -> PathBuf {
-        self.folder.path().join("rival")
+        self.folder.join("rival")
     }
 
     /// A repository of newer versions of `applause` and `modular`.
     pub fn newer(&self) -> PathBuf {
-        self.folder.path().join("newer")
+        self.folder.join("newer")
     }
 
     /// The distribution's key.
     pub fn key(&self) -> PathBuf {
-        self.folder.path().join("toy.asc")
+        self.folder.join("toy.asc")
     }
 
     fn build() -> Self {
-        let folder = tempfile::Builder::new().prefix("rs-toy-").tempdir_in("/tmp").unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let toy = Self { folder };
-        let at = |name: &str| toy.folder.path().join(name);
+        let folder = tempfile::Builder::new().prefix("rs-toy-").tempdir_in("/tmp").unwrap().keep();
+        let mut sweeper = Command::new("sh");
+        sweeper.args(["-c", "read _; rm -rf -- \"$1\"", "sh"]).arg(&folder).stdin(Stdio::piped());
+        let toy = Self { _sweeper: sweeper.spawn().unwrap(), folder };
+        fs::set_permissions(&toy.folder, fs::Permissions::from_mode(0o755)).unwrap();
+        let at = |name: &str| toy.folder.join(name);
         let specs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/rpm");
         let program = |name: &str| find(name).unwrap().canonicalize().unwrap();
         let shell = Path::new("/bin/sh").canonicalize().unwrap();
