@@ -109,15 +109,6 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Capture(#[from] CaptureError),
-    /// The report of a capture cannot be written.
-    #[error("cannot write the report `{}`", path.display())]
-    #[diagnostic(help("name a file in a folder that you may write to: `--report FILE`"))]
-    Report {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
     /// A machine cannot be locked.
     #[error("`[from.host]` cannot be locked: a machine changes, and is only what it is when it is captured")]
     #[diagnostic(help(

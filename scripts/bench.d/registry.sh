@@ -1,7 +1,9 @@
-# Pushing an image of 170 MB to a registry on this machine, which is emptied before each run.
+# Pushing an image of 170 MB to a registry on this machine, which is emptied before each run. What it keeps is in memory: to
+# wait for its disk is the same for every client.
 
 port=$((20000 + $$ % 10000))
 mkdir -p "$work/registry"
+mount -t tmpfs -o mode=700 rootsmith-bench "$work/registry"
 cat > "$work/registry.yml" <<CONFIG
 version: 0.1
 log: { level: error, accesslog: { disabled: true } }
@@ -10,7 +12,7 @@ http: { addr: "127.0.0.1:$port" }
 CONFIG
 docker-registry serve "$work/registry.yml" > "$work/registry.log" 2>&1 &
 registry_process=$!
-trap 'kill "$registry_process" "$mirror_process" 2> /dev/null || true; rm -rf "$work"' EXIT
+trap 'kill "$registry_process" "$mirror_process" 2> /dev/null || true; umount "$work/registry" 2> /dev/null || true; rm -rf "$work"' EXIT
 until curl --silent --fail --output /dev/null "http://127.0.0.1:$port/v2/"; do sleep 0.1; done
 
 # Layers that do not compress: one, and four of as many bytes together, as a base with an environment has.
@@ -52,9 +54,11 @@ for layers in one four; do
     done
 done
 write_table registry "$(
-    echo '| an image of 170 MiB in one layer, or in four | first | ratio | again | ratio |'
+    echo '| an image of 170 MiB in one layer, or in four, to a registry in memory | first | ratio | again | ratio |'
     echo '| --- | --- | --- | --- | --- |'
     echo "$rows"
     measured "$runs runs each; $(skopeo --version), $(docker-registry --version | head -n 1)."
 )"
 kill "$registry_process"
+wait "$registry_process" || true
+umount "$work/registry"

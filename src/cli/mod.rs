@@ -37,6 +37,7 @@ use crate::cli::environment::Environment;
 use crate::cli::progress::{Bars, Json, Lines};
 use crate::cli::show::Style;
 use crate::context::Context;
+use crate::dest::{STANDARD_OUTPUT, Target};
 use crate::error::{Blame, Error};
 use crate::http::Http;
 use crate::ops::doctor::DoctorOptions;
@@ -123,12 +124,14 @@ pub fn main() -> ExitCode {
         tracing::warn!("cannot listen for Ctrl-C: {error}");
     }
     let session = Session { global: cli.global, environment, reporter, style };
+    let is_taken = cli.command.outputs().iter().any(|output| is_standard_output(output));
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli.command, &session)));
     signals::wait_for_end();
     // Unfinished work of the store goes now, as it does when a signal ends the program.
     crate::interrupt::run_all();
     match outcome {
-        Ok(Ok(answer)) => print(&answer),
+        Ok(Ok(answer)) if is_taken => print(&answer, io::stderr().lock()),
+        Ok(Ok(answer)) => print(&answer, io::stdout().lock()),
         Ok(Err(error)) => {
             show::error(&error, style, &mut io::stderr());
             ExitCode::from(error.exit_code())
@@ -194,13 +197,17 @@ fn doctor_options(session: &Session) -> Result<DoctorOptions, Error> {
     })
 }
 
+/// Whether an output is written to the standard output, where the answer would get between its bytes.
+fn is_standard_output(output: &str) -> bool {
+    output.parse::<Target>().is_ok_and(|target| target.place() == Some(Path::new(STANDARD_OUTPUT)))
+}
+
 /// Writes the answer. A reader that has seen enough (`| head`) is no error.
-fn print(answer: &Answer) -> ExitCode {
-    let mut out = io::stdout().lock();
+fn print(answer: &Answer, mut out: impl Write) -> ExitCode {
     match out.write_all(answer.text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             // Nobody may be there to read this either.
-            let _ = writeln!(io::stderr(), "cannot write the answer to the standard output: {error}");
+            let _ = writeln!(io::stderr(), "cannot write the answer: {error}");
             ExitCode::from(Blame::Machine as u8)
         }
         _ => ExitCode::from(answer.code),

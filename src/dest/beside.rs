@@ -3,6 +3,8 @@
 //! They are written beside their place, under names that begin with [`PREFIX`], and renamed. A run that is killed leaves
 //! such a file behind; the next one that writes to the same place removes it. Whoever writes one holds its lock (flock),
 //! which ends with the process however that ends: what nobody holds is nobody's.
+//!
+//! A place that is no file (a pipe, a device, the standard output) stays what it is, and gets the bytes when they are whole.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -18,10 +20,15 @@ use crate::interrupt::{self, Registration};
 /// How the names of unfinished files and folders begin.
 pub const PREFIX: &str = ".rootsmith-unfinished-";
 
+/// Where what is written to the standard output goes.
+pub const STANDARD_OUTPUT: &str = "/dev/stdout";
+
 /// A file being written beside the place where it will be. Dropped without [`Beside::keep`], it leaves nothing behind.
 pub struct Beside {
     file: NamedTempFile,
     path: PathBuf,
+    /// What is at the path, where it is no file that could be replaced.
+    through: Option<File>,
     _undo: Registration,
 }
 
@@ -41,7 +48,7 @@ impl Beside {
         };
         let unfinished = file.path().to_owned();
         let undo = interrupt::on_interrupt(move || drop(fs::remove_file(unfinished)));
-        Ok(Self { file, path: path.to_owned(), _undo: undo })
+        Ok(Self { file, path: path.to_owned(), through: None, _undo: undo })
     }
 
     /// Takes the whole file `from`, which will be at `path`, in place of copying it. Nothing where that cannot be, as between
@@ -59,11 +66,18 @@ impl Beside {
         Some(beside)
     }
 
-    /// Starts the file that will be at `path`, in its own folder, from which unfinished files of killed runs go.
+    /// Starts the file that will be at `path`, in its own folder, from which unfinished files of killed runs go. A link is
+    /// followed. Of a pipe, this waits for the reader.
     pub fn new(path: &Path) -> Result<Self, DestError> {
-        let folder = folder_of(path);
+        if is_passage(path) {
+            let through = File::options().write(true).open(path).map_err(failed("write to", path))?;
+            let beside = Self::new_in(&std::env::temp_dir(), path)?;
+            return Ok(Self { through: Some(through), ..beside });
+        }
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let folder = folder_of(&path);
         sweep(folder);
-        Self::new_in(folder, path)
+        Self::new_in(folder, &path)
     }
 
     /// The file, for copying from another within the kernel.
@@ -78,7 +92,11 @@ impl Beside {
 
     /// Brings the bytes to the disk and the file to its place.
     pub fn keep(self) -> Result<(), DestError> {
-        let Self { file, path, _undo } = self;
+        let Self { file, path, through, _undo } = self;
+        if let Some(mut through) = through {
+            let copied = File::open(file.path()).and_then(|mut whole| io::copy(&mut whole, &mut through));
+            return copied.map(drop).map_err(failed("write to", &path));
+        }
         file.as_file().sync_all().map_err(failed("write", &path))?;
         file.persist(&path).map_err(|error| failed("write", &path)(error.error))?;
         sync_folder(folder_of(&path))
@@ -159,6 +177,13 @@ impl Write for Beside {
     }
 }
 
+/// Whether what is at `path` takes bytes but cannot be replaced: a pipe, a device, or what this process has open.
+fn is_passage(path: &Path) -> bool {
+    let is_open = path == Path::new(STANDARD_OUTPUT)
+        || ["/dev/stderr", "/dev/fd", "/proc"].iter().any(|opened| path.starts_with(opened));
+    is_open || fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
+}
+
 /// Brings the names in `folder` to the disk.
 pub fn sync_folder(folder: &Path) -> Result<(), DestError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write to", folder))
@@ -175,6 +200,30 @@ pub fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_are_followed_and_pipes_stay_pipes() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("elsewhere")).unwrap();
+        fs::write(at("elsewhere/file"), "before").unwrap();
+        std::os::unix::fs::symlink("elsewhere/file", at("link")).unwrap();
+        let mut beside = Beside::new(&at("link")).unwrap();
+        beside.write_all(b"after").unwrap();
+        beside.keep().unwrap();
+        assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+        assert_eq!(fs::read(at("elsewhere/file")).unwrap(), b"after");
+
+        nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let pipe = at("pipe");
+        let reader = std::thread::spawn(move || fs::read(pipe));
+        let mut beside = Beside::new(&at("pipe")).unwrap();
+        beside.write_all(b"whole").unwrap();
+        beside.keep().unwrap();
+        assert_eq!(reader.join().unwrap().unwrap(), b"whole");
+        assert!(!fs::metadata(at("pipe")).unwrap().is_file());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing unfinished is left");
+    }
 
     #[test]
     fn what_nobody_holds_is_swept() {

@@ -20,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use archive::ArchiveFile;
+pub use beside::{Beside, STANDARD_OUTPUT};
 pub use containers_storage::{ContainersStorage, RunProgram};
 pub use cpio::write_rootfs_cpio;
 pub use docker_daemon::DockerDaemon;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::beside::STANDARD_OUTPUT;
 use crate::oci::{ParseReferenceError, Reference};
 
 /// Where one output goes: `transport:place`, with the transport names of containers/image where it has them.
@@ -180,6 +181,10 @@ impl FromStr for Target {
         let reference = |name: &str| {
             name.parse::<Reference>().map_err(|source| ParseTargetError::Name { text: text.to_owned(), source })
         };
+        let file = |place: &str| match place {
+            "-" => Ok(PathBuf::from(STANDARD_OUTPUT)),
+            place => path(place, "file"),
+        };
         let optional = |name: Option<&str>| name.filter(|name| !name.is_empty()).map(reference).transpose();
         let (before, after) = place.split_once(':').map_or((place, None), |(before, after)| (before, Some(after)));
         Ok(match transport {
@@ -189,16 +194,16 @@ impl FromStr for Target {
                 tag.map(|tag| reference(&format!("x:{tag}"))).transpose()?;
                 Self::Oci { folder: path(before, "folder")?, tag: tag.map(str::to_owned) }
             }
-            "oci-archive" | "docker-archive" => Self::Archive { file: path(before, "file")?, name: optional(after)? },
+            "oci-archive" | "docker-archive" => Self::Archive { file: file(before)?, name: optional(after)? },
             "docker-daemon" => Self::DockerDaemon { name: optional(Some(place))? },
             "containers-storage" => Self::ContainersStorage { name: optional(Some(place))? },
             "docker" => {
                 let name = place.strip_prefix("//").filter(|name| !name.is_empty());
                 Self::Registry { name: reference(name.ok_or_else(|| missing("registry"))?)? }
             }
-            "squashfs" => Self::Squashfs { file: path(place, "file")? },
-            "cpio" => Self::Cpio { file: path(place, "file")? },
-            "rootfs-tar" => Self::RootfsTar { file: path(place, "file")? },
+            "squashfs" => Self::Squashfs { file: file(place)? },
+            "cpio" => Self::Cpio { file: file(place)? },
+            "rootfs-tar" => Self::RootfsTar { file: file(place)? },
             _ => Self::RootfsDirectory { folder: path(place, "folder")? },
         })
     }

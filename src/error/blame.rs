@@ -34,7 +34,6 @@ impl Error {
             Self::Apk(error) => of_apk(error),
             Self::Dnf(error) => of_dnf(error),
             Self::Capture(error) => of_capture(error),
-            Self::Report { .. } => Blame::Machine,
             Self::OciImage(error) => of_oci_image(error),
             Self::Registry(error) => of_registry(error),
             Self::Document(_) => Blame::Upstream,

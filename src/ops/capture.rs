@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
+use crate::dest::{Beside, DestError};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::lock::Lock;
@@ -67,12 +68,11 @@ pub fn capture(options: &CaptureOptions, context: &Context) -> Result<CapturedIm
 fn write_report(file: Option<&Path>, report: &Report) -> Result<(), Error> {
     let Some(file) = file else { return Ok(()) };
     let text = serde_json::to_string_pretty(report).expect("the keys of a report are texts") + "\n";
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-        temporary.write_all(text.as_bytes())?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(file).map(drop).map_err(|error| error.error)
-    };
-    write().map_err(|source| Error::Report { path: file.to_owned(), source })
+    let mut beside = Beside::new(file)?;
+    beside.write_all(text.as_bytes()).map_err(|source| DestError::Io {
+        what: "write",
+        path: file.to_owned(),
+        source,
+    })?;
+    Ok(beside.keep()?)
 }

@@ -31,7 +31,8 @@ Outputs:
   rootfs-tar:FILE            the root filesystem alone, as a tar
   rootfs-dir:DIR             the same, as a folder
   squashfs:FILE              the same, as a SquashFS image (needs tar2sqfs)
-  cpio:FILE[.gz|.zst]        the same, as a cpio: an initial root filesystem of the kernel")]
+  cpio:FILE[.gz|.zst]        the same, as a cpio: an initial root filesystem of the kernel
+A FILE may be a pipe or a device, and `-` is the standard output; the digest is then on standard error.")]
 pub struct BuildArgs {
     /// The recipe; or several, to be built in one run
     ///

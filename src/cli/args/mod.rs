@@ -170,6 +170,21 @@ pub enum Command {
     Explain(Box<ExplainArgs>),
 }
 
+impl Command {
+    /// Where it writes images or root filesystems, in the words that were typed.
+    pub fn outputs(&self) -> &[String] {
+        match self {
+            Self::Build(arguments) => &arguments.outputs,
+            Self::Capture(arguments) => &arguments.outputs,
+            Self::Layer(arguments) => &arguments.outputs,
+            Self::Import(arguments) => &arguments.outputs,
+            Self::Pull(arguments) => &arguments.outputs,
+            Self::Copy(arguments) => &arguments.destinations,
+            _ => &[],
+        }
+    }
+}
+
 /// Which inputs may change, and from where they come.
 #[derive(Clone, Debug, Args)]
 pub struct NetworkArgs {
