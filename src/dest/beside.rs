@@ -4,10 +4,11 @@
 //! such a file behind; the next one that writes to the same place removes it. Whoever writes one holds its lock (flock),
 //! which ends with the process however that ends: what nobody holds is nobody's.
 //!
-//! A place that is no file (a pipe, a device, the standard output) stays what it is, and gets the bytes when they are whole.
+//! A place that is no file (a pipe, a device, the standard output) stays what it is, and gets the bytes as they come.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -25,11 +26,15 @@ pub const STANDARD_OUTPUT: &str = "/dev/stdout";
 
 /// A file being written beside the place where it will be. Dropped without [`Beside::keep`], it leaves nothing behind.
 pub struct Beside {
-    file: NamedTempFile,
+    output: Output,
     path: PathBuf,
-    /// What is at the path, where it is no file that could be replaced.
-    through: Option<File>,
-    _undo: Registration,
+}
+
+enum Output {
+    /// A file that takes the place of what is at the path.
+    Unfinished { file: NamedTempFile, _undo: Registration },
+    /// What is at the path and cannot be replaced.
+    Passage(File),
 }
 
 impl Beside {
@@ -48,7 +53,7 @@ impl Beside {
         };
         let unfinished = file.path().to_owned();
         let undo = interrupt::on_interrupt(move || drop(fs::remove_file(unfinished)));
-        Ok(Self { file, path: path.to_owned(), through: None, _undo: undo })
+        Ok(Self { output: Output::Unfinished { file, _undo: undo }, path: path.to_owned() })
     }
 
     /// Takes the whole file `from`, which will be at `path`, in place of copying it. Nothing where that cannot be, as between
@@ -70,9 +75,13 @@ impl Beside {
     /// followed. Of a pipe, this waits for the reader.
     pub fn new(path: &Path) -> Result<Self, DestError> {
         if is_passage(path) {
-            let through = File::options().write(true).open(path).map_err(failed("write to", path))?;
-            let beside = Self::new_in(&std::env::temp_dir(), path)?;
-            return Ok(Self { through: Some(through), ..beside });
+            let passage = match path.to_str() {
+                // Opened anew, a file that the shell appends to would be written from its start.
+                Some(STANDARD_OUTPUT) => io::stdout().as_fd().try_clone_to_owned().map(File::from),
+                _ => File::options().write(true).open(path),
+            };
+            let passage = passage.map_err(failed("write to", path))?;
+            return Ok(Self { output: Output::Passage(passage), path: path.to_owned() });
         }
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = folder_of(&path);
@@ -82,24 +91,26 @@ impl Beside {
 
     /// The file, for copying from another within the kernel.
     pub fn file(&mut self) -> &mut File {
-        self.file.as_file_mut()
+        match &mut self.output {
+            Output::Unfinished { file, .. } => file.as_file_mut(),
+            Output::Passage(passage) => passage,
+        }
     }
 
     /// Where it is for now.
     pub fn path(&self) -> &Path {
-        self.file.path()
+        match &self.output {
+            Output::Unfinished { file, .. } => file.path(),
+            Output::Passage(_) => &self.path,
+        }
     }
 
     /// Brings the bytes to the disk and the file to its place.
     pub fn keep(self) -> Result<(), DestError> {
-        let Self { file, path, through, _undo } = self;
-        if let Some(mut through) = through {
-            let copied = File::open(file.path()).and_then(|mut whole| io::copy(&mut whole, &mut through));
-            return copied.map(drop).map_err(failed("write to", &path));
-        }
-        file.as_file().sync_all().map_err(failed("write", &path))?;
-        file.persist(&path).map_err(|error| failed("write", &path)(error.error))?;
-        sync_folder(folder_of(&path))
+        let Output::Unfinished { file, _undo } = self.output else { return Ok(()) };
+        file.as_file().sync_all().map_err(failed("write", &self.path))?;
+        file.persist(&self.path).map_err(|error| failed("write", &self.path)(error.error))?;
+        sync_folder(folder_of(&self.path))
     }
 }
 
@@ -169,11 +180,11 @@ fn is_at(file: &File, path: &Path) -> bool {
 
 impl Write for Beside {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        self.file().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.file().flush()
     }
 }
 

@@ -100,15 +100,16 @@ fn the_golden_digest() {
 fn outputs_may_be_the_standard_output() {
     let workspace = workspace();
     let build = |output: &str, reader: &str| {
-        let script = format!("\"$0\" build app.toml --progress none -o {output} | {reader}");
+        let script = format!("\"$0\" build app.toml --progress none -o {output} {reader}");
         finish(workspace.command(["sh", "-c", &script]).arg(binary()))
     };
     let plain = workspace.rootsmith(["build", "app.toml", "--progress", "none", "-o", "oci:out"]).digest();
     for output in ["rootfs-tar:-", "rootfs-tar:/dev/stdout"] {
-        let listed = build(output, "tar -t app");
-        assert_eq!((listed.stdout.as_str(), listed.stderr.trim_end()), ("app\n", plain.as_str()));
+        workspace.write("file", "before");
+        let appended = build(output, ">> file; head -c 6 file; tail -c +7 file | tar -t app");
+        assert_eq!((appended.stdout.as_str(), appended.stderr.trim_end()), ("beforeapp\n", plain.as_str()));
     }
-    let archived = build("oci-archive:-:app:1", "tar -xO index.json");
+    let archived = build("oci-archive:-:app:1", "| tar -xO index.json");
     let index: Value = serde_json::from_str(&archived.stdout).unwrap();
     assert_eq!(index["manifests"][0]["digest"], plain.as_str());
     assert!(!workspace.path("-").exists());
