@@ -162,7 +162,7 @@ fn choose(
             version: record.version().as_str().to_owned(),
             architecture: record.architecture().to_owned(),
             repository: suite.wanted.id.clone(),
-            path: record.filename().trim_start_matches("./").to_owned(),
+            path: record.filename().to_owned(),
             size: record.size(),
             sha256: record.digest(),
             essential: chosen.essential_stage,

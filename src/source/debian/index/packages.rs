@@ -128,8 +128,7 @@ impl<'a> Record<'a> {
 
     /// The path of its `.deb` from the root of the archive.
     pub fn filename(self) -> &'a str {
-        let path = self.value(3);
-        path.strip_prefix("./").unwrap_or(path)
+        below_the_root(self.value(3))
     }
 
     /// Bytes of its `.deb`.
@@ -256,6 +255,14 @@ fn span(text: &str, part: &str) -> (u32, u32) {
     (start as u32, end as u32)
 }
 
+/// A path without the `./` that indexes of flat archives begin it with, however often.
+fn below_the_root(mut path: &str) -> &str {
+    while let Some(rest) = path.strip_prefix("./").or_else(|| path.strip_prefix('/')) {
+        path = rest;
+    }
+    path
+}
+
 fn check(record: Record<'_>, line: usize) -> Result<(), IndexError> {
     let package = || if record.name().is_empty() { "a package".to_owned() } else { record.name().to_owned() };
     if let Some(missing) = (0..6).find(|index| record.value(*index).is_empty()) {
@@ -263,7 +270,10 @@ fn check(record: Record<'_>, line: usize) -> Result<(), IndexError> {
     }
     let name = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte));
     let version = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
-    let path = |text: &str| !text.starts_with('/') && text.split('/').all(|part| part != "..");
+    let path = |text: &str| {
+        let names_a_file = !below_the_root(text).is_empty() && !text.ends_with('/');
+        names_a_file && !text.starts_with('/') && text.split('/').all(|part| part != "..")
+    };
     let digest = |text: &str| Digest::from_hex(text).is_ok();
     let good = [
         name(record.value(0)),
@@ -317,6 +327,14 @@ mod tests {
     }
 
     #[test]
+    fn paths_begin_below_the_root() {
+        for written in ["a.deb", "./a.deb", "././a.deb", ".//a.deb"] {
+            let text = paragraph("").replace("./pool/a.deb", written);
+            assert_eq!(Packages::parse(text.into_bytes()).unwrap().record(0).unwrap().filename(), "a.deb", "{written}");
+        }
+    }
+
+    #[test]
     fn wrong_records_are_named() {
         let of = |from: &str, to: &str| {
             Packages::parse(paragraph("").replace(from, to).into_bytes()).unwrap_err().to_string()
@@ -325,6 +343,7 @@ mod tests {
         assert_eq!(of("Package: a\n", ""), "line 5 of the package index: a package has no `Package`");
         assert!(of("./pool/a.deb", "pool/../../a.deb").contains("impossible `Filename: pool/../../a.deb`"));
         assert!(of("./pool/a.deb", "/a.deb").contains("impossible `Filename: /a.deb`"));
+        assert!(of("./pool/a.deb", ".//").contains("impossible `Filename: .//`"));
         assert!(of("Size: 7", "Size: -7").contains("impossible `Size: -7`"));
         assert!(of("Package: a", "Package: a/b").contains("impossible `Package: a/b`"));
         assert!(of("1:2-3", "1 2").contains("impossible `Version"));
