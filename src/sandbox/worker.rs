@@ -256,7 +256,7 @@ fn on_disk() -> Result<PathBuf, Fault> {
 }
 
 /// The largest stage in memory: with all else that a build holds it stays below 200 MiB.
-const STAGE_IN_MEMORY: u64 = 128 << 20;
+const STAGE_IN_MEMORY: u64 = 96 << 20;
 
 /// Whether the stage is small, and a quarter of the memory that is free holds it; the other three are for everybody else.
 fn fits_in_memory(size: u64) -> bool {

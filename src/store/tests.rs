@@ -108,6 +108,21 @@ fn a_run_leaves_nothing_unfinished() {
 }
 
 #[test]
+fn runs_are_laid_out_far_from_each_other_where_the_file_system_can() {
+    let flags = |path: &Path| ioctl_getflags(File::open(path).unwrap());
+    let (folder, store) = store();
+    let beside = folder.path().join("beside");
+    fs::create_dir(&beside).unwrap();
+    spread(&beside);
+    let marked = |path: &Path| flags(path).is_ok_and(|flags| flags.contains(IFlags::TOPDIR));
+    assert_eq!(marked(&folder.path().join(TEMPORARY)), marked(&beside));
+    assert!(!marked(&store.temporary()), "what belongs together stays together");
+    let on_ext4 = rustix::fs::statfs(folder.path()).unwrap().f_type == 0xEF53;
+    assert!(marked(&beside) || !on_ext4);
+    spread(Path::new("/nonexistent"));
+}
+
+#[test]
 fn a_store_that_may_only_be_read_serves() {
     let (folder, store) = store();
     let blob = store.put(b"bytes").unwrap();
