@@ -15,10 +15,10 @@
 //! A traced program and all that it starts dies with the tracer (`PTRACE_O_EXITKILL`), also where there is no PID
 //! namespace.
 
-#![allow(unsafe_code)] // fork and _exit
+#![allow(unsafe_code)] // fork and _exit; waitpid and ptrace with signals that nix does not know
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::CString;
+use std::ffi::{CString, c_int};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -26,7 +26,6 @@ use nix::errno::Errno;
 use nix::sys::personality::{self, Persona};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{self, ForkResult, Pid};
 
 use super::procfs::Procfs;
@@ -36,6 +35,9 @@ use super::{filter, listing};
 
 /// How often a thread may ask for the time before it counts as waiting for it to pass.
 const PATIENCE: u64 = 100_000;
+
+/// What a process stopped by at the end of a call, with `PTRACE_O_TRACESYSGOOD`.
+const END_OF_CALL: c_int = libc::SIGTRAP | 0x80;
 
 /// Types of entries in the auxiliary vector (linux/auxvec.h).
 const AT_NULL: u64 = 0;
@@ -158,54 +160,51 @@ impl Tracer<'_> {
         drop(go);
         let mut code = None;
         loop {
-            let status = match waitpid(None, Some(WaitPidFlag::__WALL)) {
+            let (pid, status) = match wait() {
                 Err(Errno::EINTR) => continue,
                 Err(Errno::ECHILD) => return Ok(code.unwrap_or(127)),
                 other => other?,
             };
-            let ended = match status {
-                WaitStatus::Exited(pid, code) => Some((pid, code)),
-                WaitStatus::Signaled(pid, signal, _) => Some((pid, 128 + signal as i32)),
-                stopped => {
-                    self.resume(stopped, code.is_some());
-                    None
-                }
+            let ended_with = if libc::WIFEXITED(status) {
+                libc::WEXITSTATUS(status)
+            } else if libc::WIFSIGNALED(status) {
+                128 + libc::WTERMSIG(status)
+            } else {
+                self.resume(pid, status, code.is_some());
+                continue;
             };
-            if let Some((pid, ended_with)) = ended {
-                self.alive.remove(&pid);
-                self.questions.remove(&pid);
-                self.changed.remove(&pid);
-                if pid == child {
-                    code = Some(ended_with);
-                    self.alive.iter().for_each(|pid| end(*pid));
-                }
+            self.alive.remove(&pid);
+            self.questions.remove(&pid);
+            self.changed.remove(&pid);
+            if pid == child {
+                code = Some(ended_with);
+                self.alive.iter().for_each(|pid| end(*pid));
             }
         }
     }
 
     /// Deals with a stop and lets the process go on. A process may be gone by now, which is no error.
-    fn resume(&mut self, status: WaitStatus, ending: bool) {
-        let Some(pid) = status.pid() else { return };
+    fn resume(&mut self, pid: Pid, status: c_int, ending: bool) {
         if self.alive.insert(pid) && ending {
             end(pid);
         }
-        let mut signal = None;
-        match status {
-            WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_EXEC) => {
+        let mut signal = 0;
+        match (status >> 16, libc::WSTOPSIG(status)) {
+            (libc::PTRACE_EVENT_EXEC, _) => {
                 self.changed.remove(&pid);
                 let _ = hide_vdso(pid);
             }
-            WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_SECCOMP) => drop(self.answer(pid)),
-            WaitStatus::PtraceSyscall(_) => {
+            (libc::PTRACE_EVENT_SECCOMP, _) => drop(self.answer(pid)),
+            (0, END_OF_CALL) => {
                 if let Some(changed) = self.changed.remove(&pid) {
                     let _ = Call::of(pid).and_then(|mut call| call.end(pid, &changed));
                 }
             }
-            WaitStatus::Stopped(_, stopped_by) => signal = Some(stopped_by),
+            (0, stopped_by) => signal = stopped_by,
             _ => {}
         }
         // A call that was changed stops once more, at its end.
-        let _ = if self.changed.contains_key(&pid) { ptrace::syscall(pid, signal) } else { ptrace::cont(pid, signal) };
+        go_on(pid, self.changed.contains_key(&pid), signal);
     }
 
     /// Answers the call at which `pid` stopped.
@@ -263,6 +262,23 @@ impl Tracer<'_> {
         let passed = asked.saturating_sub(PATIENCE);
         (self.time.cast_unsigned() + passed / 1000, passed % 1000)
     }
+}
+
+/// The next process that stopped or ended, and how, as wait(2) has it. nix knows no real-time signals; the C library sends
+/// one to each thread of a program that changes its user.
+fn wait() -> nix::Result<(Pid, c_int)> {
+    let mut status = 0;
+    // SAFETY: all that it writes is the status.
+    let pid = Errno::result(unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) })?;
+    Ok((Pid::from_raw(pid), status))
+}
+
+/// Lets a stopped process go on, at most to the end of its call where that `stops`, and gives it `signal`, or none where
+/// that is 0.
+fn go_on(pid: Pid, stops: bool, signal: c_int) {
+    let until = if stops { libc::PTRACE_SYSCALL } else { libc::PTRACE_CONT };
+    // SAFETY: these requests write nothing here. The process may be gone, which is no error.
+    unsafe { libc::ptrace(until, pid.as_raw(), 0_usize, signal as usize) };
 }
 
 /// Kills a process that may be gone already.

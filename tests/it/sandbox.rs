@@ -5,7 +5,8 @@ use crate::support::require::{Need, require};
 use crate::support::workspace::{Workspace, binary, finish, mirrors, run};
 
 /// Java finds its libraries by the first, systemd's programs change files by descriptors, shells read `/dev/fd`. Directories
-/// have one order, whatever the order of the file system, and can be emptied while they are read.
+/// have one order, whatever the order of the file system, and can be emptied while they are read. The C library sends itself
+/// real-time signals when a program with threads changes its user.
 const SCRIPT: &str = r#"
 exec > /srv/said
 readlink /proc/self/exe
@@ -26,6 +27,8 @@ ln --logical /proc/self/fd/7 /srv/two
 stat --format '%h %n' /srv/two
 rm /srv/one /srv/two
 perl -e 'open my $file, "<", "/proc/$$/comm" or die; print <$file>; print -e "/proc/none" ? "there" : "not there", "\n"'
+(trap 'echo caught' RTMIN; kill -RTMIN $BASHPID)
+(kill -RTMAX $BASHPID) || echo $?
 grep -c ^MemTotal /proc/meminfo
 ls -d /proc/self/fd/
 mkdir /srv/up /srv/down
@@ -49,7 +52,7 @@ ls /srv
 
 /// What it says.
 pub const SAID: &str = "/usr/bin/readlink\n/proc is a mountpoint\nproc\nproc\n/proc proc\nsubstituted\npiped\nonce more\n\
-                    /usr/lib\n700 /srv/closed\n2 /srv/two\nperl\nnot there\n1\n/proc/self/fd/\n3000\n1710\n1711\n1712\nback\nclosed\nsaid\n";
+                    /usr/lib\n700 /srv/closed\n2 /srv/two\nperl\nnot there\ncaught\n192\n1\n/proc/self/fd/\n3000\n1710\n1711\n1712\nback\nclosed\nsaid\n";
 
 /// A recipe with a step that looks at `/proc`, and writes what it sees to `/srv/said`.
 pub fn recipe() -> String {

@@ -58,10 +58,22 @@ const SNAKEOIL: &str = "the snakeoil certificate; `make-ssl-cert generate-defaul
 const JAVA: &str = "Java's trust store; `update-ca-certificates -f` makes a new one";
 const MARIADB: &str = "the first database of MariaDB or MySQL; `mariadb-install-db` makes a new one";
 const POSTGRESQL: &str = "the first cluster of PostgreSQL; `pg_createcluster` makes a new one";
+const SLAPD: &str = "the first directory of slapd and its configuration; `dpkg-reconfigure slapd` makes new ones";
 const SYSTEMD: &str = "systemd's random seed and credential key; made at first start";
 const BIND: &str = "BIND's control key; `rndc-confgen -a` makes a new one";
 const UNBOUND: &str = "Unbound's control keys; `unbound-control-setup` makes new ones";
+const DNSSEC: &str = "DNSSEC-Trigger's control keys; `dnssec-trigger-control-setup` makes new ones";
+const BACKUPPC: &str = "BackupPC's first password; `htpasswd -c /etc/backuppc/htpasswd backuppc` sets one";
+const EJABBERD: &str = "ejabberd's certificate; `openssl req -new -x509 -nodes` makes a new one";
+const FREERADIUS: &str = "FreeRADIUS's parameters of Diffie-Hellman; `openssl dhparam` makes new ones";
+const SENDMAIL: &str = "sendmail's keys and certificates; `/usr/share/sendmail/update_tls new` makes new ones";
+const POSTSRSD: &str = "PostSRSd's secret; `head -c 18 /dev/urandom | base64 > /etc/postsrsd.secret` makes a new one";
+const BACULA: &str = "Bacula's passwords; `dpkg-reconfigure bacula-common` makes new ones";
 const RABBITMQ: &str = "RabbitMQ's cookie; made at first start";
+const DROPBEAR: &str = "Dropbear's host keys; `dropbearkey` makes new ones";
+const NSD: &str = "NSD's control keys; `nsd-control-setup` makes new ones";
+const XRDP: &str = "xrdp's key pair; `xrdp-keygen xrdp auto` makes a new one";
+const NVME: &str = "the names of an NVMe host; `nvme gen-hostnqn` makes a new one";
 const ISCSI: &str = "the name of the iSCSI initiator; `iscsi-iname` makes a new one";
 const BACKUP: &str = "the state before the last change";
 const LOCK: &str = "a lock, held by nobody";
@@ -75,14 +87,26 @@ const HISTORY: &str = "what dnf did, with times and command lines";
 const CACHE: &str = "a cache with times or random names in it, made anew by its program";
 
 /// State that is made at first start, since an image never has it: paths of the programs that want it, its own, and what it is.
-pub(super) const MADE_AT_START: [(&str, &str, &str); 9] = [
+pub(super) const MADE_AT_START: [(&str, &str, &str); 21] = [
     ("usr/sbin/sshd", "etc/ssh/ssh_host_*_key", SSH),
     ("usr/sbin/make-ssl-cert", "etc/ssl/private/ssl-cert-snakeoil.key", SNAKEOIL),
     ("etc/ca-certificates/update.d/jks-keystore", "etc/ssl/certs/java/cacerts", JAVA),
     ("usr/sbin/{mariadbd,mysqld}", "var/lib/mysql/*", MARIADB),
     ("usr/lib/postgresql/*/bin/postgres", "var/lib/postgresql/*/*", POSTGRESQL),
+    ("usr/sbin/slapd", "etc/ldap/slapd.d/*", SLAPD),
     ("usr/sbin/named", "etc/bind/rndc.key", BIND),
     ("usr/sbin/unbound-control", "etc/unbound/unbound_server.key", UNBOUND),
+    ("usr/sbin/dnssec-trigger-control", "etc/dnssec-trigger/dnssec_trigger_server.key", DNSSEC),
+    ("usr/share/backuppc", "etc/backuppc/htpasswd", BACKUPPC),
+    ("usr/sbin/ejabberdctl", "etc/ejabberd/ejabberd.pem", EJABBERD),
+    ("usr/sbin/freeradius", "etc/freeradius/*/certs/dh", FREERADIUS),
+    ("usr/share/sendmail/update_tls", "etc/mail/tls/sendmail-common.key", SENDMAIL),
+    ("usr/sbin/postsrsd", "etc/postsrsd.secret", POSTSRSD),
+    ("usr/sbin/bacula-*", "etc/bacula/common_default_passwords", BACULA),
+    ("usr/sbin/dropbear", "etc/dropbear/dropbear_*_host_key", DROPBEAR),
+    ("usr/sbin/nsd", "etc/nsd/nsd_server.key", NSD),
+    ("usr/sbin/xrdp", "etc/xrdp/rsakeys.ini", XRDP),
+    ("usr/sbin/nvme", "etc/nvme/hostnqn", NVME),
     ("usr/{sbin,bin}/rabbitmq-server", "var/lib/rabbitmq/.erlang.cookie", RABBITMQ),
     ("usr/sbin/iscsid", "etc/iscsi/initiatorname.iscsi", ISCSI),
 ];
@@ -108,10 +132,23 @@ pub(super) const RULES: &[Rule] = &[
     random("etc/ssl/certs/java/cacerts", Action::RemoveFiles, JAVA),
     random("var/lib/mysql/**", Action::Remove, MARIADB),
     random("{var/lib,etc}/postgresql/*/**", Action::Remove, POSTGRESQL),
+    random("{etc/ldap/slapd.d,var/lib/ldap}/**", Action::Remove, SLAPD),
     random("var/lib/systemd/{random-seed,credential.secret}", Action::Remove, SYSTEMD),
     random("var/lib/{urandom,systemd}/random-seed", Action::Remove, SYSTEMD),
     random("etc/bind/rndc.key", Action::Remove, BIND),
     random("etc/unbound/unbound_{server,control}.{key,pem}", Action::Remove, UNBOUND),
+    random("etc/nsd/nsd_{server,control}.{key,pem}", Action::Remove, NSD),
+    random("etc/dnssec-trigger/dnssec_trigger_{server,control}.{key,pem}", Action::Remove, DNSSEC),
+    random("etc/backuppc/htpasswd", Action::Remove, BACKUPPC),
+    random("etc/ejabberd/ejabberd.pem", Action::Remove, EJABBERD),
+    random("etc/freeradius/*/certs/dh", Action::Remove, FREERADIUS),
+    random("etc/mail/tls/sendmail-{client,common,server}.{crt,csr,key,prm}", Action::Remove, SENDMAIL),
+    random("etc/postsrsd.secret", Action::Remove, POSTSRSD),
+    random("etc/bacula/common_default_passwords", Action::Remove, BACULA),
+    random("etc/dropbear/dropbear_*_host_key", Action::Remove, DROPBEAR),
+    random("etc/dropbear/dropbear_*_host_key.pub", Action::Remove, DROPBEAR),
+    random("etc/xrdp/rsakeys.ini", Action::Remove, XRDP),
+    random("etc/nvme/host{nqn,id}", Action::Remove, NVME),
     random("var/lib/rabbitmq/.erlang.cookie", Action::Remove, RABBITMQ),
     random("etc/iscsi/initiatorname.iscsi", Action::Remove, ISCSI),
     rule("{etc,var/lib}/**/*.db", Action::Identify, DATABASE),

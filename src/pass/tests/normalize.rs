@@ -5,6 +5,8 @@ fn traces_of_the_build_are_removed() {
     let mut tree = tree(&[
         "etc/.pwd.lock=",
         "etc/hostname=builder",
+        "etc/ldap/ldap.conf=kept",
+        "etc/ldap/slapd.d/cn=config.ldif=olcRootPW",
         "etc/machine-id=0123456789abcdef",
         "etc/passwd-=x",
         "etc/resolv.conf=nameserver 10.0.0.1",
@@ -27,6 +29,7 @@ fn traces_of_the_build_are_removed() {
         "var/lib/dbus/machine-id=x",
         "var/lib/dpkg/status=kept",
         "var/lib/dpkg/status-old=x",
+        "var/lib/ldap/data.mdb=x",
         "var/lib/systemd/random-seed=x",
         "var/log/apt/term.log=x",
         "var/log/dpkg.log=x",
@@ -37,6 +40,7 @@ fn traces_of_the_build_are_removed() {
     let files: Vec<_> =
         tree.entries().filter(|entry| !entry.inode.is_directory()).map(|entry| entry.path.to_string()).collect();
     let kept = [
+        "/etc/ldap/ldap.conf",
         "/etc/machine-id",
         "/etc/shadow",
         "/etc/ssh/sshd_config",
@@ -46,16 +50,17 @@ fn traces_of_the_build_are_removed() {
         "/var/log/wtmp",
     ];
     assert_eq!(files, kept);
-    for folder in ["var/cache/apt/archives/partial", "var/lib/apt/lists/partial", "var/log/apt"] {
+    for folder in ["var/cache/apt/archives/partial", "var/lib/apt/lists/partial", "var/lib/ldap", "var/log/apt"] {
         assert!(tree.is_directory(&path(folder)), "{folder}");
     }
     assert!(!tree.contains(&path("var/lib/apt/lists/auxfiles")));
     assert_eq!((text(&tree, "etc/machine-id"), text(&tree, "var/log/fontconfig.log")), (String::new(), String::new()));
     assert_eq!(text(&tree, "etc/shadow"), "root:*:19675:0:99999:7:::\nold:*:100:0:99999:7:::\nnone:*::::::\n");
-    assert_eq!(outcome.counts, [("files removed", 20), ("files emptied", 2)]);
+    assert_eq!(outcome.counts, [("files removed", 22), ("files emptied", 2)]);
     let notes = [
         "random state left out: ssh host keys; `ssh-keygen -A` makes new ones (2 files)",
         "random state left out: systemd's random seed and credential key; made at first start (1 file)",
+        "random state left out: the first directory of slapd and its configuration; `dpkg-reconfigure slapd` makes new ones (2 files)",
         "random state left out: the snakeoil certificate; `make-ssl-cert generate-default-snakeoil` makes a new one (2 files)",
     ];
     assert_eq!(outcome.notes, notes);

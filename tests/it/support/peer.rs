@@ -102,6 +102,13 @@ pub const PACKAGES: &[Difference] = &[
     any(What::Theirs, "etc/ssl/certs/java/cacerts", RANDOM),
     any(What::Theirs, "var/lib/mysql/**", RANDOM),
     any(What::Theirs, "{etc,var/lib}/postgresql/**", RANDOM),
+    any(What::Theirs, "{etc/ldap/slapd.d,var/lib/ldap}/**", RANDOM),
+    any(What::Theirs, "etc/{dropbear,dnssec-trigger,ejabberd,mail/tls,nsd,nvme,xrdp}/*", RANDOM),
+    any(
+        What::Theirs,
+        "etc/{backuppc/htpasswd,bacula/common_default_passwords,freeradius/*/certs/dh,postsrsd.secret}",
+        RANDOM,
+    ),
     any(What::Theirs, "var/log/postgresql/*", "the log of the first cluster, which is not there"),
     any(What::Both, "etc/apt/apt.conf.d/02autoremove-postgresql", "it names clusters, and there is none yet"),
     any(
