@@ -3,7 +3,7 @@
 mod berkeley_db;
 mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -12,17 +12,32 @@ use crate::tree::{Content, Entry, Node, Origin, Tree, TreePath};
 
 use super::account_file::{AccountFile, days};
 use super::{Outcome, Pass, PassError};
-use rules::{Action, MADE_AT_START, RULES, Rule};
+use rules::{Action, RULES, Rule};
 
 /// What programs of the tree want to have and an image never has, because it is made by chance: what it is, and how it is made
 /// at first start. What is there is not named.
 pub fn state_of_first_start(tree: &Tree) -> Vec<&'static str> {
-    let has = |paths: &str| {
-        let glob = GlobBuilder::new(paths).literal_separator(true).build();
-        let glob = glob.expect("the patterns of the table are tested").compile_matcher();
-        tree.entries().any(|entry| glob.is_match(entry.path.as_relative()))
-    };
-    MADE_AT_START.iter().filter(|(program, state, _)| has(program) && !has(state)).map(|(_, _, why)| *why).collect()
+    let rules =
+        RULES.iter().filter_map(|rule| Some((rule.wanted_by?, rule))).filter(|(program, _)| !program.is_empty());
+    let rules: Vec<(&str, &Rule)> = rules.collect();
+    let programs = set_of(rules.iter().map(|(program, _)| *program));
+    let states = set_of(rules.iter().map(|(_, rule)| rule.paths));
+    let (mut wanted, mut there) = (BTreeSet::new(), BTreeSet::new());
+    for entry in tree.entries() {
+        wanted.extend(programs.matches(entry.path.as_relative()));
+        there.extend(states.matches(entry.path.as_relative()));
+    }
+    wanted.difference(&there).map(|at| rules[*at].1.why).collect()
+}
+
+/// The patterns of the table, by their places in it.
+fn set_of(patterns: impl Iterator<Item = &'static str>) -> GlobSet {
+    let mut globs = GlobSetBuilder::new();
+    for pattern in patterns {
+        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+        globs.add(glob.expect("the patterns of the table are tested"));
+    }
+    globs.build().expect("a set of patterns that compile compiles")
 }
 
 /// Removes or empties what differs between two builds of the same inputs, moves later times back to the epoch, and drops
@@ -39,12 +54,7 @@ const NAME: &str = "normalize";
 impl Normalize {
     /// The pass for an image of this epoch.
     pub fn new(epoch: Epoch) -> Self {
-        let mut globs = GlobSetBuilder::new();
-        for rule in RULES {
-            let glob = GlobBuilder::new(rule.paths).literal_separator(true).build();
-            globs.add(glob.expect("the patterns of the table are tested"));
-        }
-        Self { epoch, globs: globs.build().expect("a set of patterns that compile compiles") }
+        Self { epoch, globs: set_of(RULES.iter().map(|rule| rule.paths)) }
     }
 
     /// The first rule for an entry.
@@ -102,7 +112,7 @@ impl Normalize {
                     }
                 }
             }
-            if rule.random {
+            if rule.wanted_by.is_some() {
                 *random.entry(rule.why).or_default() += 1;
             }
         }

@@ -12,8 +12,9 @@ pub(super) struct Rule {
     pub(super) action: Action,
     /// Why, in a few words; for random state, what it is and how to make it anew.
     pub(super) why: &'static str,
-    /// Whether it was made by chance, so that a person should know that it is not there.
-    pub(super) random: bool,
+    /// For what was made by chance, so that a person should know that it is not there: the program that wants it to be there,
+    /// as paths; empty where it makes it by itself.
+    pub(super) wanted_by: Option<&'static str>,
 }
 
 /// What is done to a path.
@@ -46,35 +47,13 @@ impl Action {
 }
 
 const fn rule(paths: &'static str, action: Action, why: &'static str) -> Rule {
-    Rule { paths, action, why, random: false }
+    Rule { paths, action, why, wanted_by: None }
 }
 
-const fn random(paths: &'static str, action: Action, why: &'static str) -> Rule {
-    Rule { paths, action, why, random: true }
+const fn random(program: &'static str, paths: &'static str, why: &'static str) -> Rule {
+    Rule { paths, action: Action::Remove, why, wanted_by: Some(program) }
 }
 
-const SSH: &str = "ssh host keys; `ssh-keygen -A` makes new ones";
-const SNAKEOIL: &str = "the snakeoil certificate; `make-ssl-cert generate-default-snakeoil` makes a new one";
-const JAVA: &str = "Java's trust store; `update-ca-certificates -f` makes a new one";
-const MARIADB: &str = "the first database of MariaDB or MySQL; `mariadb-install-db` makes a new one";
-const POSTGRESQL: &str = "the first cluster of PostgreSQL; `pg_createcluster` makes a new one";
-const SLAPD: &str = "the first directory of slapd and its configuration; `dpkg-reconfigure slapd` makes new ones";
-const SYSTEMD: &str = "systemd's random seed and credential key; made at first start";
-const BIND: &str = "BIND's control key; `rndc-confgen -a` makes a new one";
-const UNBOUND: &str = "Unbound's control keys; `unbound-control-setup` makes new ones";
-const DNSSEC: &str = "DNSSEC-Trigger's control keys; `dnssec-trigger-control-setup` makes new ones";
-const BACKUPPC: &str = "BackupPC's first password; `htpasswd -c /etc/backuppc/htpasswd backuppc` sets one";
-const EJABBERD: &str = "ejabberd's certificate; `openssl req -new -x509 -nodes` makes a new one";
-const FREERADIUS: &str = "FreeRADIUS's parameters of Diffie-Hellman; `openssl dhparam` makes new ones";
-const SENDMAIL: &str = "sendmail's keys and certificates; `/usr/share/sendmail/update_tls new` makes new ones";
-const POSTSRSD: &str = "PostSRSd's secret; `head -c 18 /dev/urandom | base64 > /etc/postsrsd.secret` makes a new one";
-const BACULA: &str = "Bacula's passwords; `dpkg-reconfigure bacula-common` makes new ones";
-const RABBITMQ: &str = "RabbitMQ's cookie; made at first start";
-const DROPBEAR: &str = "Dropbear's host keys; `dropbearkey` makes new ones";
-const NSD: &str = "NSD's control keys; `nsd-control-setup` makes new ones";
-const XRDP: &str = "xrdp's key pair; `xrdp-keygen xrdp auto` makes a new one";
-const NVME: &str = "the names of an NVMe host; `nvme gen-hostnqn` makes a new one";
-const ISCSI: &str = "the name of the iSCSI initiator; `iscsi-iname` makes a new one";
 const BACKUP: &str = "the state before the last change";
 const LOCK: &str = "a lock, held by nobody";
 const LOG: &str = "a log of the build";
@@ -85,31 +64,6 @@ const LISTS: &str = "apt's downloads, made anew by `apt-get update`";
 const FETCHED: &str = "dnf's downloads, made anew by `dnf makecache`";
 const HISTORY: &str = "what dnf did, with times and command lines";
 const CACHE: &str = "a cache with times or random names in it, made anew by its program";
-
-/// State that is made at first start, since an image never has it: paths of the programs that want it, its own, and what it is.
-pub(super) const MADE_AT_START: [(&str, &str, &str); 21] = [
-    ("usr/sbin/sshd", "etc/ssh/ssh_host_*_key", SSH),
-    ("usr/sbin/make-ssl-cert", "etc/ssl/private/ssl-cert-snakeoil.key", SNAKEOIL),
-    ("etc/ca-certificates/update.d/jks-keystore", "etc/ssl/certs/java/cacerts", JAVA),
-    ("usr/sbin/{mariadbd,mysqld}", "var/lib/mysql/*", MARIADB),
-    ("usr/lib/postgresql/*/bin/postgres", "var/lib/postgresql/*/*", POSTGRESQL),
-    ("usr/sbin/slapd", "etc/ldap/slapd.d/*", SLAPD),
-    ("usr/sbin/named", "etc/bind/rndc.key", BIND),
-    ("usr/sbin/unbound-control", "etc/unbound/unbound_server.key", UNBOUND),
-    ("usr/sbin/dnssec-trigger-control", "etc/dnssec-trigger/dnssec_trigger_server.key", DNSSEC),
-    ("usr/share/backuppc", "etc/backuppc/htpasswd", BACKUPPC),
-    ("usr/sbin/ejabberdctl", "etc/ejabberd/ejabberd.pem", EJABBERD),
-    ("usr/sbin/freeradius", "etc/freeradius/*/certs/dh", FREERADIUS),
-    ("usr/share/sendmail/update_tls", "etc/mail/tls/sendmail-common.key", SENDMAIL),
-    ("usr/sbin/postsrsd", "etc/postsrsd.secret", POSTSRSD),
-    ("usr/sbin/bacula-*", "etc/bacula/common_default_passwords", BACULA),
-    ("usr/sbin/dropbear", "etc/dropbear/dropbear_*_host_key", DROPBEAR),
-    ("usr/sbin/nsd", "etc/nsd/nsd_server.key", NSD),
-    ("usr/sbin/xrdp", "etc/xrdp/rsakeys.ini", XRDP),
-    ("usr/sbin/nvme", "etc/nvme/hostnqn", NVME),
-    ("usr/{sbin,bin}/rabbitmq-server", "var/lib/rabbitmq/.erlang.cookie", RABBITMQ),
-    ("usr/sbin/iscsid", "etc/iscsi/initiatorname.iscsi", ISCSI),
-];
 
 /// Every rule; for a path, the first that fits counts.
 pub(super) const RULES: &[Rule] = &[
@@ -125,32 +79,104 @@ pub(super) const RULES: &[Rule] = &[
     rule("etc/apt/apt.conf.d/01autoremove-kernels", Action::Remove, HOST),
     rule("etc/adjtime", Action::Write("0.0 0 0.0\n0\nUTC\n"), HOST),
     // Random state.
-    random("etc/ssh/ssh_host_*_key", Action::Remove, SSH),
-    random("etc/ssh/ssh_host_*_key.pub", Action::Remove, SSH),
-    random("etc/ssl/certs/ssl-cert-snakeoil.pem", Action::Remove, SNAKEOIL),
-    random("etc/ssl/private/ssl-cert-snakeoil.key", Action::Remove, SNAKEOIL),
-    random("etc/ssl/certs/java/cacerts", Action::RemoveFiles, JAVA),
-    random("var/lib/mysql/**", Action::Remove, MARIADB),
-    random("{var/lib,etc}/postgresql/*/**", Action::Remove, POSTGRESQL),
-    random("{etc/ldap/slapd.d,var/lib/ldap}/**", Action::Remove, SLAPD),
-    random("var/lib/systemd/{random-seed,credential.secret}", Action::Remove, SYSTEMD),
-    random("var/lib/{urandom,systemd}/random-seed", Action::Remove, SYSTEMD),
-    random("etc/bind/rndc.key", Action::Remove, BIND),
-    random("etc/unbound/unbound_{server,control}.{key,pem}", Action::Remove, UNBOUND),
-    random("etc/nsd/nsd_{server,control}.{key,pem}", Action::Remove, NSD),
-    random("etc/dnssec-trigger/dnssec_trigger_{server,control}.{key,pem}", Action::Remove, DNSSEC),
-    random("etc/backuppc/htpasswd", Action::Remove, BACKUPPC),
-    random("etc/ejabberd/ejabberd.pem", Action::Remove, EJABBERD),
-    random("etc/freeradius/*/certs/dh", Action::Remove, FREERADIUS),
-    random("etc/mail/tls/sendmail-{client,common,server}.{crt,csr,key,prm}", Action::Remove, SENDMAIL),
-    random("etc/postsrsd.secret", Action::Remove, POSTSRSD),
-    random("etc/bacula/common_default_passwords", Action::Remove, BACULA),
-    random("etc/dropbear/dropbear_*_host_key", Action::Remove, DROPBEAR),
-    random("etc/dropbear/dropbear_*_host_key.pub", Action::Remove, DROPBEAR),
-    random("etc/xrdp/rsakeys.ini", Action::Remove, XRDP),
-    random("etc/nvme/host{nqn,id}", Action::Remove, NVME),
-    random("var/lib/rabbitmq/.erlang.cookie", Action::Remove, RABBITMQ),
-    random("etc/iscsi/initiatorname.iscsi", Action::Remove, ISCSI),
+    random("usr/sbin/sshd", "etc/ssh/ssh_host_{*_key,*_key.pub}", "ssh host keys; `ssh-keygen -A` makes new ones"),
+    random(
+        "usr/sbin/make-ssl-cert",
+        "etc/ssl/{certs/ssl-cert-snakeoil.pem,private/ssl-cert-snakeoil.key}",
+        "the snakeoil certificate; `make-ssl-cert generate-default-snakeoil` makes a new one",
+    ),
+    Rule {
+        action: Action::RemoveFiles,
+        ..random(
+            "etc/ca-certificates/update.d/jks-keystore",
+            "etc/ssl/certs/java/cacerts",
+            "Java's trust store; `update-ca-certificates -f` makes a new one",
+        )
+    },
+    random(
+        "usr/sbin/{mariadbd,mysqld}",
+        "var/lib/mysql/**",
+        "the first database of MariaDB or MySQL; `mariadb-install-db` makes a new one",
+    ),
+    random(
+        "usr/lib/postgresql/*/bin/postgres",
+        "{var/lib,etc}/postgresql/*/**",
+        "the first cluster of PostgreSQL; `pg_createcluster` makes a new one",
+    ),
+    random(
+        "usr/sbin/slapd",
+        "{etc/ldap/slapd.d,var/lib/ldap}/**",
+        "the first directory of slapd and its configuration; `dpkg-reconfigure slapd` makes new ones",
+    ),
+    random(
+        "",
+        "var/lib/{systemd/random-seed,systemd/credential.secret,urandom/random-seed}",
+        "systemd's random seed and credential key; made at first start",
+    ),
+    random("usr/sbin/named", "etc/bind/rndc.key", "BIND's control key; `rndc-confgen -a` makes a new one"),
+    random(
+        "usr/sbin/unbound-control",
+        "etc/unbound/unbound_{server,control}.{key,pem}",
+        "Unbound's control keys; `unbound-control-setup` makes new ones",
+    ),
+    random(
+        "usr/sbin/nsd",
+        "etc/nsd/nsd_{server,control}.{key,pem}",
+        "NSD's control keys; `nsd-control-setup` makes new ones",
+    ),
+    random(
+        "usr/sbin/dnssec-trigger-control",
+        "etc/dnssec-trigger/dnssec_trigger_{server,control}.{key,pem}",
+        "DNSSEC-Trigger's control keys; `dnssec-trigger-control-setup` makes new ones",
+    ),
+    random(
+        "usr/share/backuppc",
+        "etc/backuppc/htpasswd",
+        "BackupPC's first password; `htpasswd -c /etc/backuppc/htpasswd backuppc` sets one",
+    ),
+    random(
+        "usr/sbin/ejabberdctl",
+        "etc/ejabberd/ejabberd.pem",
+        "ejabberd's certificate; `openssl req -new -x509 -nodes` makes a new one",
+    ),
+    random(
+        "usr/sbin/freeradius",
+        "etc/freeradius/*/certs/dh",
+        "FreeRADIUS's parameters of Diffie-Hellman; `openssl dhparam` makes new ones",
+    ),
+    random(
+        "usr/share/sendmail/update_tls",
+        "etc/mail/tls/sendmail-{client,common,server}.{crt,csr,key,prm}",
+        "sendmail's keys and certificates; `/usr/share/sendmail/update_tls new` makes new ones",
+    ),
+    random(
+        "usr/sbin/postsrsd",
+        "etc/postsrsd.secret",
+        "PostSRSd's secret; `head -c 18 /dev/urandom | base64 > /etc/postsrsd.secret` makes a new one",
+    ),
+    random(
+        "usr/sbin/bacula-*",
+        "etc/bacula/common_default_passwords",
+        "Bacula's passwords; `dpkg-reconfigure bacula-common` makes new ones",
+    ),
+    random(
+        "usr/sbin/dropbear",
+        "etc/dropbear/{dropbear_*_host_key,dropbear_*_host_key.pub}",
+        "Dropbear's host keys; `dropbearkey` makes new ones",
+    ),
+    random("usr/sbin/xrdp", "etc/xrdp/rsakeys.ini", "xrdp's key pair; `xrdp-keygen xrdp auto` makes a new one"),
+    random("usr/sbin/nvme", "etc/nvme/host{nqn,id}", "the names of an NVMe host; `nvme gen-hostnqn` makes a new one"),
+    random(
+        "usr/{sbin,bin}/rabbitmq-server",
+        "var/lib/rabbitmq/.erlang.cookie",
+        "RabbitMQ's cookie; made at first start",
+    ),
+    random(
+        "usr/sbin/iscsid",
+        "etc/iscsi/initiatorname.iscsi",
+        "the name of the iSCSI initiator; `iscsi-iname` makes a new one",
+    ),
+    // Databases of packages.
     rule("{etc,var/lib}/**/*.db", Action::Identify, DATABASE),
     rule("etc/sasldb2", Action::Identify, DATABASE),
     // Backups and locks.
