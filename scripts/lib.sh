@@ -49,12 +49,13 @@ upstreams() {
     echo "${security:-${main:-http://ftp.debian.org/debian}-security}"
 }
 
-# Starts the caching mirror; sets `mirror` and `mirror_process`. Its files are kept in `mirror` of the target folder.
+# Starts the caching mirror; sets `mirror` and `mirror_process`. Its files are kept in `mirror` of the target folder. The
+# program is built with it: alone, it and what it needs would be compiled a second time, for other features.
 start_mirror() {
     local scratch address
     scratch=$(mktemp -d)
     mapfile -t address < <(upstreams "$scratch/sources")
-    cargo build --quiet --example mirror --manifest-path "$root/Cargo.toml"
+    cargo build --quiet --example mirror --bin rootsmith --manifest-path "$root/Cargo.toml"
     mkfifo "$scratch/address"
     "$target/debug/examples/mirror" --upstream "${address[0]}" --security "${address[1]}" \
         --cache "$target/mirror" --log "$target/mirror.log" > "$scratch/address" &

@@ -28,7 +28,8 @@ pub fn referrers(
     Ok(each_once(index.map(|index| index.document().manifests().clone()).unwrap_or_default()))
 }
 
-/// Makes `referrer`, which was pushed, known as a referrer of `subject` to a registry that has not noted it by itself.
+/// Makes `referrer`, which was pushed, known as a referrer of `subject` to a registry that has not said that it noted it by
+/// itself. Some note it and do not say so; their list is looked at first.
 ///
 /// The index is read again after writing, and written anew where another's writing took it away.
 pub fn add_referrer(
@@ -37,6 +38,10 @@ pub fn add_referrer(
     subject: &Digest,
     referrer: &Descriptor,
 ) -> Result<(), RegistryError> {
+    let listed = registry.listed_referrers(repository, subject)?.unwrap_or_default();
+    if listed.iter().any(|known| same(known, referrer)) {
+        return Ok(());
+    }
     for _ in 0..MOST_WRITES {
         let index = tagged(registry, repository, subject)?;
         if index.as_ref().is_some_and(|index| index.document().manifests().iter().any(|known| same(known, referrer))) {

@@ -45,6 +45,7 @@ mod peer;
 mod recipes;
 mod registry;
 mod registry_clients;
+mod registry_second;
 mod remembered;
 mod reproducible;
 mod sandbox;

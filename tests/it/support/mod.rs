@@ -8,6 +8,7 @@ pub mod base;
 #[cfg(feature = "conda")]
 pub mod conda;
 pub mod deb;
+pub mod docker_registry;
 pub mod door;
 #[path = "../../../src/elf/tests/writer.rs"]
 pub mod elf;
