@@ -10,8 +10,15 @@ use rootsmith::source::debian::package_file::DebFile;
 use rootsmith::tree::Origin;
 
 /// What an input of some kilobytes may become.
-const LIMITS: Limits =
-    Limits { entries: 10_000, bytes: 4 << 20, header: 1 << 16, xattr: 1 << 12, sparse: 1 << 20, ratio: 200 };
+const LIMITS: Limits = Limits {
+    entries: 10_000,
+    bytes: 4 << 20,
+    header: 1 << 16,
+    xattr: 1 << 12,
+    sparse: 1 << 20,
+    ratio: 200,
+    ratio_from: 1 << 20,
+};
 
 fuzz_target!(|bytes: &[u8]| {
     let path = rootsmith_fuzz::put("package.deb", bytes);

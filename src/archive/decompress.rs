@@ -12,9 +12,6 @@ const ZSTD_WINDOW: u32 = 27;
 /// Most memory of an xz decoder: what `xz -9` needs is 65 MiB.
 const XZ_MEMORY: u64 = 160 << 20;
 
-/// From this size on the ratio of [`Limits`] is looked at.
-const RATIO_FROM: u64 = 100_000_000;
-
 /// How some bytes are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -115,7 +112,7 @@ impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer).map_err(|error| self.explained(&error))?;
         self.given += count as u64;
-        let most = self.taken.load(Ordering::Relaxed).saturating_mul(self.limits.ratio).max(RATIO_FROM);
+        let most = self.taken.load(Ordering::Relaxed).saturating_mul(self.limits.ratio).max(self.limits.ratio_from);
         if self.given > most.min(self.limits.bytes) {
             let limits = format!("{} bytes, or {} times its compressed size", self.limits.bytes, self.limits.ratio);
             let text = format!("the {} data grows beyond what is allowed: {limits}", self.name);
@@ -229,8 +226,10 @@ mod tests {
             let error = read(&bytes, &few).unwrap_err();
             assert!(error.to_string().contains("grows beyond"), "{name}: {error}");
         }
-        let bomb = zstd(&vec![0; usize::try_from(RATIO_FROM).unwrap() + 1]);
+        let size = usize::try_from(Limits::default().ratio_from).unwrap() + 1;
+        let bomb = zstd(&vec![0; size]);
         assert!(read(&bomb, &Limits::default()).unwrap_err().to_string().contains("grows beyond"));
+        assert_eq!(read(&bomb, &Limits::images()).unwrap().len(), size, "a layer may hold a file of zeros");
     }
 
     #[test]

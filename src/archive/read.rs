@@ -47,13 +47,31 @@ pub struct Limits {
     pub xattr: u64,
     /// Bytes of all files with holes together: they are held in memory.
     pub sparse: u64,
-    /// How many times larger than its compressed form an archive may be, once it exceeds 100 MB.
+    /// How many times larger than its compressed form an archive may be, once it exceeds `ratio_from`.
     pub ratio: u64,
+    /// From how many uncompressed bytes on the ratio counts.
+    pub ratio_from: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 2_000_000, bytes: 64 << 30, header: 1 << 20, xattr: 64 << 10, sparse: 64 << 20, ratio: 200 }
+        Self {
+            entries: 2_000_000,
+            bytes: 64 << 30,
+            header: 1 << 20,
+            xattr: 64 << 10,
+            sparse: 64 << 20,
+            ratio: 200,
+            ratio_from: 100_000_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Those of layers of images: a file of zeros, such as a disk image or a database, makes a layer a thousand times
+    /// smaller than itself, so the ratio counts from 4 GiB on.
+    pub fn images() -> Self {
+        Self { ratio_from: 4 << 30, ..Self::default() }
     }
 }
 

@@ -8,9 +8,10 @@ use crate::archive::Limits;
 use crate::error::Error;
 use crate::image::Choice;
 use crate::ops::inspect::{self, InspectOptions};
+use crate::ops::transfer::Source;
 
-/// Transports that name a file or folder, and how much of a tag may follow.
-const TRANSPORTS: [&str; 5] = ["oci:", "oci-archive:", "docker-archive:", "rootfs-tar:", "dir:"];
+/// Transports of files and folders in which there are no names: all that follows is a path.
+const NAMELESS: [&str; 2] = ["rootfs-tar:", "dir:"];
 
 /// Shows what is in an image.
 pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answer, Error> {
@@ -21,7 +22,7 @@ pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answ
         return Ok(if arguments.json { Answer::json(&found) } else { Answer::new(found.to_text()) });
     }
     let (path, tag) = place(&arguments.image)?;
-    let options = InspectOptions { choice: Choice { tag, platform: arguments.platform }, limits: Limits::default() };
+    let options = InspectOptions { choice: Choice { tag, platform: arguments.platform }, limits: Limits::images() };
     let store = session.store()?;
     let inspection = inspect::inspect(&session.environment.folder.join(path), &options, &store)?;
     Ok(if arguments.json { Answer::json(&inspection) } else { Answer::new(inspection.to_text()) })
@@ -29,19 +30,18 @@ pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answ
 
 /// The file or folder, and the tag in it.
 pub(super) fn place(text: &str) -> Result<(PathBuf, Option<String>), Error> {
-    let transport = TRANSPORTS.into_iter().find(|transport| text.starts_with(transport));
-    let Some(transport) = transport else {
-        if let Some((transport, rest)) = text.split_once("://") {
-            return Err(Error::Usage {
-                message: format!("cannot look into the files of `{transport}:` images where they are"),
-                help: format!("pull it first: `rootsmith pull {rest} -o oci:DIR`"),
-            });
-        }
-        return Ok((PathBuf::from(text), None));
+    if let Some(path) = NAMELESS.iter().find_map(|transport| text.strip_prefix(transport)) {
+        return Ok((path.into(), None));
+    }
+    let elsewhere = |transport: &str, help: String| Error::Usage {
+        message: format!("cannot look into the files of `{transport}:` images where they are"),
+        help,
     };
-    let rest = &text[transport.len()..];
-    match rest.rsplit_once(':') {
-        Some((path, tag)) if !tag.contains('/') && !path.is_empty() => Ok((path.into(), Some(tag.to_owned()))),
-        _ => Ok((rest.into(), None)),
+    match (text.split_once("://"), text.parse()?) {
+        (Some((transport, rest)), _) => {
+            Err(elsewhere(transport, format!("pull it first: `rootsmith pull {rest} -o oci:DIR`")))
+        }
+        (None, Source::Files { path, name }) => Ok((path, name)),
+        (None, other) => Err(elsewhere("docker-daemon", format!("copy it first: `rootsmith copy {other} oci:DIR`"))),
     }
 }

@@ -71,7 +71,7 @@ impl Beside {
         Some(beside)
     }
 
-    /// Starts the file that will be at `path`, in its own folder, from which unfinished files of killed runs go. A link is
+    /// Starts the file that will be at `path`, in its own folder, which is made where it is missing, and from which unfinished files of killed runs go. A link is
     /// followed. Of a pipe, this waits for the reader.
     pub fn new(path: &Path) -> Result<Self, DestError> {
         if is_passage(path) {
@@ -85,6 +85,7 @@ impl Beside {
         }
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = folder_of(&path);
+        fs::create_dir_all(folder).map_err(failed("make the folder", folder))?;
         sweep(folder);
         Self::new_in(folder, &path)
     }

@@ -26,7 +26,7 @@ pub use cpio::write_rootfs_cpio;
 pub use docker_daemon::DockerDaemon;
 pub use error::DestError;
 pub use layout::Layout;
-pub use rootfs_directory::{Materialized, write_rootfs_directory};
+pub use rootfs_directory::{Materialized, check_rootfs_directory, write_rootfs_directory};
 pub use rootfs_tar::write_rootfs_tar;
 pub use squashfs::{RunOnFile, Squashfs};
 pub use target::{ParseTargetError, Target};

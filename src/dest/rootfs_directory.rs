@@ -36,16 +36,9 @@ pub struct Materialized {
 /// followed, because every parent is a directory made here. As root, owners are set and devices can be made; others own
 /// all files themselves, and setuid bits of files of other owners are left out with the owners.
 pub fn write_rootfs_directory(tree: &Tree, folder: &Path, special: SpecialFiles) -> Result<Materialized, DestError> {
-    match fs::read_dir(folder) {
-        Ok(mut entries) => {
-            if entries.next().is_some() {
-                return Err(DestError::Occupied { path: folder.to_owned(), instead: "not empty" });
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed("write to", folder)(error)),
-    }
+    check_rootfs_directory(folder)?;
     let parent = folder_of(folder);
+    fs::create_dir_all(parent).map_err(failed("make the folder", parent))?;
     let beside = FolderBeside::new_in(parent)?;
     let mut writer =
         Writer { root: &beside.path().join("rootfs"), is_root: geteuid().is_root(), done: Materialized::default() };
@@ -56,6 +49,18 @@ pub fn write_rootfs_directory(tree: &Tree, folder: &Path, special: SpecialFiles)
     fs::rename(writer.root, folder).map_err(failed("write to", folder))?;
     sync_folder(parent)?;
     Ok(writer.done)
+}
+
+/// Fails where [`write_rootfs_directory`] would, because of what is in `folder`.
+pub fn check_rootfs_directory(folder: &Path) -> Result<(), DestError> {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => match entries.next() {
+            Some(_) => Err(DestError::Occupied { path: folder.to_owned(), instead: "not empty" }),
+            None => Ok(()),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed("write to", folder)(error)),
+    }
 }
 
 struct Writer<'a> {

@@ -86,6 +86,17 @@ pub enum ParseTargetError {
         /// What a whole one looks like.
         example: &'static str,
     },
+    /// The name of a file tells of a compression that is not written there.
+    #[error("`{text}` cannot be written: its name ends with `{ending}`")]
+    #[diagnostic(help("{help}"))]
+    Compression {
+        /// The text.
+        text: String,
+        /// How its name ends.
+        ending: &'static str,
+        /// What can be written.
+        help: &'static str,
+    },
     /// A name that images cannot have.
     #[error("`{text}` cannot be written to")]
     Name {
@@ -109,6 +120,12 @@ const TRANSPORTS: [(&str, &str); 10] = [
     ("squashfs", "squashfs:FILE.squashfs"),
     ("cpio", "cpio:FILE.cpio.gz"),
 ];
+
+/// How the names of compressed files end; first those that are written.
+const ENDINGS: [&str; 11] = [".gz", ".tgz", ".zst", ".tzst", ".xz", ".txz", ".bz2", ".tbz2", ".tbz", ".lz4", ".lzma"];
+
+/// How the files of root filesystems are compressed.
+const COMPRESSED: &str = "`.gz` and `.zst` are written, and plain files";
 
 impl Target {
     /// Whether it takes an image, and not the files of a root filesystem.
@@ -185,6 +202,13 @@ impl FromStr for Target {
             "-" => Ok(PathBuf::from(STANDARD_OUTPUT)),
             place => path(place, "file"),
         };
+        let written = |file: PathBuf, endings: &[&'static str], help| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            match endings.iter().find(|ending| name.ends_with(**ending)) {
+                Some(ending) => Err(ParseTargetError::Compression { text: text.to_owned(), ending, help }),
+                None => Ok(file),
+            }
+        };
         let optional = |name: Option<&str>| name.filter(|name| !name.is_empty()).map(reference).transpose();
         let (before, after) = place.split_once(':').map_or((place, None), |(before, after)| (before, Some(after)));
         Ok(match transport {
@@ -194,7 +218,10 @@ impl FromStr for Target {
                 tag.map(|tag| reference(&format!("x:{tag}"))).transpose()?;
                 Self::Oci { folder: path(before, "folder")?, tag: tag.map(str::to_owned) }
             }
-            "oci-archive" | "docker-archive" => Self::Archive { file: file(before)?, name: optional(after)? },
+            "oci-archive" | "docker-archive" => Self::Archive {
+                file: written(file(before)?, &ENDINGS, "image archives are plain `.tar`: their layers are compressed")?,
+                name: optional(after)?,
+            },
             "docker-daemon" => Self::DockerDaemon { name: optional(Some(place))? },
             "containers-storage" => Self::ContainersStorage { name: optional(Some(place))? },
             "docker" => {
@@ -202,8 +229,8 @@ impl FromStr for Target {
                 Self::Registry { name: reference(name.ok_or_else(|| missing("registry"))?)? }
             }
             "squashfs" => Self::Squashfs { file: file(place)? },
-            "cpio" => Self::Cpio { file: file(place)? },
-            "rootfs-tar" => Self::RootfsTar { file: file(place)? },
+            "cpio" => Self::Cpio { file: written(file(place)?, &ENDINGS[4..], COMPRESSED)? },
+            "rootfs-tar" => Self::RootfsTar { file: written(file(place)?, &ENDINGS[4..], COMPRESSED)? },
             _ => Self::RootfsDirectory { folder: path(place, "folder")? },
         })
     }
@@ -262,6 +289,9 @@ mod tests {
         assert!(help("out.tar").starts_with("one of `oci:DIR:TAG`, "));
         for text in ["oci:", "oci::tag", "oci-archive:", "docker:x", "docker://", "rootfs-tar:", "rootfs-dir:"] {
             assert!(matches!(text.parse::<Target>(), Err(ParseTargetError::Place { .. })), "{text}");
+        }
+        for text in ["rootfs-tar:x.tar.xz", "rootfs-tar:x.tbz2", "cpio:x.cpio.xz", "oci-archive:x.tar.gz:a:1"] {
+            assert!(matches!(text.parse::<Target>(), Err(ParseTargetError::Compression { .. })), "{text}");
         }
         for text in ["oci:x:a b", "oci:x:a:b", "docker-daemon:A", "docker://x.y/a@sha256:0"] {
             assert!(matches!(text.parse::<Target>(), Err(ParseTargetError::Name { .. })), "{text}");

@@ -2,6 +2,7 @@
 
 use std::str::{Chars, FromStr};
 
+use super::config::DEFAULT_PATH;
 use super::{ExposedPort, RunSettings};
 
 /// An instruction: its name, and what follows.
@@ -92,7 +93,11 @@ impl Change {
         if rest.is_empty() && !matches!(self.instruction, Instruction::Cmd | Instruction::Entrypoint) {
             return Err("nothing follows the instruction".to_owned());
         }
-        let env = config.env.clone();
+        let mut env = config.env.clone();
+        if env.iter().all(|(name, _)| name != "PATH") {
+            // The image gets this one where it has none, so it is what the instruction adds to.
+            env.push(("PATH".to_owned(), DEFAULT_PATH.to_owned()));
+        }
         let words = |rest: &str| words(rest, &env);
         let one = |rest: &str| -> Result<String, String> {
             let mut found = words(rest)?;
@@ -289,6 +294,13 @@ mod tests {
         );
         let path = changed(&["ENV PATH=/opt/bin:$PATH", "ENV PATH=${PATH}:/x"]).unwrap().config.env;
         assert_eq!(path, [pair("PATH", "/opt/bin:/bin:/x")]);
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_the_usual_one() {
+        let mut none = RunSettings::default();
+        none.change(&["ENV PATH=/opt/bin:$PATH".parse().unwrap()]).unwrap();
+        assert_eq!(none.config.env, [("PATH".to_owned(), format!("/opt/bin:{DEFAULT_PATH}"))]);
     }
 
     #[test]

@@ -59,7 +59,7 @@ enum Protocol {
 pub struct ParsePortError(pub String);
 
 /// What Debian's and Docker's base images set.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Keys of Docker's configurations that say something about running an image (moby, image/spec/v1.3, and BuildKit's
 /// `ArgsEscaped` left out, which only Windows knows). Others are of the container that an image was committed from.
@@ -139,6 +139,13 @@ impl ImageConfig {
         labels.retain(|name, _| !name.starts_with("org.opencontainers.image.base."));
         labels.extend(self.labels.clone());
         labels
+    }
+
+    /// The first word that a container runs: of the entrypoint, else of the command; its own, or that of the image that this
+    /// one starts from.
+    pub fn program(&self) -> Option<String> {
+        let cmd = if self.cmd.is_empty() { self.inherited_list("Cmd") } else { self.cmd.clone() };
+        self.whole_entrypoint().into_iter().chain(cmd).next()
     }
 
     fn env_with_path(&self) -> Vec<String> {

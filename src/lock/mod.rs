@@ -156,6 +156,12 @@ impl Lock {
         self.conda.iter().find(|pin| pin.platform == platform && pin.prefix == prefix)
     }
 
+    /// Whether it holds conda environments and nothing else, as that of an environment's file does.
+    pub fn is_only_of_conda(&self) -> bool {
+        let others = [self.debian.len(), self.dnf.len(), self.apk.len(), self.oci.len(), self.archive.len()];
+        others.iter().all(|count| *count == 0)
+    }
+
     /// Whether the package `name` is in a conda environment and nowhere else.
     pub fn is_only_conda(&self, name: &str) -> bool {
         let environments = self.conda.iter().flat_map(|pin| {
@@ -273,9 +279,9 @@ fn alone(path: &Path) -> std::io::Result<File> {
     loop {
         let open = || File::options().create(true).write(true).truncate(false).open(path);
         let file = match open() {
-            // Left by a killed run of another user.
+            // Left by a killed run of another user, or nothing may be written there.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                std::fs::remove_file(path).and_then(|()| open())
+                std::fs::remove_file(path).map_err(|_| error).and_then(|()| open())
             }
             opened => opened,
         }?;

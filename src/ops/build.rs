@@ -35,6 +35,7 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
 
 /// Builds the image of a recipe that is read already. Its lock is beside where the options say that the recipe is.
 pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Context) -> Result<Built, Error> {
+    publish::check(&options.targets)?;
     for warning in recipe.warnings.iter() {
         context.reporter.warn(&warning.to_string());
     }
@@ -172,15 +173,15 @@ pub(super) fn forge(
     context: &Context,
 ) -> Result<Forged, Error> {
     let kept = (!inherited.base.layers.is_empty()).then(|| rootfs.tree.clone());
-    run::steps(recipe, platform, &mut rootfs, &options.lock.secrets, context)?;
+    let settled = run::steps(recipe, platform, &mut rootfs, &options.lock.secrets, context)?;
     if let Some(kept) = &kept {
         above::restore_devices(kept, &mut rootfs.tree);
     }
     let passes = match &kept {
-        Some(kept) => pass::list_above(kept.clone(), recipe, rootfs.epoch)?,
-        None => pass::list(recipe, rootfs.epoch)?,
+        Some(kept) => pass::list_above(kept.clone(), recipe, settled, rootfs.epoch)?,
+        None => pass::list(recipe, settled, rootfs.epoch)?,
     };
-    let passes = forge::apply_passes(passes, &mut rootfs, context)?;
+    let mut passes = forge::apply_passes(passes, &mut rootfs, context)?;
     let packing = packing(recipe, options);
     let layer = match &kept {
         Some(kept) => above::pack(kept, &rootfs.tree, packing, context)?,
@@ -192,6 +193,11 @@ pub(super) fn forge(
     added.announce(&mut settings);
     added.put(&mut rootfs.tree)?;
     layers.extend(added.layers);
+    if let Some(problem) = programs::cannot_start(&settings, &rootfs.tree) {
+        context.reporter.note(&problem);
+        // So that it is said again where the image is recalled.
+        passes.last_mut().expect("there is always a pass").notes.push(problem);
+    }
     rootfs.epoch = context.epoch.unwrap_or_else(|| rootfs.epoch.max(added.epoch));
     let image = Image::assemble_on(&inherited.base, platform, rootfs.epoch, &settings, layers)?;
     Ok(Forged { image, rootfs, passes })

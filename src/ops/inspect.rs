@@ -35,9 +35,15 @@ pub struct InspectOptions {
 pub struct Inspection {
     /// The version of this structure: `rootsmith.inspect/1`.
     pub schema: &'static str,
-    /// The digest of the manifest; nothing where there is no manifest.
+    /// The digest that its name leads to: of an index, or of the manifest; nothing where there is no manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// What an index names: images for platforms, and other manifests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub manifests: Vec<Named>,
+    /// The manifest that the rest is about; nothing where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Digest>,
     /// What the image says about itself; nothing for a root filesystem alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<Config>,
@@ -123,10 +129,16 @@ pub fn inspect(path: &Path, options: &InspectOptions, store: &Store) -> Result<I
     let name = || path.display().to_string();
     let opened = image::open(path, &options.choice, &options.limits, &store.temporary())
         .map_err(|source| Error::Open { path: name(), source })?;
-    inspection(&opened).map_err(|source| Error::Inventory { path: name(), source })
+    // Out of an index the right one was chosen before.
+    let alone = opened.image.as_ref().filter(|image| image.named.is_empty());
+    alone
+        .map_or(Ok(()), |image| options.choice.check(image.config.document()))
+        .map_err(|source| Error::Open { path: name(), source })?;
+    let named = opened.image.iter().flat_map(|image| &image.named).map(remote::named).collect::<Result<_, _>>()?;
+    inspection(&opened, named).map_err(|source| Error::Inventory { path: name(), source })
 }
 
-fn inspection(opened: &Opened) -> Result<Inspection, InventoryError> {
+fn inspection(opened: &Opened, manifests: Vec<Named>) -> Result<Inspection, InventoryError> {
     let tree = &opened.tree;
     let image = opened.image.as_ref();
     let layer = |layer: &image::OpenedLayer| LayerFacts {
@@ -138,7 +150,9 @@ fn inspection(opened: &Opened) -> Result<Inspection, InventoryError> {
     };
     Ok(Inspection {
         schema: "rootsmith.inspect/1",
-        digest: image.and_then(|image| image.digest),
+        digest: image.and_then(|image| image.entry),
+        manifests,
+        manifest: image.and_then(|image| image.digest),
         config: image.map(|image| config(image.config.document())),
         layers: image.map(|image| image.layers.iter().map(layer).collect()).unwrap_or_default(),
         os_release: inventory::os_release(tree)?,

@@ -15,7 +15,7 @@ use crate::ops::publish::{self, Finished};
 use crate::platform::Platform;
 use crate::recipe::{CondaRequest, ImageLocation, OciRequest};
 use crate::source::oci::{self, Place};
-use crate::tree::Tree;
+use crate::tree::{Tree, TreePath};
 
 /// What goes on top of what.
 #[derive(Clone, Debug)]
@@ -40,6 +40,7 @@ pub struct LayerOptions {
 
 /// Puts an environment on an image, and writes the result to all targets.
 pub fn layer(options: &LayerOptions, context: &Context) -> Result<Artifact, Error> {
+    publish::check(&options.targets)?;
     let base = OciRequest { image: options.image.clone(), digest: None, name: None, keep_layers: true };
     let place = Place { location: options.image.clone(), socket: options.docker_socket.clone() };
     let pin = oci::resolve(&base, &options.image.to_string(), options.platform, &place, context)?;
@@ -51,6 +52,7 @@ pub fn layer(options: &LayerOptions, context: &Context) -> Result<Artifact, Erro
         annotations: inherited.annotations,
         ..ImageConfig::default()
     };
+    check_prefix(&options.request, &rootfs.tree)?;
     let lock = current(options, pin.platform, &rootfs.tree, context)?;
     let request = &options.request;
     let locked = lock.conda(pin.platform, request.prefix.as_str()).ok_or(Error::EmptyLock)?;
@@ -73,15 +75,31 @@ pub fn layer(options: &LayerOptions, context: &Context) -> Result<Artifact, Erro
     Ok(artifact)
 }
 
+/// Fails where the image has an environment at the prefix: the files of both would be one environment that nobody solved.
+fn check_prefix(request: &CondaRequest, tree: &Tree) -> Result<(), Error> {
+    let prefix = request.prefix.as_str();
+    let meta = TreePath::new(format!("{prefix}/conda-meta")).ok().and_then(|path| tree.resolve(&path).ok());
+    if !meta.is_some_and(|meta| tree.is_directory(&meta)) {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        message: format!("cannot put an environment at {prefix}: the image has one there already"),
+        help: "name another folder: `--prefix /opt/other`".to_owned(),
+    })
+}
+
 /// The lock beside the environment's file where it fits, else a new one, which is written there.
 fn current(options: &LayerOptions, platform: Platform, base: &Tree, context: &Context) -> Result<Lock, Error> {
     let file = &options.request.environment;
-    // A pixi.lock is a lock of another tool: it keeps its name.
-    let path = match file.extension() {
-        Some(extension) if extension == "lock" => file.with_extension("rootsmith.lock"),
-        _ => Lock::path_for(file),
-    };
+    // `X.lock` may be another tool's, as pixi.lock, or that of a recipe `X.toml`.
+    let path = file.with_extension("rootsmith.lock");
     let old = Lock::read(&path)?;
+    if old.as_ref().is_some_and(|lock| !lock.is_only_of_conda()) {
+        return Err(Error::Usage {
+            message: format!("cannot write the environment's lock: `{}` is the lock of a recipe", path.display()),
+            help: "give the environment's file another name".to_owned(),
+        });
+    }
     let asked = conda::asked_of_layer(&options.request, platform);
     if let Some(lock) = old.as_ref().filter(|lock| lock.request == asked) {
         return Ok(lock.clone());

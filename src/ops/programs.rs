@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::elf::{self, Format, ProgramError};
 use crate::epoch::Epoch;
 use crate::error::Error;
+use crate::image::ImageConfig;
 use crate::ops::source;
 use crate::pass::{Files, Pass};
 use crate::platform::Platform;
@@ -30,6 +31,26 @@ pub(super) fn check(recipe: &Recipe, platforms: &[Platform], context: &Context) 
         }
     }
     Ok(())
+}
+
+/// What is wrong with the program that containers of an image start: it is not in `tree`, or may not be executed. One that is
+/// named relative to the working folder is not looked at.
+pub(super) fn cannot_start(config: &ImageConfig, tree: &Tree) -> Option<String> {
+    let program = config.program()?;
+    let places = match program.split_once('/') {
+        Some(("", _)) => vec![program.clone()],
+        Some(_) => return None,
+        None => config.path().split(':').map(|folder| format!("{folder}/{program}")).collect(),
+    };
+    let found = places.iter().filter_map(|place| tree.get(&tree.resolve(&TreePath::new(place).ok()?).ok()?));
+    let files: Vec<_> = found.filter(|inode| inode.content().is_some()).collect();
+    let what = match files.iter().any(|inode| inode.meta.mode & 0o111 != 0) {
+        true => return None,
+        false if !files.is_empty() => "nobody may execute it",
+        false if places.len() > 1 => "it is in none of the folders of PATH",
+        false => "it is not there",
+    };
+    Some(format!("the image cannot start `{program}`: {what}"))
 }
 
 /// Reads the first bytes of a file and says what it is.

@@ -1,5 +1,6 @@
 //! Writing a finished image to where it goes.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -16,7 +17,7 @@ use crate::oci::Reference;
 use crate::ops::transfer;
 use crate::report::{Phase, Unit};
 use crate::sandbox;
-use crate::tree::Tree;
+use crate::tree::{Entry, Node, Origin, Tree, TreePath};
 
 /// A finished image and what belongs to it.
 pub(super) struct Finished<'a> {
@@ -56,11 +57,54 @@ pub(super) fn publish(finished: &Finished<'_>, targets: &[Target], context: &Con
         return Ok(());
     }
     context.reporter.begin(Phase::Publish, None, Unit::Bytes);
+    if targets.iter().any(Target::takes_images) {
+        note_special(finished.trees, context);
+    }
     for (index, target) in targets.iter().enumerate() {
         one(finished, target, index + 1 == targets.len(), context)?;
     }
     let count = targets.len();
     context.reporter.end(Phase::Publish, &format!("{count} output{}", if count == 1 { "" } else { "s" }));
+    Ok(())
+}
+
+/// Names the devices and named pipes that images are without. Those of /dev, which the runtime makes, only where the recipe
+/// asks for them.
+fn note_special(trees: &[&Tree], context: &Context) {
+    let is_special = |node: &Node| matches!(node, Node::CharacterDevice { .. } | Node::BlockDevice { .. } | Node::Fifo);
+    let dev = TreePath::literal("dev");
+    let is_wanted = |entry: &Entry<'_>| {
+        let of_recipe = matches!(entry.inode.origin, Origin::Recipe(_));
+        is_special(&entry.inode.node) && (of_recipe || !entry.path.starts_with(&dev))
+    };
+    let left_out = trees.iter().flat_map(|tree| tree.entries()).filter(is_wanted);
+    let paths: BTreeSet<String> = left_out.map(|entry| entry.path.to_string()).collect();
+    if !paths.is_empty() {
+        let paths: Vec<String> = paths.into_iter().collect();
+        let what = "devices and named pipes are not in images, only in `rootfs-tar:` and the like";
+        context.reporter.note(&format!("{what}: {}", paths.join(", ")));
+    }
+}
+
+/// Looks at what can be known of `targets` before anything is made for them: no two write to one place, and a folder for a
+/// root filesystem is empty.
+pub(super) fn check(targets: &[Target]) -> Result<(), Error> {
+    for (index, target) in targets.iter().enumerate() {
+        // A layout takes several images, each under its own tag.
+        let meets = |other: &&Target| match (*other, target) {
+            (Target::Oci { .. }, Target::Oci { .. }) => *other == target,
+            _ => target.place().is_some() && other.place() == target.place(),
+        };
+        if let Some(other) = targets[..index].iter().find(meets) {
+            return Err(Error::Usage {
+                message: format!("cannot write both `{other}` and `{target}`: they are one place"),
+                help: "give each output a path of its own".to_owned(),
+            });
+        }
+        if let Target::RootfsDirectory { folder } = target {
+            dest::check_rootfs_directory(folder)?;
+        }
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `[[run]]`: commands of the recipe in the sandbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::context::Context;
 use crate::error::Error;
@@ -10,7 +10,7 @@ use crate::recipe::{Recipe, RunStep};
 use crate::report::{Phase, Unit};
 use crate::sandbox::{Emulator, Settings, Step};
 use crate::source::{Rootfs, dnf};
-use crate::tree::TreePath;
+use crate::tree::{Content, Entry, Inode, Meta, Node, Origin, Tree, TreePath};
 
 /// What commands find in their environment, besides what the recipe gives them.
 const ENVIRONMENT: [(&str, &str); 5] = [
@@ -22,16 +22,16 @@ const ENVIRONMENT: [(&str, &str); 5] = [
 ];
 
 /// Runs the commands of the recipe, in order, in the root filesystem. The recipe's files are in it by then, so that a
-/// command can use them.
+/// command can use them. Gives the paths of those that commands have changed or removed.
 pub(super) fn steps(
     recipe: &Recipe,
     platform: Platform,
     rootfs: &mut Rootfs,
     secrets: &BTreeMap<String, Vec<u8>>,
     context: &Context,
-) -> Result<(), Error> {
+) -> Result<BTreeSet<TreePath>, Error> {
     if recipe.runs.is_empty() {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
     let steps: Vec<Step> = recipe.runs.iter().map(|run| step(run, rootfs, secrets)).collect::<Result<_, _>>()?;
     Files::gather(&recipe.files, recipe.harden.user.clone(), rootfs.epoch)?.apply(&mut rootfs.tree)?;
@@ -52,10 +52,52 @@ pub(super) fn steps(
         session.run(step)?;
         context.reporter.advance(Phase::Configure, 1);
     }
-    rootfs.tree = session.collect(&context.store)?;
+    let before = std::mem::replace(&mut rootfs.tree, session.collect(&context.store)?);
+    // The folders that the sandbox mounts on are its own; those of the image may have another mode, as /proc its 0555.
+    for folder in &of_sandbox {
+        if let (Some(before), Some(there)) = (before.get(folder), rootfs.tree.get_mut(folder))
+            && before.is_directory()
+            && there.is_directory()
+        {
+            let (mtime, meta) = (there.meta.mtime, before.meta.clone());
+            there.meta = Meta { mtime, ..meta };
+        }
+    }
     dnf::settle(&mut rootfs.tree);
     context.reporter.end(Phase::Configure, &format!("{} commands of the recipe", steps.len()));
-    Ok(())
+    Ok(touched(&before, &rootfs.tree))
+}
+
+/// The recipe's files of one tree that another has not, or otherwise.
+fn touched(before: &Tree, after: &Tree) -> BTreeSet<TreePath> {
+    let of_recipe = before.entries().filter(|entry| matches!(entry.inode.origin, Origin::Recipe(_)));
+    let is_same = |entry: &Entry<'_>| after.get(entry.path).is_some_and(|there| is_same(entry.inode, there));
+    of_recipe.filter(|entry| !is_same(entry)).map(|entry| entry.path.clone()).collect()
+}
+
+/// Whether two inodes are alike but for their times.
+fn is_same(one: &Inode, other: &Inode) -> bool {
+    let owner = |inode: &Inode| (inode.meta.mode, inode.meta.uid, inode.meta.gid);
+    match (&one.node, &other.node) {
+        // Links have no mode of their own.
+        (Node::Symlink(target), Node::Symlink(there)) => target == there,
+        (Node::File(content), Node::File(there)) => owner(one) == owner(other) && has_same_bytes(content, there),
+        (Node::File(_) | Node::Symlink(_), _) | (_, Node::File(_) | Node::Symlink(_)) => false,
+        // Folders; devices and pipes stay what they are.
+        _ => owner(one) == owner(other) && one.is_directory() == other.is_directory(),
+    }
+}
+
+/// Whether two contents are the same bytes. What was not touched is the same piece of the same file.
+fn has_same_bytes(one: &Content, other: &Content) -> bool {
+    let is_one_piece = match (one, other) {
+        (Content::Slice { path, offset, .. }, Content::Slice { path: other, offset: start, .. }) => {
+            path == other && offset == start
+        }
+        _ => false,
+    };
+    let read = || Some(one.read().ok()? == other.read().ok()?);
+    one.size() == other.size() && (is_one_piece || read().unwrap_or(false))
 }
 
 fn step(run: &RunStep, rootfs: &Rootfs, secrets: &BTreeMap<String, Vec<u8>>) -> Result<Step, Error> {

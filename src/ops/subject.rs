@@ -1,7 +1,8 @@
 //! What can be looked into and compared: an image wherever it lies, a root filesystem, or what a recipe gives.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use oci_spec::image::{Arch, ImageIndex, MediaType, Os};
 use tempfile::TempDir;
 
 use crate::archive::Limits;
@@ -9,7 +10,9 @@ use crate::context::Context;
 use crate::dest::Target;
 use crate::digest::{DiffId, Digest};
 use crate::error::Error;
-use crate::image::{self, Choice, Image, Opened};
+use crate::image::{self, Choice, Collection, Image, OpenError, Opened};
+use crate::lock::Lock;
+use crate::oci::Raw;
 use crate::ops::build::{self, BuildOptions};
 use crate::ops::inspect::{self, Config};
 use crate::ops::lock;
@@ -105,32 +108,120 @@ pub fn open(
     how: &BuildOptions,
     context: &Context,
 ) -> Result<Held, Error> {
-    let name = subject.name();
-    match subject {
-        Subject::Elsewhere { .. } => {
-            let host = Architecture::host().map(|architecture| Platform { architecture });
-            let (near, folder) = bring_near(subject, platform.or(host), how, context)?;
-            let held = open(&near, platform, how, context)?;
-            Ok(Held { name, _folder: folder, ..held })
-        }
-        Subject::Folder(path) => {
-            let tree = image::open_folder(path).map_err(|source| Error::Open { path: name.clone(), source })?;
-            Ok(Held::new(name, tree, None))
-        }
-        Subject::Stored { path, tag } => {
-            let choice = Choice { tag: tag.clone(), platform };
-            let opened = image::open(path, &choice, &Limits::default(), &context.store.temporary());
-            Ok(of_opened(name.clone(), opened.map_err(|source| Error::Open { path: name, source })?))
-        }
-        Subject::Recipe { path, variant } => {
-            let recipe = recipe::load(path, variant.as_deref())?;
-            recipe.warnings.iter().for_each(|warning| context.reporter.warn(&warning.to_string()));
-            let lock = lock::current(&recipe, path, &how.lock, context)?;
-            let forged = build::for_platform(&recipe, &lock, chosen(&recipe, platform)?, how, context)?;
-            let image = of_image(&forged.image);
-            Ok(Held::new(name, forged.rootfs.tree, Some(image)))
+    let host = Architecture::host().map(|architecture| Platform { architecture });
+    let ready = Ready::new(subject, platform.or(host), how, context)?;
+    let held = ready.open(platform, how, context)?;
+    Ok(Held { _folder: ready._folder, ..held })
+}
+
+/// A subject that lies here, with its lock where it is a recipe: ready to be opened for one platform after the other.
+pub(super) struct Ready {
+    /// What it is called in messages.
+    pub(super) name: String,
+    near: Near,
+    /// Keeps the image itself, where it was brought from elsewhere.
+    _folder: Option<TempDir>,
+}
+
+enum Near {
+    Recipe { recipe: Box<Recipe>, lock: Lock },
+    Stored { path: PathBuf, tag: Option<String> },
+    Folder(PathBuf),
+}
+
+impl Ready {
+    /// Brings an image near as [`bring_near`] does, and reads a recipe and its lock.
+    pub(super) fn new(
+        subject: &Subject,
+        platform: Option<Platform>,
+        how: &BuildOptions,
+        context: &Context,
+    ) -> Result<Self, Error> {
+        let (subject_near, _folder) = bring_near(subject, platform, how, context)?;
+        let near = match subject_near {
+            Subject::Recipe { path, variant } => {
+                let recipe = recipe::load(&path, variant.as_deref())?;
+                recipe.warnings.iter().for_each(|warning| context.reporter.warn(&warning.to_string()));
+                let lock = lock::current(&recipe, &path, &how.lock, context)?;
+                Near::Recipe { recipe: Box::new(recipe), lock }
+            }
+            Subject::Stored { path, tag } => Near::Stored { path, tag },
+            Subject::Folder(path) => Near::Folder(path),
+            Subject::Elsewhere { .. } => unreachable!("it was brought near"),
+        };
+        Ok(Self { name: subject.name(), near, _folder })
+    }
+
+    /// The platforms that it has, in its own order; none for a root filesystem, which does not say.
+    pub(super) fn platforms(&self, context: &Context) -> Result<Vec<Platform>, Error> {
+        match &self.near {
+            Near::Recipe { recipe, .. } => Ok(recipe.platforms.clone()),
+            Near::Folder(_) => Ok(Vec::new()),
+            Near::Stored { path, tag } => match platforms_of_stored(path, tag.as_deref(), context) {
+                Err(OpenError::NotImage(_)) => Ok(Vec::new()),
+                other => other.map_err(|source| Error::Open { path: self.name.clone(), source }),
+            },
         }
     }
+
+    /// Opens it for `platform`, or the first of its own that is this machine's.
+    pub(super) fn open(
+        &self,
+        platform: Option<Platform>,
+        how: &BuildOptions,
+        context: &Context,
+    ) -> Result<Held, Error> {
+        let name = self.name.clone();
+        match &self.near {
+            Near::Folder(path) => {
+                let tree = image::open_folder(path).map_err(|source| Error::Open { path: name.clone(), source })?;
+                Ok(Held::new(name, tree, None))
+            }
+            Near::Stored { path, tag } => {
+                let choice = Choice { tag: tag.clone(), platform };
+                let opened = image::open(path, &choice, &Limits::images(), &context.store.temporary());
+                Ok(of_opened(name.clone(), opened.map_err(|source| Error::Open { path: name, source })?))
+            }
+            Near::Recipe { recipe, lock } => {
+                let forged = build::for_platform(recipe, lock, chosen(recipe, platform)?, how, context)?;
+                let image = of_image(&forged.image);
+                Ok(Held::new(name, forged.rootfs.tree, Some(image)))
+            }
+        }
+    }
+}
+
+/// The platforms of the index that is meant; of an image alone, its own.
+fn platforms_of_stored(path: &Path, tag: Option<&str>, context: &Context) -> Result<Vec<Platform>, OpenError> {
+    let (limits, temporary) = (Limits::images(), context.store.temporary());
+    let of_document = |os: &Os, architecture: &Arch| format!("{os}/{architecture}").parse::<Platform>().ok();
+    let collection = Collection::open(path, &limits, &temporary)?;
+    let mut platforms = Vec::new();
+    if collection.has_manifests()? {
+        let entry = collection.entry(tag)?;
+        let is_list = entry.media_type().to_string().ends_with("manifest.list.v2+json");
+        let entries = if is_list || *entry.media_type() == MediaType::ImageIndex {
+            let index: Raw<ImageIndex> = Raw::parse(&collection.document(&entry)?, "image index")
+                .map_err(|source| OpenError::Document { source })?;
+            index.document().manifests().clone()
+        } else if tag.is_none() {
+            // Entries for several platforms in place of an index.
+            collection.entries()?
+        } else {
+            Vec::new()
+        };
+        for said in entries.iter().filter_map(|entry| entry.platform().as_ref()) {
+            let platform = of_document(said.os(), said.architecture());
+            platforms.extend(platform.filter(|platform| !platforms.contains(platform)));
+        }
+    }
+    if platforms.is_empty() {
+        let choice = Choice { tag: tag.map(str::to_owned), platform: None };
+        let stored = image::locate(path, &choice, &limits, &temporary)?;
+        let config = stored.config.document();
+        platforms.extend(of_document(config.os(), config.architecture()));
+    }
+    Ok(platforms)
 }
 
 /// An image from elsewhere as a layout in the store's temporary folder, for as long as the guard lives; of several

@@ -108,7 +108,7 @@ fn entry(
     context: &Context,
 ) -> Result<Option<Digest>, Error> {
     let choice = Choice { tag: tag.clone(), platform };
-    match image::locate(path, &choice, &Limits::default(), &context.store.temporary()) {
+    match image::locate(path, &choice, &Limits::images(), &context.store.temporary()) {
         Ok(stored) => Ok(stored.entry),
         // A root filesystem has none.
         Err(image::OpenError::NotImage(_)) => Ok(None),

@@ -1,5 +1,6 @@
 //! `files`: what `[[file]]` puts into the image.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -23,6 +24,7 @@ pub struct Files {
     entries: Vec<Gathered>,
     user: Option<UserRequest>,
     epoch: Epoch,
+    settled: BTreeSet<TreePath>,
 }
 
 /// A `[[file]]` with the inodes it makes, by paths below its own; folders come before what is in them.
@@ -48,7 +50,12 @@ impl Files {
     /// Looks up the local files of the entries: which there are, their sizes and modes. Their contents are read later.
     pub fn gather(files: &[FileEntry], user: Option<UserRequest>, epoch: Epoch) -> Result<Self, PassError> {
         let entries = files.iter().map(gather).collect::<Result<_, _>>()?;
-        Ok(Self { entries, user, epoch })
+        Ok(Self { entries, user, epoch, settled: BTreeSet::new() })
+    }
+
+    /// The same, but for these paths: they stay as steps of the recipe have left them.
+    pub fn without(self, settled: BTreeSet<TreePath>) -> Self {
+        Self { settled, ..self }
     }
 }
 
@@ -64,6 +71,9 @@ impl Pass for Files {
             let ids = ids.transpose()?.unwrap_or((0, 0));
             for (below, piece) in &entry.pieces {
                 let path = tree.resolve_parents(&entry.path.join(below.as_bytes())?)?;
+                if self.settled.contains(&path) {
+                    continue;
+                }
                 self.put(tree, path, piece, ids, &entry.origin)?;
                 count += 1;
             }

@@ -15,6 +15,7 @@ mod os_release;
 mod prune;
 mod text_file;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -165,29 +166,35 @@ pub enum PassError {
 }
 
 /// The passes of a recipe, in the order in which they are applied. Reads which local files there are, and the
-/// certificates.
-pub fn list(recipe: &Recipe, epoch: Epoch) -> Result<Vec<Box<dyn Pass>>, PassError> {
+/// certificates. Files of the recipe at the paths `settled` stay as its steps have left them.
+pub fn list(recipe: &Recipe, settled: BTreeSet<TreePath>, epoch: Epoch) -> Result<Vec<Box<dyn Pass>>, PassError> {
     let prune = PrunePass::new(&recipe.prune, epoch);
-    between(recipe, epoch, Box::new(prune), Box::new(Normalize::new(epoch)))
+    between(recipe, settled, epoch, Box::new(prune), Box::new(Normalize::new(epoch)))
 }
 
 /// The same for a tree that is put on top of layers that are kept, whose tree is `base`: only what the recipe itself
 /// asks for makes it different from that.
-pub fn list_above(base: Tree, recipe: &Recipe, epoch: Epoch) -> Result<Vec<Box<dyn Pass>>, PassError> {
+pub fn list_above(
+    base: Tree,
+    recipe: &Recipe,
+    settled: BTreeSet<TreePath>,
+    epoch: Epoch,
+) -> Result<Vec<Box<dyn Pass>>, PassError> {
     let prune = PrunePass::above(&recipe.prune, epoch);
-    between(recipe, epoch, Box::new(prune), Box::new(NormalizeAbove::new(base, epoch)))
+    between(recipe, settled, epoch, Box::new(prune), Box::new(NormalizeAbove::new(base, epoch)))
 }
 
 /// The passes from the first to the last.
 fn between(
     recipe: &Recipe,
+    settled: BTreeSet<TreePath>,
     epoch: Epoch,
     first: Box<dyn Pass>,
     last: Box<dyn Pass>,
 ) -> Result<Vec<Box<dyn Pass>>, PassError> {
     let user = recipe.harden.user.clone();
     let mut passes = vec![first];
-    passes.push(Box::new(Files::gather(&recipe.files, user.clone(), epoch)?));
+    passes.push(Box::new(Files::gather(&recipe.files, user.clone(), epoch)?.without(settled)));
     passes.push(Box::new(Accounts::new(user, recipe.harden.lock_accounts, epoch)));
     passes.push(Box::new(Certificates::read(&recipe.certificates, epoch)?));
     passes.push(Box::new(OsReleasePass::new(&recipe.os_release, epoch)));

@@ -124,6 +124,7 @@ impl Normalize {
             0 => format!("random state not made: {why}"),
             count => format!("random state left out: {why} ({})", files(count)),
         });
+        let notes = notes.chain(private_keys(tree)?);
         Ok(Outcome {
             summary: String::new(),
             counts: vec![
@@ -169,6 +170,23 @@ impl Normalize {
         }
         (times, attributes)
     }
+}
+
+/// Says which private keys programs have made that no rule knows.
+fn private_keys(tree: &Tree) -> Result<Vec<String>, PassError> {
+    const LARGEST: u64 = 64 << 10;
+    let mut notes = Vec::new();
+    for Entry { path, inode, .. } in tree.entries().filter(|entry| entry.inode.origin == Origin::Sandbox) {
+        let Some(content) = inode.content().filter(|content| content.size() <= LARGEST) else { continue };
+        let bytes = content.read().map_err(|source| PassError::Content { path: path.clone(), source })?;
+        if memchr::memmem::find(&bytes, b"PRIVATE KEY-----").is_some() {
+            notes.push(format!(
+                "`{path}` has a private key that a script made: everybody who has the image has it, and the next build makes \
+                 another; take it out with `remove` in `[prune]`"
+            ));
+        }
+    }
+    Ok(notes)
 }
 
 /// Removes symbolic links beside a removed file that lead to it, such as the hash links of a certificate.

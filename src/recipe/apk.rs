@@ -105,7 +105,8 @@ const BRANCH: Text = Text { what: "a branch", check: |found| check_word(found, "
 
 /// Reads `[from.apk]`.
 pub(super) fn read(mut fields: Fields<'_>) -> Option<ApkRequest> {
-    let (distribution_place, trust_place) = (fields.place_of("distribution"), fields.place_of("trust"));
+    let [distribution_place, trust_place, branch_place] =
+        ["distribution", "trust", "branch"].map(|key| fields.place_of(key));
     let distribution = fields.string("distribution").unwrap_or_else(|| "alpine".to_owned());
     let branch = fields.string("branch");
     let repositories = fields.list::<ApkRepository>("repositories");
@@ -133,6 +134,10 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<ApkRequest> {
             Vec::new()
         }
     };
+    if let Some(branch) = branch.as_ref().filter(|branch| distribution == "alpine" && is_version(branch)) {
+        let misfit = Misfit::new(branch, "a branch of Alpine", format!("`v{branch}`"));
+        fields.error(branch_place, Mistake::Form { key: "branch".to_owned(), misfit, nearest: None });
+    }
     let has_components = repositories.iter().any(|repository| matches!(repository.place, ApkPlace::Component(_)));
     match distribution.as_str() {
         "alpine" if branch.is_none() && has_components => fields.demand("branch"),
@@ -225,6 +230,12 @@ impl fmt::Display for ApkPackage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// `3.22`, of which the branch is called `v3.22`.
+fn is_version(branch: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    branch.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor))
 }
 
 fn check_word(found: &str, what: &'static str) -> Result<(), Misfit> {

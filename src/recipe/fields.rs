@@ -40,6 +40,14 @@ impl<'a> Fields<'a> {
         self.table.get(key).map(|(_, item)| item.place)
     }
 
+    /// Where the keys of the table under a key are, while that has not been read.
+    pub(super) fn places_in(&self, key: &str) -> BTreeMap<String, Place> {
+        match self.table.get(key).map(|(_, item)| &item.value) {
+            Some(Value::Table(table)) => table.iter().map(|(key, (place, _))| (key.clone(), *place)).collect(),
+            _ => BTreeMap::new(),
+        }
+    }
+
     /// How many items the list under a key has, those found to be wrong included.
     pub(super) fn count(&self, key: &str) -> Option<usize> {
         match &self.table.get(key)?.1.value {

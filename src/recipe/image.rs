@@ -171,14 +171,25 @@ impl Port {
     }
 }
 
+/// Signals by their names without `SIG` (signal(7)).
+const SIGNALS: [&str; 36] = [
+    "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL",
+    "PROF", "PWR", "QUIT", "RTMAX", "RTMIN", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU",
+    "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ",
+];
+
 impl FromStr for StopSignal {
     type Err = Misfit;
 
     fn from_str(found: &str) -> Result<Self, Misfit> {
         let numeric = found.parse::<u8>().is_ok_and(|number| (1..=64).contains(&number));
+        let real_time = |prefix: &str| {
+            let number = found.strip_prefix(prefix).and_then(|number| number.parse::<u8>().ok());
+            number.is_some_and(|number| number <= 30)
+        };
         let name = found.strip_prefix("SIG").unwrap_or_default();
-        let of_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'+' | b'-');
-        if numeric || (name.len() >= 2 && name.bytes().all(of_name)) {
+        let named = SIGNALS.contains(&name) || real_time("SIGRTMIN+") || real_time("SIGRTMAX-");
+        if numeric || named {
             return Ok(Self(found.to_owned()));
         }
         Err(Misfit::new(found, "a signal", "a name such as `SIGTERM`, or a number from 1 to 64"))

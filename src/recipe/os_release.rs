@@ -71,7 +71,7 @@ pub(super) const ABOUT: &str =
 
 /// Reads the `[os-release]` under `key`: the values by their keys; an empty one takes the key out.
 pub(super) fn read(fields: &mut Fields<'_>, key: &'static str) -> BTreeMap<String, String> {
-    let place = fields.place_of(key);
+    let places = fields.places_in(key);
     let values = fields.map(key);
     let prefix = values.get("ID").map(|id| format!("{}_", id.to_ascii_uppercase().replace(['-', '.'], "_")));
     for (name, value) in &values {
@@ -89,7 +89,7 @@ pub(super) fn read(fields: &mut Fields<'_>, key: &'static str) -> BTreeMap<Strin
             }
         };
         if let Some(mistake) = mistake {
-            fields.error(place, mistake);
+            fields.error(places.get(name).copied(), mistake);
         }
     }
     values

@@ -49,13 +49,19 @@ pub(super) fn refusal(
     name: &str,
 ) -> RegistryError {
     let message = words(body).map(|words| format!(": {words}")).unwrap_or_default();
+    let (registry, repository) = (host.name.clone(), scope.repository.clone());
     match status.as_u16() {
-        401 | 403 if !message.to_ascii_lowercase().contains("immutable") => RegistryError::Refused {
-            registry: host.name.clone(),
-            repository: scope.repository.clone(),
-            action: scope.action(),
-            message,
+        401 | 403 if !message.to_ascii_lowercase().contains("immutable") => match host.sent_login(&repository) {
+            Some((user, from)) => {
+                let login = format!("the login of `{user}` from `{from}`");
+                RegistryError::LoginRefused { registry, repository, action: scope.action(), login, message }
+            }
+            None => RegistryError::Refused { registry, repository, action: scope.action(), message },
         },
+        // The protocol's code for it; a blob or manifest that is not there has another.
+        404 if scope.push && message.contains("(NAME_UNKNOWN)") => {
+            RegistryError::NoRepository { registry, repository, message }
+        }
         404 => RegistryError::Absent { name: name.to_owned() },
         status => {
             RegistryError::Status { action, name: name.to_owned(), status, message, retry_after: retry_after(headers) }

@@ -11,10 +11,11 @@ use serde::Deserialize;
 
 use super::answer::{body_of, refusal};
 use super::client::Client;
+use super::credentials::find;
 use super::host::{Host, refusal_to_follow};
 use super::scope::{Challenge, Scope, Token};
-use super::{Login, RegistryError, logins};
-use crate::http::{Secret, unreachable, without_secrets};
+use super::{Login, RegistryError};
+use crate::http::{HttpError, Secret, unreachable, without_secrets};
 use crate::oci::Repository;
 
 /// Tokens without a date live this long (the specification of token servers).
@@ -83,10 +84,11 @@ impl Client {
     fn login(&self, host: &Host, repository: &str) -> Result<Option<Login>, RegistryError> {
         let mut known = host.logins.lock().expect(NO_PANIC);
         if let Some(login) = known.get(repository) {
-            return Ok(login.clone());
+            return Ok(login.as_ref().map(|found| found.login.clone()));
         }
-        let login = logins(&self.options().registries, &Repository::at(&host.name, repository))?;
-        known.insert(repository.to_owned(), login.clone());
+        let found = find(&self.options().registries, &Repository::at(&host.name, repository))?;
+        let login = found.as_ref().map(|found| found.login.clone());
+        known.insert(repository.to_owned(), found);
         Ok(login)
     }
 
@@ -171,9 +173,7 @@ impl Client {
         let name = without_secrets(url.as_str());
         let patience = self.options().patience;
         let response = match tokio::time::timeout(patience, request.send()).await {
-            Ok(sent) => sent.map_err(|error| {
-                RegistryError::of_http(unreachable(name.clone(), &error), url.host_str().unwrap_or_default(), "a token")
-            })?,
+            Ok(sent) => sent.map_err(|error| no_token(host, url, unreachable(name.clone(), &error)))?,
             Err(_) => {
                 let source = format!("{name} did not answer for {} seconds", patience.as_secs()).into();
                 return Err(RegistryError::Interrupted { what: "a token".to_owned(), source });
@@ -182,6 +182,21 @@ impl Client {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = body_of(response, LARGEST_ANSWER, "answer", &name, self.options(), &host.name).await?;
         Ok((status, headers, body))
+    }
+}
+
+/// The error of a token server that cannot be talked to. Where it is the registry itself, that is what is told.
+fn no_token(host: &Host, url: &Url, error: HttpError) -> RegistryError {
+    let server = host.name_of(url);
+    match RegistryError::of_http(error, &server, "a token") {
+        RegistryError::Unreachable { source, .. } if !host.owns(url) => {
+            RegistryError::TokenServer { registry: host.name.clone(), server, source }
+        }
+        RegistryError::UnknownHost { .. } if !host.owns(url) => {
+            let source = "there is no server of that name".into();
+            RegistryError::TokenServer { registry: host.name.clone(), server, source }
+        }
+        other => other,
     }
 }
 

@@ -33,6 +33,24 @@ pub enum Login {
     Bearer(Secret),
 }
 
+/// A login, and where it is from.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub login: Login,
+    /// The file or variable.
+    pub from: String,
+}
+
+impl Login {
+    /// Whose it is, for messages.
+    pub(super) fn user(&self) -> &str {
+        match self {
+            Self::Password { user, .. } => user,
+            Self::Identity(_) | Self::Bearer(_) => "a token",
+        }
+    }
+}
+
 /// A file of logins, as far as it is read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -71,22 +89,28 @@ pub(super) const HUB: &str = "https://index.docker.io/v1/";
 
 /// The logins for `repository`: that which was given, else the first that a text or file has.
 pub fn logins(settings: &RegistrySettings, repository: &Repository) -> Result<Option<Login>, RegistryError> {
+    Ok(find(settings, repository)?.map(|found| found.login))
+}
+
+/// As [`logins`], with the place that it is from.
+pub(super) fn find(settings: &RegistrySettings, repository: &Repository) -> Result<Option<Found>, RegistryError> {
     if let Some(given) = &settings.login
         && normal(&given.registry) == normal(repository.registry())
     {
-        return Ok(Some(Login::Password { user: given.user.clone(), password: given.password.clone() }));
+        let login = Login::Password { user: given.user.clone(), password: given.password.clone() };
+        return Ok(Some(Found { login, from: "ROOTSMITH_REGISTRY_PASSWORD".to_owned() }));
     }
     if let Some(text) = &settings.login_text {
         let path = Path::new("DOCKER_AUTH_CONFIG");
         if let Some(login) = of_file(&parse(path, text.reveal().as_bytes())?, path, repository)? {
-            return Ok(Some(login));
+            return Ok(Some(Found { login, from: path.display().to_string() }));
         }
     }
     for path in &settings.login_files {
         if let Some(file) = read(path)?
             && let Some(login) = of_file(&file, path, repository)?
         {
-            return Ok(Some(login));
+            return Ok(Some(Found { login, from: path.display().to_string() }));
         }
     }
     Ok(None)
@@ -256,7 +280,7 @@ mod tests {
         Repository::of(&name.parse().unwrap())
     }
 
-    fn find(text: &str, name: &str) -> Option<String> {
+    fn login_for(text: &str, name: &str) -> Option<String> {
         let settings = RegistrySettings { login_text: Some(Secret::new(text)), ..RegistrySettings::default() };
         logins(&settings, &repository(name)).unwrap().map(|login| match login {
             Login::Password { user, password } => format!("{user}:{}", password.reveal()),
@@ -289,9 +313,9 @@ mod tests {
             ("z.example/a", Some("identity t")),
             ("w.example/a", Some("bearer r")),
         ] {
-            assert_eq!(find(&text, name).as_deref(), login, "{name}");
+            assert_eq!(login_for(&text, name).as_deref(), login, "{name}");
         }
-        assert_eq!(find("", "debian"), None);
+        assert_eq!(login_for("", "debian"), None);
     }
 
     #[test]

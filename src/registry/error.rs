@@ -40,6 +40,19 @@ pub enum RegistryError {
         /// The registry.
         registry: String,
     },
+    /// The server that gives out its tokens does not answer.
+    #[error("cannot reach `{server}`, which gives out the tokens of the registry `{registry}`")]
+    #[diagnostic(help(
+        "the registry sends its users there: see that this machine reaches that server too, by a proxy perhaps"
+    ))]
+    TokenServer {
+        /// The registry.
+        registry: String,
+        /// The token server.
+        server: String,
+        /// Why not.
+        source: Cause,
+    },
     /// It cannot prove who it is.
     #[error("cannot reach the registry `{registry}`: its certificate is not trusted")]
     #[diagnostic(
@@ -80,6 +93,24 @@ pub enum RegistryError {
         /// The registry's words, after a colon; or nothing.
         message: String,
     },
+    /// It was sent a login, and does not take it, or the login may not do what was asked.
+    #[error("the registry `{registry}` does not let {login} {action} `{repository}`{message}")]
+    #[diagnostic(help(
+        "see that the login is right there and may do this, or log in anew: \
+              `rootsmith login {registry}`"
+    ))]
+    LoginRefused {
+        /// The registry.
+        registry: String,
+        /// The repository.
+        repository: String,
+        /// `push to` or `pull from`.
+        action: &'static str,
+        /// Whose login was sent, and the file or variable that it is from.
+        login: String,
+        /// The registry's words, after a colon; or nothing.
+        message: String,
+    },
     /// A user and password that are not taken.
     #[error("the registry `{registry}` does not take this login{message}")]
     #[diagnostic(
@@ -101,6 +132,19 @@ pub enum RegistryError {
     Absent {
         /// What was asked for.
         name: String,
+    },
+    /// A repository that the registry does not make by itself.
+    #[error("cannot push to `{repository}`: it does not exist in the registry `{registry}`{message}")]
+    #[diagnostic(help(
+        "some registries, such as Amazon's, make no repository when something is pushed: create it there first"
+    ))]
+    NoRepository {
+        /// The registry.
+        registry: String,
+        /// The repository.
+        repository: String,
+        /// The registry's words, after a colon; or nothing.
+        message: String,
     },
     /// A tag that may not be moved.
     #[error("the tag `{name}` may not be changed: the registry says that it is immutable{message}")]
@@ -300,10 +344,15 @@ impl RegistryError {
         matches!(self, Self::Absent { .. })
     }
 
+    /// Whether the cause is the registry, or the way to it.
+    pub fn is_remote(&self) -> bool {
+        !self.is_local() && !self.is_input() && !matches!(self, Self::Store(_))
+    }
+
     /// Whether asking again may help.
     pub(super) fn may_pass(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Interrupted { .. } => true,
+            Self::Unreachable { .. } | Self::TokenServer { .. } | Self::Interrupted { .. } => true,
             Self::Status { status, .. } => may_pass(*status),
             _ => false,
         }

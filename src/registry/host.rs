@@ -8,9 +8,10 @@ use std::sync::Mutex;
 
 use reqwest::{Certificate, Identity, Url};
 
+use super::RegistryError;
+use super::credentials::Found;
 use super::mirrors::Place;
 use super::scope::{Challenge, Scope, Token};
-use super::{Login, RegistryError};
 use crate::http::{HttpOptions, unreachable, web_client};
 
 /// A registry that is talked to.
@@ -26,7 +27,7 @@ pub(super) struct Host {
     /// What token servers gave, by what it is for.
     pub tokens: Mutex<BTreeMap<Scope, Token>>,
     /// Logins by repository, as looking them up may run programs.
-    pub logins: Mutex<BTreeMap<String, Option<Login>>>,
+    pub logins: Mutex<BTreeMap<String, Option<Found>>>,
 }
 
 impl Host {
@@ -76,6 +77,18 @@ impl Host {
     /// Whether an address is of this registry, so that it may see its logins: the same scheme, host and port.
     pub fn owns(&self, url: &Url) -> bool {
         url.origin() == self.base.origin()
+    }
+
+    /// What messages call the server of an address: the registry by its name, another by host and port.
+    pub fn name_of(&self, url: &Url) -> String {
+        if self.owns(url) { self.name.clone() } else { url.authority().to_owned() }
+    }
+
+    /// Whose login for a repository was found, and where; nothing where none was looked for or found.
+    pub fn sent_login(&self, repository: &str) -> Option<(String, String)> {
+        let logins = self.logins.lock().expect("no thread panics while it holds this");
+        let found = logins.get(repository)?.as_ref()?;
+        Some((found.login.user().to_owned(), found.from.clone()))
     }
 }
 

@@ -56,7 +56,12 @@ impl Client {
                 }
             })
             .map_err(|error| match error {
-                RegistryError::Refused { registry, message, .. } => RegistryError::Login { registry, message },
+                RegistryError::Refused { registry, message, .. }
+                | RegistryError::LoginRefused { registry, message, .. } => RegistryError::Login { registry, message },
+                RegistryError::Absent { .. } => {
+                    let problem = format!("no registry answers at `{registry}/v2/`");
+                    RegistryError::Answer { name: registry.to_owned(), problem }
+                }
                 other => other,
             })
     }
@@ -227,7 +232,8 @@ impl Registry for Client {
             let mut all = Vec::new();
             for _ in 0..MOST_PAGES {
                 let request = Request::new(Method::GET, next.clone(), &scope, &what)
-                    .header(ACCEPT, "application/vnd.oci.image.index.v1+json");
+                    .header(ACCEPT, "application/vnd.oci.image.index.v1+json")
+                    .briefly();
                 let response = self.request(&host, &request).await?;
                 match response.status() {
                     StatusCode::OK => {}

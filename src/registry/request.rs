@@ -47,6 +47,8 @@ pub(super) struct Request<'a> {
     pub scope: &'a Scope,
     /// What it is about, for messages.
     pub what: &'a str,
+    /// How many attempts follow the first at most, where it is not worth as many as others.
+    pub most_retries: u32,
 }
 
 /// A part of a blob, or a manifest, on its way.
@@ -65,7 +67,13 @@ pub(super) struct Sending {
 impl<'a> Request<'a> {
     /// A request without a body.
     pub fn new(method: Method, url: Url, scope: &'a Scope, what: &'a str) -> Self {
-        Self { method, url, headers: Vec::new(), body: None, scope, what }
+        Self { method, url, headers: Vec::new(), body: None, scope, what, most_retries: u32::MAX }
+    }
+
+    /// With a single further attempt where there is trouble.
+    pub fn briefly(mut self) -> Self {
+        self.most_retries = 1;
+        self
     }
 
     /// With a header.
@@ -157,7 +165,7 @@ impl Client {
                 Err(error) if error.may_pass() => error,
                 Err(error) => return Err(error),
             };
-            if !self.pause(round, &error).await {
+            if round >= request.most_retries || !self.pause(round, &error).await {
                 return Err(error);
             }
             round += 1;
@@ -242,7 +250,7 @@ impl Client {
         let shown = without_secrets(url.as_str());
         let failed = |error: &reqwest::Error| {
             let error = unreachable(shown.clone(), error);
-            RegistryError::of_http(error, url.host_str().unwrap_or(&host.name), request.what)
+            RegistryError::of_http(error, &host.name_of(url), request.what)
         };
         match watched(sending, request.body.as_ref(), self.options().patience).await {
             Some(answer) => answer.map_err(|error| match &request.body {

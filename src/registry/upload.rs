@@ -318,7 +318,7 @@ impl Client {
             let response = match self.request(&host, &request).await {
                 Ok(response) => response,
                 // A token for both repositories is not given to everybody; the blob is sent instead.
-                Err(RegistryError::Refused { .. }) => return Ok(false),
+                Err(RegistryError::Refused { .. } | RegistryError::LoginRefused { .. }) => return Ok(false),
                 Err(error) => return Err(error),
             };
             if response.status() == StatusCode::ACCEPTED {

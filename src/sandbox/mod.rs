@@ -21,6 +21,7 @@ mod foreign;
 mod host;
 mod identity;
 mod listing;
+mod names;
 mod procfs;
 mod session;
 mod stage;

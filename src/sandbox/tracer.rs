@@ -15,7 +15,7 @@
 //! A traced program and all that it starts dies with the tracer (`PTRACE_O_EXITKILL`), also where there is no PID
 //! namespace.
 
-#![allow(unsafe_code)] // fork and _exit; waitpid and ptrace with signals that nix does not know
+#![allow(unsafe_code)] // fork, signal and _exit; waitpid and ptrace with signals that nix does not know
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CString, c_int};
@@ -25,7 +25,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::personality::{self, Persona};
 use nix::sys::ptrace::{self, Options};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{self, ForkResult, Pid};
 
 use super::procfs::Procfs;
@@ -107,6 +107,7 @@ impl Program {
             unistd::dup2_stdin(null)?;
             unistd::chdir(self.folder.as_c_str())?;
             stay_in_place();
+            take_signals();
             filter::install(self.network, self.paths_stop)
                 .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
             let mut last = Errno::ENOENT;
@@ -131,6 +132,16 @@ impl Program {
 /// what LuaTeX writes. Containers may forbid it.
 fn stay_in_place() {
     let _ = personality::get().and_then(|now| personality::set(now | Persona::ADDR_NO_RANDOMIZE));
+}
+
+/// Lets a program take each signal as programs do at their start. Rust ignores SIGPIPE, which a program would inherit: the
+/// writer of a pipeline whose reader has had enough would go on for ever.
+fn take_signals() {
+    for number in 1..=libc::SIGRTMAX() {
+        // SAFETY: in the child, which has one thread and is about to become another program. Some can't be changed.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+    let _ = SigSet::empty().thread_set_mask();
 }
 
 struct Tracer<'a> {

@@ -23,10 +23,11 @@ use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 use nix::sys::wait::waitpid;
 use nix::unistd::{self, ForkResult, Gid, Pid, Uid};
 
+use super::names::Names;
 use super::procfs::Procfs;
 use super::stage::{self, Stage};
 use super::wire::{Answer, Request, Step, receive, send};
-use super::{Door, Settings, tracer};
+use super::{Door, Settings, names, tracer};
 
 /// The name under which this program starts itself as a worker.
 pub(super) const WORKER: &str = "rootsmith-sandbox";
@@ -183,6 +184,7 @@ fn process_descriptor(pid: Pid) -> io::Result<OwnedFd> {
 const STAGE_ON_DISK: &str = "stage";
 
 fn inner(settings: &Settings, door: Door) -> Result<(), Fault> {
+    let names = Names::of_host();
     let procfs = enter(settings, door)?;
     limit().map_err(cannot("set limits"))?;
     let mut stage = Stage::new().map_err(cannot("look at its stage"))?;
@@ -199,7 +201,7 @@ fn inner(settings: &Settings, door: Door) -> Result<(), Fault> {
             Request::Run(step) => {
                 time = step.time;
                 stage.seal().map_err(cannot("look at the stage"))?;
-                Answer::Ended(run(&step, door, procfs.as_ref())?)
+                Answer::Ended(run(&step, door, procfs.as_ref(), &names)?)
             }
             Request::Read(path) => {
                 Answer::Bytes(stage::read(Path::new(&path)).map_err(cannot("read a file of the stage"))?)
@@ -348,12 +350,14 @@ fn stay_on_one_processor() {
     }
 }
 
-fn run(step: &Step, door: Door, procfs: Option<&Procfs>) -> Result<i32, Fault> {
+fn run(step: &Step, door: Door, procfs: Option<&Procfs>, names: &Names) -> Result<i32, Fault> {
     let secrets = Secrets::show(step, door).map_err(cannot("show secrets to a program"))?;
+    let shown = step.network.then(|| names.show()).transpose().map_err(cannot("show name servers to a program"))?;
     umask(Mode::from_bits_truncate(0o022));
     let code = tracer::run(step, procfs).map_err(cannot(format!("run `{}` under ptrace", step.command.join(" "))))?;
     umask(Mode::empty());
     secrets.hide().map_err(cannot("take secrets out of the stage"))?;
+    shown.map_or(Ok(()), names::Shown::hide).map_err(cannot("take name servers out of the stage"))?;
     // Tells the session that the output so far belongs to this step.
     io::stderr().write_all(b"\0\n").map_err(cannot("answer"))?;
     Ok(code)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use crate::support::apk::{self, Node};
+use crate::support::apk::{self, Apk, Node};
 use crate::support::door::DOORS;
 use crate::support::engine::Engine;
 use crate::support::layout::{Image, Layout};
@@ -150,6 +150,33 @@ fn alpine_with_scripts_is_alpine_through_every_door() {
         digests.insert(image.digest);
     }
     assert_eq!(digests.len(), 1, "{digests:?}");
+}
+
+#[test]
+fn folders_that_no_package_lists_are_made() {
+    require!(Need::Root, Need::Data(AMD64), Need::Amd64);
+    let workspace = Workspace::new();
+    prepare(&workspace, AMD64, "x86_64", "linux/amd64", "sandbox");
+    let app = Apk::new("app", "1-r0").file("opt/deep/app/file", 0o644, "x");
+    let app = app.script("post-install", "#!/bin/sh\ntest -f /opt/deep/app/file\n");
+    apk::write(&workspace.path("mirror/v3.20/community"), "x86_64", &[app]);
+    let recipe = fs::read_to_string(workspace.path("alpine.toml")).unwrap();
+    let recipe = recipe.replace("\"libc-utils\"", "\"libc-utils\", \"app\"");
+    workspace.write("alpine.toml", &recipe);
+    let listing = build(&workspace, &[]).listing();
+    assert!(matches!(listing["opt/deep/app/file"].kind, Kind::File { size: 1, .. }));
+    assert_eq!(listing["opt/deep"].mode, 0o755);
+}
+
+#[test]
+fn folders_of_the_sandbox_keep_their_modes_where_commands_run() {
+    require!(Need::Root, Need::Data(AMD64), Need::Amd64);
+    let workspace = Workspace::new();
+    prepare(&workspace, AMD64, "x86_64", "linux/amd64", "none");
+    let recipe = fs::read_to_string(workspace.path("alpine.toml")).unwrap();
+    workspace.write("alpine.toml", &format!("{recipe}[[run]]\ncommand = [\"/bin/sh\", \"-c\", \"true\"]\n"));
+    let listing = build(&workspace, &[]).listing();
+    assert_eq!((listing["proc"].mode, listing["dev"].mode), (0o555, 0o755));
 }
 
 #[test]

@@ -335,3 +335,29 @@ fn many_recipes_are_built_in_one_run_and_one_failure_does_not_stop_the_others() 
     one.succeeded();
     assert!(workspace.path("toy.tar").exists(), "one recipe may use the hole as well");
 }
+
+#[test]
+fn outputs_are_looked_at_before_anything_is_built() {
+    let workspace = Workspace::new();
+    workspace.write(
+        "x.toml",
+        "name = \"x\"\nplatforms = [\"linux/amd64\"]\n[from.scratch]\n[[file]]\npath = \"/srv/pipe\"\nfifo = true\n\
+         [image]\nentrypoint = [\"/app\"]\n",
+    );
+    let build = |outputs: &[&str]| {
+        let outputs = outputs.iter().flat_map(|output| ["-o", output]);
+        workspace.rootsmith(["build", "x.toml", "--progress", "lines"].into_iter().chain(outputs))
+    };
+    build(&["oci-archive:x.tar", "rootfs-tar:x.tar"]).failed_with(2).says("they are one place");
+    build(&["rootfs-tar:x.tar.xz"]).failed_with(2).says("`.gz` and `.zst` are written");
+    fs::create_dir(workspace.path("full")).unwrap();
+    workspace.write("full/file", "x");
+    build(&["oci:out", "rootfs-dir:full"]).says("is not empty");
+    assert!(!workspace.path("out").exists() && !workspace.path("x.tar").exists());
+    let built = build(&["oci:out:a", "oci:out:b", "rootfs-tar:new/folder/x.tar", "rootfs-dir:new/other/x"]);
+    built.succeeded();
+    built.says("only in `rootfs-tar:` and the like: /srv/pipe");
+    built.says("the image cannot start `/app`: it is not there");
+    assert!(workspace.path("new/folder/x.tar").exists() && workspace.path("new/other/x").is_dir());
+    build(&["oci:out"]).says("the image cannot start `/app`");
+}

@@ -158,7 +158,7 @@ fn real_packages_become_layers_of_a_finished_image() {
         assert!(matches!(mode, 0o755 | 0o644 | 0o777), "{path} has {mode:o}");
     }
     // The lock beside the environment holds for a build that may change nothing and has no network.
-    let lock = fs::read_to_string(workspace.path("environment.lock")).unwrap();
+    let lock = fs::read_to_string(workspace.path("environment.rootsmith.lock")).unwrap();
     assert!(lock.contains("path = \"linux-64/curl-7.49.0-1.tar.bz2\"") && lock.contains("__glibc=2.36=0"), "{lock}");
     assert_eq!(layer(&workspace, &["--frozen"]).digest(), digest);
     workspace.write("environment.yml", &environment(&["real"], &["curl"]));
@@ -220,13 +220,17 @@ fn the_glibc_of_the_base_decides() {
     let small = ["small"];
     let (workspace, finished) = with(&[(LIBC, GLIBC)], &small, &["virtualdep-package"]);
     finished.succeeded();
-    assert!(fs::read_to_string(workspace.path("environment.lock")).unwrap().contains("virtualdep-package-2.0-0"));
+    assert!(
+        fs::read_to_string(workspace.path("environment.rootsmith.lock")).unwrap().contains("virtualdep-package-2.0-0")
+    );
     let (workspace, finished) = with(&[(LIBC, OLD_GLIBC)], &small, &["virtualdep-package"]);
     finished.succeeded();
-    assert!(fs::read_to_string(workspace.path("environment.lock")).unwrap().contains("virtualdep-package-1.0-0"));
+    assert!(
+        fs::read_to_string(workspace.path("environment.rootsmith.lock")).unwrap().contains("virtualdep-package-1.0-0")
+    );
     let (workspace, finished) = with(&[(LIBC, OLD_GLIBC)], &small, &["virtualdep-package >=2"]);
     finished.failed_with(2).says("__glibc >=2.28").says("__glibc=2.17");
-    assert!(!workspace.path("environment.lock").exists() && !workspace.path("out").exists());
+    assert!(!workspace.path("environment.rootsmith.lock").exists() && !workspace.path("out").exists());
     // A base without a glibc has no __glibc.
     let musl = [("lib/ld-musl-x86_64.so.1", "musl")];
     let (_, finished) = with(&musl, &small, &["virtualdep-package"]);

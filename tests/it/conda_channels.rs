@@ -33,7 +33,7 @@ fn layer(workspace: &Workspace, environment: &[(&str, &str)], more: &[&str]) -> 
 /// No file of the lock, the image or the messages has the secret in it.
 fn tells_no_secret(workspace: &Workspace, finished: &Finished, secret: &str) {
     let mut texts = vec![finished.stderr.clone(), finished.stdout.clone()];
-    texts.extend(fs::read_to_string(workspace.path("environment.lock")));
+    texts.extend(fs::read_to_string(workspace.path("environment.rootsmith.lock")));
     if workspace.path("out").exists() {
         let files = Image::open(workspace.path("out")).files();
         texts.extend(files.values().map(|(.., bytes)| String::from_utf8_lossy(bytes).into_owned()));
@@ -53,7 +53,7 @@ fn a_channel_of_the_web_and_none_where_it_is_off() {
     let asked = server.asked().len();
     assert_eq!(layer(&workspace, &[], &["--frozen"]).digest(), digest);
     assert_eq!(server.asked().len(), asked, "what is in the store is not asked for again");
-    let lock = fs::read_to_string(workspace.path("environment.lock")).unwrap();
+    let lock = fs::read_to_string(workspace.path("environment.rootsmith.lock")).unwrap();
     assert!(lock.contains(&format!("channel = \"{channel}\"")) && lock.contains("linux-64/xz-5.2.2-0"), "{lock}");
     // What is not in the store cannot be had offline.
     fs::remove_dir_all(workspace.path("store")).unwrap();
@@ -260,6 +260,6 @@ fn a_registry_is_a_channel() {
     finished.succeeded();
     tells_no_secret(&workspace, &finished, "geheim");
     assert!(server.asked().iter().any(|path| path.contains("/xz/")), "{:?}", server.asked());
-    let lock = fs::read_to_string(workspace.path("environment.lock")).unwrap();
+    let lock = fs::read_to_string(workspace.path("environment.rootsmith.lock")).unwrap();
     assert!(lock.contains("channel = \"oci://127.0.0.77/team/channel\""), "{lock}");
 }

@@ -373,7 +373,7 @@ fn wheels_fit_or_are_refused() {
     );
     assert_eq!(text(&files, &format!("{PREFIX}/share/tool.txt")), "data");
     assert!(!files.contains_key(&format!("{PREFIX}/bin/other")), "what is within it starts nothing");
-    let lock = fs::read_to_string(workspace.path("environment.lock")).unwrap();
+    let lock = fs::read_to_string(workspace.path("environment.rootsmith.lock")).unwrap();
     assert!(lock.contains("name = \"my-tool\"") && lock.contains("url = \"./My.Tool-1.0-py3-none-any.whl\""), "{lock}");
     ask("python", &wheel("cp312-cp312-manylinux_2_28_x86_64")).succeeded();
     ask("python", &wheel("cp312-cp312-manylinux_2_38_x86_64")).failed_with(2).says("glibc 2.36");

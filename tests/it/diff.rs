@@ -241,6 +241,48 @@ fn an_index_is_verified_with_all_its_platforms() {
 }
 
 #[test]
+fn every_platform_is_compared() {
+    let workspace = Workspace::new();
+    let recipe = |name: &str, platforms: &str, arm64: &str| {
+        workspace.write(&format!("{name}-amd64"), "x");
+        workspace.write(&format!("{name}-arm64"), arm64);
+        let text = format!(
+            "name = \"multi\"\nplatforms = [{platforms}]\n[from.scratch]\n[[file]]\npath = \"/a\"\n\
+             source = {{ \"linux/amd64\" = \"{name}-amd64\", \"linux/arm64\" = \"{name}-arm64\" }}\n"
+        );
+        workspace.write(&format!("{name}.toml"), &text);
+    };
+    let diff = |words: &[&str]| {
+        workspace.rootsmith(["diff", "oci:one"].iter().chain(words).copied().chain(["--progress", "none"]))
+    };
+    let both = "\"linux/amd64\", \"linux/arm64\"";
+    recipe("one", both, "x");
+    recipe("two", both, "y");
+    workspace.rootsmith(["build", "one.toml", "-o", "oci:one", "--progress", "none"]).succeeded();
+    workspace.rootsmith(["build", "two.toml", "-o", "oci-archive:two.tar", "--progress", "none"]).succeeded();
+    diff(&["one.toml"]).succeeded();
+    diff(&["two.toml", "--platform", "linux/amd64"]).succeeded();
+    for other in ["two.toml", "two.tar"] {
+        let text = diff(&[other]);
+        text.failed_with(1);
+        assert!(text.stdout.starts_with("linux/amd64\n") && text.stdout.contains("\nlinux/arm64\n"), "{}", text.stdout);
+        assert!(text.stdout.contains("~ /a: content"), "{}", text.stdout);
+    }
+    let json = diff(&["two.tar", "--json"]);
+    json.failed_with(1);
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["schema"], "rootsmith.diff-platforms/1");
+    assert_eq!(json["platforms"][0]["diff"]["files"], serde_json::json!([]));
+    assert_eq!(json["platforms"][1]["diff"]["files"][0]["path"], "/a");
+    recipe("two", "\"linux/arm64\"", "x");
+    let less = diff(&["two.toml"]);
+    less.failed_with(1);
+    assert!(
+        less.stdout.contains("only oci:one has this platform") || less.stdout.contains("only one has this platform")
+    );
+}
+
+#[test]
 fn images_of_a_registry_are_compared_verified_and_explained() {
     let workspace = Workspace::new();
     let recipe = |content: &str| {

@@ -35,7 +35,7 @@ pub struct DiffArgs {
     /// The other
     #[arg(value_name = "AFTER")]
     pub after: String,
-    /// The platform, where the images have several
+    /// The only platform to compare, where the images have several; else all are
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<Platform>,
     /// Compare modification times too
@@ -44,7 +44,8 @@ pub struct DiffArgs {
     /// Print Markdown, for the description of a merge request
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
-    /// Print one JSON object
+    /// Print one JSON object: a `rootsmith.diff/1`, or where several platforms are compared a `rootsmith.diff-platforms/1`,
+    /// whose `platforms` have one each, or say in which of both `only` the platform is
     #[arg(long)]
     pub json: bool,
     /// How recipes are built.

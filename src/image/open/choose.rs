@@ -1,6 +1,6 @@
 //! From what is there to the one image that is meant.
 
-use oci_spec::image::{Descriptor, ImageIndex, MediaType};
+use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, MediaType};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -23,6 +23,7 @@ pub fn plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
     let mut descriptor = by_tag(index.document().manifests(), choice)?;
     let entry = Some(oci::descriptor_digest(&descriptor).map_err(|source| OpenError::Document { source })?);
     let name = full_name(&descriptor);
+    let mut named = Vec::new();
     for _ in 0..DEEPEST {
         let what = if is_index(&descriptor) { "image index" } else { "image manifest" };
         let bytes = members.blob(&descriptor, what)?;
@@ -33,10 +34,13 @@ pub fn plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
         }
         if !is_index(&descriptor) {
             let manifest = Raw::parse(&bytes, what).map_err(|source| OpenError::Document { source })?;
-            return Ok(Plan { entry, name, ..Plan::of_manifest(members, &manifest)? });
+            return Ok(Plan { entry, named, name, ..Plan::of_manifest(members, &manifest)? });
         }
         let index: Raw<ImageIndex> = Raw::parse(&bytes, what).map_err(|source| OpenError::Document { source })?;
         descriptor = by_platform(index.document().manifests(), choice)?;
+        if named.is_empty() {
+            named.clone_from(index.document().manifests());
+        }
     }
     let problem = format!("the image's indexes name each other more than {DEEPEST} deep");
     Err(OpenError::Choose { problem, there: "nothing else".to_owned() })
@@ -58,22 +62,31 @@ pub fn by_tag(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, Ope
         names.collect::<Vec<_>>()
     };
     let there = || {
-        let names: Vec<String> = entries.iter().filter_map(|entry| names(entry).first().cloned()).collect();
-        if names.is_empty() { "images without names".to_owned() } else { names.join(", ") }
+        let mut there: Vec<String> = entries.iter().filter_map(|entry| names(entry).first().cloned()).collect();
+        let unnamed: Vec<_> = entries.iter().filter(|entry| names(entry).is_empty()).collect();
+        let digests: Vec<String> = unnamed.iter().map(|entry| entry.digest().to_string()).collect();
+        there
+            .extend((!unnamed.is_empty()).then(|| format!("{} without a name: {}", unnamed.len(), digests.join(", "))));
+        if there.is_empty() { "no entries".to_owned() } else { there.join(", ") }
     };
     match &choice.tag {
         Some(tag) => {
-            let found = entries.iter().find(|entry| names(entry).contains(tag)).cloned();
+            // What has no name is named by its digest.
+            let is_meant = |entry: &&Descriptor| names(entry).contains(tag) || entry.digest().to_string() == *tag;
+            let found = entries.iter().find(is_meant).cloned();
             found.ok_or_else(|| OpenError::Choose { problem: format!("there is no image `{tag}`"), there: there() })
         }
         // Entries for several platforms under no name, or one name, are what an index would say.
         None => match without_referrers(entries).as_slice() {
             [one] => Ok(one.clone()),
             [] => Err(OpenError::Choose { problem: "there is no image".to_owned(), there: "no entries".to_owned() }),
-            [first, others @ ..] if others.iter().all(|other| names(other) == names(first)) => {
+            [first, others @ ..] if others.iter().all(|other| other.digest() == first.digest()) => Ok(first.clone()),
+            [first, others @ ..]
+                if others.iter().all(|other| names(other) == names(first))
+                    && entries.iter().any(|entry| entry.platform().is_some()) =>
+            {
                 by_platform(entries, choice)
             }
-            [first, others @ ..] if others.iter().all(|other| other.digest() == first.digest()) => Ok(first.clone()),
             _ => Err(OpenError::Choose { problem: "there are several images: name one".to_owned(), there: there() }),
         },
     }
@@ -124,10 +137,33 @@ pub fn by_platform(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor
         }
     };
     found.cloned().ok_or_else(|| {
-        let there: Vec<String> = images.iter().filter_map(|entry| platform(entry)).map(|p| p.to_string()).collect();
+        // Those of other systems are no choice, but say why there is none.
+        let there: Vec<String> = entries.iter().filter_map(shown).collect();
+        let there = if there.is_empty() { vec!["no images".to_owned()] } else { there };
         let wanted = wanted.map_or("this machine".to_owned(), |platform| platform.to_string());
         OpenError::Choose { problem: format!("there is no image for {wanted}"), there: there.join(", ") }
     })
+}
+
+/// What an entry of an index is for, with its variant; its digest where that is not said, and nothing for attestations.
+fn shown(entry: &Descriptor) -> Option<String> {
+    let Some(platform) = entry.platform() else { return Some(entry.digest().to_string()) };
+    let variant = platform.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
+    let text = format!("{}/{}{variant}", platform.os(), platform.architecture());
+    (!text.starts_with("unknown/")).then_some(text)
+}
+
+impl Choice {
+    /// Refuses the configuration of an image that is for another platform than is asked for.
+    pub fn check(&self, config: &ImageConfiguration) -> Result<(), OpenError> {
+        let there = format!("{}/{}", config.os(), config.architecture());
+        match self.platform {
+            Some(wanted) if there.parse() != Ok(wanted) => {
+                Err(OpenError::Choose { problem: format!("the image is not for {wanted}, but for {there}"), there })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// An entry of Docker's `manifest.json`.
@@ -167,5 +203,5 @@ fn docker_plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
     let layers = entry.layers.iter().map(layer).collect::<Result<_, OpenError>>()?;
     let names = choice.tag.clone().into_iter().chain(tags(entry));
     let name = names.filter_map(|name| name.parse::<Reference>().ok()).map(|name| name.to_string()).next();
-    Ok(Plan { digest: None, entry: None, name, manifest: None, config, layers })
+    Ok(Plan { digest: None, entry: None, named: Vec::new(), name, manifest: None, config, layers })
 }

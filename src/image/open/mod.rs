@@ -67,6 +67,11 @@ pub struct Opened {
 pub struct OpenedImage {
     /// The digest of its manifest; nothing in an archive that only Docker reads, which has none.
     pub digest: Option<Digest>,
+    /// The digest of what its name leads to: of its manifest, or of an index that it is in; nothing where the manifest
+    /// has none.
+    pub entry: Option<Digest>,
+    /// What that index names; nothing where the name leads to the manifest.
+    pub named: Vec<Descriptor>,
     /// The image configuration.
     pub config: Raw<ImageConfiguration>,
     /// The layers, base first.
@@ -124,7 +129,8 @@ pub fn open_input(input: &Input<'_>, choice: &Choice, limits: &Limits, temporary
         layers.push(layer);
         files.push(file);
     }
-    Ok(Opened { tree, image: Some(OpenedImage { digest: plan.digest, config, layers }), files })
+    let (digest, entry, named) = (plan.digest, plan.entry, plan.named);
+    Ok(Opened { tree, image: Some(OpenedImage { digest, entry, named, config, layers }), files })
 }
 
 impl Opened {
@@ -149,6 +155,8 @@ struct Plan {
     digest: Option<Digest>,
     /// The digest of what the index at the top names: a manifest or an index.
     entry: Option<Digest>,
+    /// What that index names.
+    named: Vec<Descriptor>,
     /// The full name that the index or Docker's document gives the image.
     name: Option<String>,
     manifest: Option<Raw<ImageManifest>>,
@@ -173,7 +181,7 @@ impl Plan {
         };
         let layers = manifest.document().layers().iter().map(layer).collect::<Result<_, OpenError>>()?;
         let (digest, manifest) = (Some(manifest.digest()), Some(manifest.clone()));
-        Ok(Self { digest, entry: digest, name: None, manifest, config, layers })
+        Ok(Self { digest, entry: digest, named: Vec::new(), name: None, manifest, config, layers })
     }
 }
 

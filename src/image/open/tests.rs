@@ -257,3 +257,37 @@ fn other_tars_are_root_filesystems() {
     fs::write(&path, "no tar at all").unwrap();
     assert!(matches!(other(&path), Err(OpenError::Archive { .. })));
 }
+
+#[test]
+fn what_there_is_instead_is_listed() {
+    let entry = |number: char, platform: Option<(&str, &str, Option<&str>)>| -> Descriptor {
+        let mut entry = json!({
+            "mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2,
+            "digest": format!("sha256:{}", number.to_string().repeat(64)),
+        });
+        if let Some((os, architecture, variant)) = platform {
+            entry["platform"] = json!({ "os": os, "architecture": architecture });
+            if let Some(variant) = variant {
+                entry["platform"]["variant"] = variant.into();
+            }
+        }
+        serde_json::from_value(entry).unwrap()
+    };
+    let there = |error: OpenError| match error {
+        OpenError::Choose { there, .. } => there,
+        other => panic!("{other}"),
+    };
+    let choice = Choice { tag: None, platform: Some("linux/s390x".parse().unwrap()) };
+    let entries = [
+        entry('1', Some(("linux", "arm", Some("v7")))),
+        entry('2', Some(("windows", "amd64", None))),
+        entry('3', Some(("unknown", "unknown", None))),
+        entry('4', None),
+    ];
+    let listed = there(by_platform(&entries, &choice).unwrap_err());
+    assert_eq!(listed, format!("linux/arm/v7, windows/amd64, sha256:{}", "4".repeat(64)));
+    assert_eq!(there(by_platform(&[], &choice).unwrap_err()), "no images");
+    let nameless = [entry('5', None), entry('6', None)];
+    let listed = there(choose::by_tag(&nameless, &Choice::default()).unwrap_err());
+    assert!(listed.starts_with("2 without a name: sha256:555") && listed.contains("sha256:666"), "{listed}");
+}

@@ -28,7 +28,7 @@ use crate::store::Store;
 ///
 /// The recipe counts as it was understood, local files by their bytes and modes, secrets by their bytes.
 pub(super) fn key(recipe: &Recipe, lock: &Lock, options: &BuildOptions, context: &Context) -> Option<Digest> {
-    if recipe.runs.iter().any(|run| run.network) || !source::is_locked_whole(&recipe.source) {
+    if recipe.runs.iter().any(|run| run.network) || !source::is_locked_whole(recipe, lock) {
         return None;
     }
     let mut hash = Sha256::new();

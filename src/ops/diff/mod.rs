@@ -4,6 +4,7 @@ mod config;
 mod files;
 mod markdown;
 mod packages;
+mod platforms;
 mod text;
 
 use serde::Serialize;
@@ -13,12 +14,13 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::inventory;
 use crate::ops::build::BuildOptions;
-use crate::ops::subject::{self, Held, Subject};
+use crate::ops::subject::{Held, Ready, Subject};
 use crate::platform::Platform;
 
 pub use config::ConfigChange;
 pub use files::{Aspect, FileChange};
 pub use packages::PackageChange;
+pub use platforms::{Compared, PlatformDiff, PlatformDiffs};
 
 /// What to compare.
 #[derive(Clone, Debug)]
@@ -27,7 +29,7 @@ pub struct DiffOptions {
     pub before: Subject,
     /// The other.
     pub after: Subject,
-    /// The platform, where images have several.
+    /// The only platform to compare, where images have several; else all are.
     pub platform: Option<Platform>,
     /// Whether modification times count.
     pub times: bool,
@@ -73,10 +75,23 @@ impl Diff {
     }
 }
 
-/// Opens both and compares them.
-pub fn diff(options: &DiffOptions, context: &Context) -> Result<Diff, Error> {
-    let open = |subject| subject::open(subject, options.platform, &options.build, context);
-    let (mut before, mut after) = (open(&options.before)?, open(&options.after)?);
+/// Opens both and compares them: for the platform that is asked for, else for all that one of them has.
+pub fn diff(options: &DiffOptions, context: &Context) -> Result<Compared, Error> {
+    let ready = |subject| Ready::new(subject, options.platform, &options.build, context);
+    let (before, after) = (ready(&options.before)?, ready(&options.after)?);
+    platforms::compare(&before, &after, options, context)
+}
+
+/// Opens both for one platform, or this machine's, and compares them.
+fn compare_for(
+    before: &Ready,
+    after: &Ready,
+    platform: Option<Platform>,
+    options: &DiffOptions,
+    context: &Context,
+) -> Result<Diff, Error> {
+    let open = |ready: &Ready| ready.open(platform, &options.build, context);
+    let (mut before, mut after) = (open(before)?, open(after)?);
     compare(&mut before, &mut after, options.times)
 }
 

@@ -16,6 +16,7 @@ use crate::oci::Reference;
 use crate::ops::build::Built;
 use crate::ops::config;
 use crate::ops::forge;
+use crate::ops::programs;
 use crate::ops::publish::{self, Finished};
 use crate::pass;
 use crate::platform::{Architecture, Platform};
@@ -58,6 +59,7 @@ pub struct ImportOptions {
 ///
 /// `stream` is read where the input is the standard input.
 pub fn import(options: &ImportOptions, stream: &mut dyn Read, context: &Context) -> Result<Built, Error> {
+    publish::check(&options.targets)?;
     let name = options.input.name();
     let file = input::find(&options.input, options.sha256, stream, context)?;
     let input = Input { path: file.path(), name: &name, strip: options.strip_components };
@@ -71,6 +73,9 @@ pub fn import(options: &ImportOptions, stream: &mut dyn Read, context: &Context)
             .warn(&format!("the newest file is of {epoch}, and so is the image: SOURCE_DATE_EPOCH sets another"));
     }
     let settings = settings(options, &foreign, &name, context)?;
+    if let Some(problem) = programs::cannot_start(&settings, &foreign.rootfs.tree) {
+        context.reporter.note(&problem);
+    }
     let epoch = foreign.rootfs.epoch;
     let names = names(options, &name)?;
     let passes = forge::apply_passes(pass::without_recipe(epoch), &mut foreign.rootfs, context)?;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest};
 use serde::Serialize;
 
-use super::text::{plain, write_config};
+use super::text::{plain, write_config, write_list, write_platforms};
 use super::{Config, config};
 use crate::context::Context;
 use crate::digest::Digest;
@@ -113,13 +113,27 @@ pub fn inspect_remote(
             let digest = oci::descriptor_digest(manifest.config())?;
             let bytes = client.blob(repository, &digest, LARGEST_MANIFEST)?;
             let document: Raw<ImageConfiguration> = Raw::parse(&bytes, "image configuration")?;
+            // Out of an index the right one was chosen before.
+            if inspection.manifests.is_empty() {
+                let choice = Choice { tag: None, platform };
+                choice
+                    .check(document.document())
+                    .map_err(|source| Error::Open { path: reference.to_string(), source })?;
+            }
             inspection.config = Some(config(document.document()));
         }
         subjects.push(document.digest);
     }
     subjects.dedup();
     for subject in subjects {
-        for referrer in registry::referrers(&client, repository, &subject)? {
+        let listed = match registry::referrers(&client, repository, &subject) {
+            Err(error) if error.is_remote() => {
+                context.reporter.warn(&format!("what refers to {repository}@{subject} is not shown: {error}"));
+                continue;
+            }
+            listed => listed?,
+        };
+        for referrer in listed {
             let referrer = named(&referrer)?;
             if !inspection.referrers.contains(&referrer) {
                 inspection.referrers.push(referrer);
@@ -137,7 +151,7 @@ fn index(document: &Document) -> Result<Option<Raw<ImageIndex>>, Error> {
     Ok(if is_index(document) { Some(Raw::parse(&document.bytes, "image index")?) } else { None })
 }
 
-fn named(descriptor: &Descriptor) -> Result<Named, Error> {
+pub(super) fn named(descriptor: &Descriptor) -> Result<Named, Error> {
     let platform = descriptor.platform().as_ref().map(|platform| {
         let variant = platform.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
         format!("{}/{}{variant}", platform.os(), platform.architecture())
@@ -171,17 +185,9 @@ impl RemoteInspection {
         }
         let size: u64 = self.layers.iter().map(|layer| layer.size).sum();
         writeln!(out, "Size          {} in {} layers", bytes(size), self.layers.len())?;
-        let mut list = |title: &str, all: &[Named], what: &dyn Fn(&Named) -> String| {
-            if !all.is_empty() {
-                writeln!(out, "\n{title}")?;
-            }
-            all.iter()
-                .try_for_each(|one| writeln!(out, "  {}  {:>9}  {}", one.digest, bytes(one.size), plain(&what(one))))
-        };
-        let platform = |one: &Named| one.platform.clone().unwrap_or_else(|| one.media_type.clone());
-        list("Platforms", &self.manifests, &platform)?;
-        list("Layers", &self.layers, &|one| one.media_type.clone())?;
+        write_platforms(&self.manifests, out)?;
+        write_list("Layers", &self.layers, &|one| one.media_type.clone(), out)?;
         let kind = |one: &Named| one.artifact_type.clone().unwrap_or_else(|| one.media_type.clone());
-        list("Referrers", &self.referrers, &kind)
+        write_list("Referrers", &self.referrers, &kind, out)
     }
 }

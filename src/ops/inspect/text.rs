@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Config, Inspection, Usage};
+use super::{Config, Inspection, Named, Usage};
 use crate::ops::facts::bytes;
 
 impl Inspection {
@@ -16,6 +16,9 @@ impl Inspection {
     fn write(&self, out: &mut String) -> fmt::Result {
         if let Some(digest) = &self.digest {
             writeln!(out, "Digest        {digest}")?;
+        }
+        if let Some(manifest) = self.manifest.filter(|manifest| Some(*manifest) != self.digest) {
+            writeln!(out, "Manifest      {manifest}")?;
         }
         if let Some(release) = &self.os_release {
             let name = release.pretty_name.as_ref().unwrap_or(&release.id);
@@ -34,6 +37,7 @@ impl Inspection {
         for state in &self.made_at_start {
             writeln!(out, "Not in it     {state}")?;
         }
+        write_platforms(&self.manifests, out)?;
         if !self.layers.is_empty() {
             writeln!(out, "\nLayers")?;
         }
@@ -72,6 +76,20 @@ pub(super) fn write_config(config: &Config, out: &mut String) -> fmt::Result {
     line("Volumes", &config.volumes.join(", "))?;
     config.env.iter().try_for_each(|variable| line("Environment", variable))?;
     config.labels.iter().try_for_each(|(name, value)| line("Label", &format!("{name}={value}")))
+}
+
+/// What an index names.
+pub(super) fn write_platforms(manifests: &[Named], out: &mut String) -> fmt::Result {
+    let platform = |one: &Named| one.platform.clone().unwrap_or_else(|| one.media_type.clone());
+    write_list("Platforms", manifests, &platform, out)
+}
+
+/// Things with a digest, one a line, under a title where there are any.
+pub(super) fn write_list(title: &str, all: &[Named], what: &dyn Fn(&Named) -> String, out: &mut String) -> fmt::Result {
+    if !all.is_empty() {
+        writeln!(out, "\n{title}")?;
+    }
+    all.iter().try_for_each(|one| writeln!(out, "  {}  {:>9}  {}", one.digest, bytes(one.size), plain(&what(one))))
 }
 
 fn write_usage(usage: &Usage, depth: usize, out: &mut String) -> fmt::Result {

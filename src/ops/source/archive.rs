@@ -44,9 +44,21 @@ pub(super) fn fetch(
     context: &Context,
 ) -> Result<Rootfs, Error> {
     let pin = lock.archive(platform).ok_or(Error::EmptyLock)?;
-    let path: Option<&Path> = request.input(platform).and_then(|input| match &input.place {
+    Ok(archive::fetch(pin, local(request, platform), context)?)
+}
+
+/// Whether the local archives that are still there are the locked ones.
+pub(super) fn are_as_locked(request: &ArchiveRequest, recipe: &Recipe, lock: &Lock) -> bool {
+    let is_as_locked = |platform: &Platform| match (lock.archive(*platform), local(request, *platform)) {
+        (Some(pin), Some(path)) => archive::changed(pin, path).is_ok_and(|found| found.is_none()),
+        _ => true,
+    };
+    recipe.platforms.iter().all(is_as_locked)
+}
+
+fn local(request: &ArchiveRequest, platform: Platform) -> Option<&Path> {
+    request.input(platform).and_then(|input| match &input.place {
         ArchivePlace::Path(path) => Some(path.as_path()),
         ArchivePlace::Url(_) => None,
-    });
-    Ok(archive::fetch(pin, path, context)?)
+    })
 }

@@ -142,8 +142,12 @@ pub(super) fn fetch(
 }
 
 /// Whether the lock and the recipe's local files say all that a root filesystem depends on.
-pub(super) fn is_locked_whole(source: &SourceRequest) -> bool {
-    source.name() != "host"
+pub(super) fn is_locked_whole(recipe: &Recipe, lock: &Lock) -> bool {
+    match &recipe.source {
+        // One that has changed is for the source to refuse.
+        SourceRequest::Archive(request) => archive::are_as_locked(request, recipe, lock),
+        source => source.name() != "host",
+    }
 }
 
 /// Whether making a root filesystem takes so long that it is worth remembering, and depends on the lock alone.

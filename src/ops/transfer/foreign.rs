@@ -31,13 +31,13 @@ pub(super) fn convert<'a>(path: &Path, tag: Option<&str>, shown: &str, context: 
     let failed = |source: OpenError| Error::Open { path: shown.to_owned(), source };
     let store = &context.store;
     let choice = Choice { tag: tag.map(str::to_owned), platform: None };
-    let found = image::locate(path, &choice, &Limits::default(), &store.temporary()).map_err(failed)?;
+    let found = image::locate(path, &choice, &Limits::images(), &store.temporary()).map_err(failed)?;
     let mut blobs = BTreeMap::new();
     let mut layers = Vec::new();
     for layer in &found.layers {
         let unreadable = |source| failed(OpenError::Layer { diff_id: layer.diff_id, source });
         let mut reader =
-            decompress(layer.content.reader().map_err(unreadable)?, &Limits::default()).map_err(unreadable)?;
+            decompress(layer.content.reader().map_err(unreadable)?, &Limits::images()).map_err(unreadable)?;
         let (compressed, diff_id) = compress(&mut reader, store).map_err(|error| match error {
             Trouble::Read(source) => unreadable(source),
             Trouble::Store(error) => error.into(),

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use super::origin::Origin;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::image::{Choice, by_platform};
+use crate::image::{Choice, OpenError, by_platform};
 use crate::oci;
 use crate::platform::Platform;
 use crate::registry::Document;
+use crate::report::Reporter;
 
 /// How many manifests there may be: more is no image.
 const MOST_MANIFESTS: usize = 1000;
@@ -39,6 +40,8 @@ pub(super) struct Node {
     pub blobs: Vec<Descriptor>,
     /// Its configuration and layers, where it is an image.
     pub image: Option<(Descriptor, Vec<Descriptor>)>,
+    /// The type of its configuration, where it has one.
+    pub config_type: Option<String>,
     /// What it refers to.
     pub subject: Option<Descriptor>,
     /// The name of the image that it is based on.
@@ -70,8 +73,9 @@ impl Graph {
         root: Descriptor,
         platform: Option<Platform>,
         referrers: bool,
+        reporter: &dyn Reporter,
     ) -> Result<Self, Error> {
-        let mut gathering = Gathering { origin, seen: BTreeSet::new() };
+        let mut gathering = Gathering { origin, reporter, seen: BTreeSet::new() };
         let root = gathering.choose(root, platform)?;
         let mut graph = Self { root: root.clone(), nodes: Vec::new(), referrers: Vec::new() };
         gathering.add(root, 0, &mut graph.nodes)?;
@@ -111,6 +115,7 @@ impl Graph {
 
 struct Gathering<'a> {
     origin: &'a dyn Origin,
+    reporter: &'a dyn Reporter,
     seen: BTreeSet<Digest>,
 }
 
@@ -158,15 +163,43 @@ impl Gathering<'_> {
         if depth > DEEPEST {
             return Ok(());
         }
-        for referrer in self.origin.referrers(&subject)? {
+        let listed = match self.origin.referrers(&subject) {
+            Err(error) if is_no_hindrance(&error) => {
+                let name = self.origin.name();
+                self.reporter.warn(&format!("what refers to {name}@{subject} is left out: {error}"));
+                return Ok(());
+            }
+            listed => listed?,
+        };
+        for referrer in listed {
             let digest = oci::descriptor_digest(&referrer)?;
             if self.seen.contains(&digest) {
                 continue;
             }
-            self.add(referrer, depth, nodes)?;
+            let (seen, count) = (self.seen.clone(), nodes.len());
+            match self.add(referrer, depth, nodes) {
+                Err(error) if is_no_hindrance(&error) => {
+                    // Nor is what it names that is there.
+                    self.seen = seen;
+                    nodes.truncate(count);
+                    self.reporter.warn(&format!("{digest}, which refers to {subject}, is left out: {error}"));
+                    continue;
+                }
+                added => added?,
+            }
             self.add_referrers(digest, depth + 1, nodes)?;
         }
         Ok(())
+    }
+}
+
+/// Whether the image can be taken all the same where this is wrong with what refers to it: a registry that does not list
+/// it, or a list of what is gone.
+fn is_no_hindrance(error: &Error) -> bool {
+    match error {
+        Error::Registry(error) => error.is_remote(),
+        Error::Open { source, .. } => matches!(source, OpenError::Missing(_)),
+        _ => false,
     }
 }
 
@@ -198,9 +231,13 @@ fn node(named: &Descriptor, document: Document, fields: Fields) -> Node {
     let is_image =
         is_real && fields.config.as_ref().is_some_and(|c| CONFIGS.contains(&c.media_type().to_string().as_str()));
     let image = fields.config.clone().filter(|_| is_image).map(|config| (config, fields.layers.clone()));
-    // Layers that say where else they are may not be passed on, and are not in registries.
-    let is_here = |blob: &Descriptor| blob.urls().as_ref().is_none_or(Vec::is_empty);
+    let config_type = fields.config.as_ref().map(|config| config.media_type().to_string());
     let blobs = fields.layers.into_iter().chain(fields.config).filter(is_here).collect();
     let base = fields.annotations.get(oci::BASE_NAME).cloned();
-    Node { descriptor, document, blobs, image, subject: fields.subject, base }
+    Node { descriptor, document, blobs, image, config_type, subject: fields.subject, base }
+}
+
+/// Whether a blob is taken along. Layers that say where else they are may not be passed on, and are not in registries.
+pub(super) fn is_here(blob: &Descriptor) -> bool {
+    blob.urls().as_ref().is_none_or(Vec::is_empty)
 }

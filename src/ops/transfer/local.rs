@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use oci_spec::image::Descriptor;
 
-use super::graph::{Graph, Node};
+use super::graph::{Graph, Node, is_here};
 use super::origin::Origin;
 use crate::archive::{Limits, SpecialFiles};
 use crate::context::Context;
@@ -14,7 +14,7 @@ use crate::dest::{
     Target, publish_parts, write_rootfs_cpio, write_rootfs_directory, write_rootfs_tar,
 };
 use crate::error::Error;
-use crate::image::{self, Choice};
+use crate::image::{self, Choice, OpenError};
 use crate::oci::{self, Reference};
 use crate::registry::{Bytes, in_parallel};
 use crate::report::{Phase, Unit};
@@ -29,7 +29,21 @@ pub(super) fn put(
     docker_socket: &Path,
     context: &Context,
 ) -> Result<(), Error> {
-    let names = target.names(names)?;
+    let names = match (target, names, origin.repository()) {
+        // What was asked for by its digest has no name but that of its repository.
+        (Target::Oci { tag: Some(tag), .. }, [], Some(repository)) => vec![repository.tagged(tag)?],
+        _ => target.names(names)?,
+    };
+    if is_for_engines(target) {
+        if names.is_empty() {
+            return Err(Error::Usage {
+                message: format!("`{}` has no name here, and `{target}` needs one", origin.name()),
+                help: "add one to the output: `-o docker-archive:FILE:NAME:TAG`, `-o docker-daemon:NAME:TAG`"
+                    .to_owned(),
+            });
+        }
+        check_loadable(graph, origin, target, context)?;
+    }
     let destination: Box<dyn Destination> = match target {
         Target::Oci { folder, .. } => Box::new(Layout::open(folder, &names)?),
         Target::Archive { file, .. } => Box::new(ArchiveFile::create(file, &names)?),
@@ -40,6 +54,32 @@ pub(super) fn put(
         _ => return put_files(graph, origin, target, context),
     };
     put_image(graph, origin, destination, context)
+}
+
+/// Whether engines load what is written there, by Docker's list of images and their layers.
+fn is_for_engines(target: &Target) -> bool {
+    matches!(target, Target::Archive { .. } | Target::DockerDaemon { .. } | Target::ContainersStorage { .. })
+}
+
+/// Refuses what an engine would load nothing of. An archive without an image may be for others than engines, and is only
+/// warned of.
+fn check_loadable(graph: &Graph, origin: &dyn Origin, target: &Target, context: &Context) -> Result<(), Error> {
+    let failed = |source| Error::Open { path: origin.name(), source };
+    let images = || graph.nodes.iter().filter_map(|node| node.image.as_ref());
+    if let Some(foreign) = images().flat_map(|(_, layers)| layers).find(|layer| !is_here(layer)) {
+        let (digest, media_type) = (foreign.digest().to_string(), foreign.media_type().to_string());
+        return Err(failed(OpenError::Foreign { digest, media_type }));
+    }
+    if images().next().is_none() {
+        if matches!(target, Target::Archive { .. }) {
+            let what = "holds no container image: docker and podman load nothing from it";
+            context.reporter.warn(&format!("{target} {what}"));
+            return Ok(());
+        }
+        let media_type = graph.nodes.iter().find_map(|node| node.config_type.clone()).unwrap_or_default();
+        return Err(failed(OpenError::Artifact { media_type }));
+    }
+    Ok(())
 }
 
 fn put_image(
@@ -121,7 +161,7 @@ fn put_files(graph: &Graph, origin: &dyn Origin, target: &Target, context: &Cont
     let folder = tempfile::tempdir_in(&temporary).map_err(failed)?;
     let layout = folder.path().join("layout");
     put_image(graph, origin, Box::new(Layout::open(&layout, &[])?), context)?;
-    let opened = image::open(&layout, &Choice::default(), &Limits::default(), &temporary)
+    let opened = image::open(&layout, &Choice::default(), &Limits::images(), &temporary)
         .map_err(|source| Error::Open { path: origin.name(), source })?;
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
     match target {

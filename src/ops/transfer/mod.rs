@@ -7,6 +7,7 @@ mod foreign;
 mod graph;
 mod local;
 mod origin;
+mod platform;
 mod remote;
 mod source;
 
@@ -73,7 +74,11 @@ pub fn transfer(options: &TransferOptions, context: &Context) -> Result<Transfer
     for goal in &options.targets {
         let one = options.platform.or_else(|| goal.only_platform());
         let (root, name) = (opened.root.clone(), opened.name.as_ref());
-        let graph = Graph::gather(&*opened.origin, root, one, options.referrers && goal.takes_referrers())?;
+        let referrers = options.referrers && goal.takes_referrers();
+        let graph = Graph::gather(&*opened.origin, root, one, referrers, &*context.reporter)?;
+        if let Some(wanted) = options.platform {
+            platform::check(&graph, &opened, wanted, &context.store)?;
+        }
         done.digest = graph.digest()?;
         done.referrers = done.referrers.max(graph.referrers.len());
         match goal {
@@ -97,7 +102,7 @@ pub fn transfer(options: &TransferOptions, context: &Context) -> Result<Transfer
 pub(super) fn push_built(artifact: &Artifact, to: &Reference, context: &Context) -> Result<(), Error> {
     let client = Client::new(&context.http);
     let origin = Built(artifact);
-    let graph = Graph::gather(&origin, artifact.descriptor(), None, false)?;
+    let graph = Graph::gather(&origin, artifact.descriptor(), None, false, &*context.reporter)?;
     let pushed = remote::push(&graph, &origin, &to.into(), &client, context)?;
     tell(&pushed, to, context);
     Ok(())

@@ -1,4 +1,4 @@
-//! To a registry: blobs, then manifests, then what names them, then what refers to them.
+//! To a registry: blobs, then manifests, then what names them, then what refers to them, and the tag last.
 
 use super::graph::{Graph, Node};
 use super::origin::Origin;
@@ -42,20 +42,21 @@ pub(super) fn push(
     for node in below {
         put(client, repository, node)?;
     }
-    match &to.tag {
-        Some(tag) => {
-            let at = At::Tag(tag.clone());
-            if client.digest_at(repository, &at)? != Some(digest) {
-                let noted = client.put_manifest(repository, &at, &root.document)?;
-                note_subject(client, repository, root, noted)?;
-            }
-        }
-        None => put(client, repository, root)?,
+    // What refers to the image needs it only by its digest, and is there before anybody can ask for the tag.
+    if to.tag.is_none() || !graph.referrers.is_empty() {
+        put(client, repository, root)?;
     }
     for node in &graph.referrers {
         let at = At::Digest(node.document.digest);
         let noted = client.put_manifest(repository, &at, &node.document)?;
         note_subject(client, repository, node, noted)?;
+    }
+    if let Some(tag) = &to.tag {
+        let at = At::Tag(tag.clone());
+        if client.digest_at(repository, &at)? != Some(digest) {
+            let noted = client.put_manifest(repository, &at, &root.document)?;
+            note_subject(client, repository, root, noted)?;
+        }
     }
     Ok(pushed)
 }

@@ -46,9 +46,8 @@ pub(super) fn open<'a>(
             let document = client.manifest(&reference.repository, &at)?;
             let root = oci::descriptor(&document.media_type, document.bytes.len() as u64, &document.digest);
             let origin = Box::new(Pulled { client, repository: reference.repository.clone() });
-            // An archive wants a name; what was asked for by its digest alone has none of its own.
-            let name = reference.name().or_else(|| reference.repository.tagged("latest").ok());
-            Ok(Opened { origin, root, name })
+            // What was asked for by its digest alone has no name, and must not take one from another image.
+            Ok(Opened { origin, root, name: reference.name() })
         }
         Source::Files { path, name } => {
             let temporary = context.store.temporary();
@@ -78,7 +77,7 @@ fn files<'a>(
     context: &Context,
 ) -> Result<Opened<'a>, Error> {
     let failed = |source: OpenError| Error::Open { path: shown.clone(), source };
-    let collection = Collection::open(path, &Limits::default(), temporary).map_err(failed)?;
+    let collection = Collection::open(path, &Limits::images(), temporary).map_err(failed)?;
     if !collection.has_manifests().map_err(failed)? {
         return foreign::convert(path, tag, &shown, context);
     }

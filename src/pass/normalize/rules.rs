@@ -176,6 +176,38 @@ pub(super) const RULES: &[Rule] = &[
         "etc/iscsi/initiatorname.iscsi",
         "the name of the iSCSI initiator; `iscsi-iname` makes a new one",
     ),
+    random("usr/sbin/munged", "etc/munge/munge.key", "MUNGE's key; `mungekey --create` makes a new one"),
+    random(
+        "usr/{bin,sbin}/mk{imapd,pop3d,esmtpd}cert",
+        "etc/courier/{imapd.pem,pop3d.pem,esmtpd.pem,dhparams.pem}",
+        "Courier's certificates and parameters; `mkimapdcert`, `mkpop3dcert`, `mkesmtpdcert` and `mkdhparams` make new ones",
+    ),
+    random(
+        "usr/sbin/firebird",
+        "{etc/firebird/*/SYSDBA.password,var/lib/firebird/*/system/security*.fdb}",
+        "Firebird's first password and the database with it; `dpkg-reconfigure firebird4.0-server` makes new ones",
+    ),
+    random(
+        "usr/bin/ovs-pki",
+        "var/lib/openvswitch/pki/**",
+        "Open vSwitch's certificate authorities; `ovs-pki init` makes new ones",
+    ),
+    random(
+        "usr/bin/etckeeper",
+        "etc/.git",
+        "the history that etckeeper began, with keys and passwords in it; `etckeeper init` begins a new one",
+    ),
+    random("usr/sbin/dkms", "var/lib/dkms/mok.{key,pub}", "the key that signs modules; `dkms` makes a new one"),
+    random(
+        "usr/sbin/popularity-contest",
+        "etc/{popularity-contest.conf,cron.d/popularity-contest}",
+        "the number of a host in Debian's popularity contest; `dpkg-reconfigure popularity-contest` makes a new one",
+    ),
+    random(
+        "usr/bin/cscli",
+        "{etc/crowdsec/{local,online}_api_credentials.yaml,var/lib/crowdsec/data/crowdsec.db}",
+        "CrowdSec's credentials and its database of them; `cscli machines add --auto` makes new ones",
+    ),
     // Databases of packages.
     rule("{etc,var/lib}/**/*.db", Action::Identify, DATABASE),
     rule("etc/sasldb2", Action::Identify, DATABASE),

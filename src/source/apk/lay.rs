@@ -110,7 +110,12 @@ impl Layout {
             // Hidden files of the root before all others belong to the control section.
             in_data |= !entry.item.path.as_bytes().starts_with(b".");
             if in_data && !entry.item.path.is_root() {
-                paths.extend(self.put(entry, accounts)?);
+                // Packages need not list the folders that their files are in.
+                let missing = self.missing_above(&self.place(&entry.item.path)?);
+                if let Some(place) = self.put(entry, accounts)? {
+                    paths.extend(missing);
+                    paths.insert(place);
+                }
             }
         }
         Ok(paths)
@@ -119,6 +124,12 @@ impl Layout {
     /// The directories of all packages.
     pub(super) fn directories(&self) -> BTreeSet<&[u8]> {
         self.owned.iter().flat_map(|owned| owned.directories.keys()).map(Vec::as_slice).collect()
+    }
+
+    /// The directories above a path that are not there yet.
+    fn missing_above(&self, place: &TreePath) -> Vec<TreePath> {
+        let above = std::iter::successors(place.parent(), TreePath::parent);
+        above.take_while(|path| !self.tree.contains(path)).collect()
     }
 
     fn put(&mut self, mut entry: Entry, accounts: &Accounts) -> Result<Option<TreePath>, ApkError> {

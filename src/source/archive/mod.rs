@@ -15,7 +15,7 @@ mod platform;
 mod resolve;
 
 pub use error::ArchiveSourceError;
-pub use fetch::fetch;
+pub use fetch::{changed, fetch};
 pub use open::{Foreign, open};
 pub use platform::platform;
 pub use resolve::{Resolve, digest_of, download, resolve};

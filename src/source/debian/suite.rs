@@ -11,7 +11,7 @@ use crate::archive::{self, Limits};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
-use crate::http::{Job, address_in};
+use crate::http::{HttpError, Job, address_in};
 use crate::openpgp::{self, Keyring, Verified};
 use crate::recipe::Trust;
 use crate::report::Phase;
@@ -106,7 +106,7 @@ impl Wanted {
             }
         }
         // One mirror that answers knows better than others that cannot be reached.
-        Err(failure.filter(|failure| !is_absent || !may_pass(failure)).unwrap_or_else(|| ResolveError::NoSuite {
+        Err(failure.filter(|failure| !is_absent || !is_unreached(failure)).unwrap_or_else(|| ResolveError::NoSuite {
             suite: self.suite.clone(),
             addresses: self.addresses.iter().map(|address| crate::http::without_secrets(address)).collect(),
         }))
@@ -285,6 +285,11 @@ impl Wanted {
         archive::decompress(compressed, &limits).map_err(unread)?.read_to_end(&mut text).map_err(unread)?;
         Ok(Packages::parse(text)?)
     }
+}
+
+/// Whether a mirror did not answer, or not for good: it does not know whether the suite exists.
+fn is_unreached(error: &ResolveError) -> bool {
+    may_pass(error) || matches!(error, ResolveError::Http(HttpError::UnknownHost { .. }))
 }
 
 /// Whether asking the same mirror again may help.

@@ -28,7 +28,7 @@ pub fn fetch(pin: &OciPin, place: &Place, context: &Context) -> Result<Rootfs, O
         _ => gather(pin, place, store)?,
     }
     reporter.begin(Phase::Unpack, Some(sizes), Unit::Bytes);
-    let limits = Limits::default();
+    let limits = Limits::images();
     let mut tree = Tree::new();
     for layer in &pin.layers {
         let plain = uncompressed(layer, &limits, store)?;

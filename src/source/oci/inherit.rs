@@ -45,7 +45,7 @@ pub fn inherit(pin: &OciPin, keep_layers: bool, store: &Store) -> Result<Inherit
                 digest: locked.digest,
                 diff_id: locked.diff_id,
                 size: blob.size,
-                uncompressed_size: uncompressed(locked, &Limits::default(), store)?.size,
+                uncompressed_size: uncompressed(locked, &Limits::images(), store)?.size,
                 compression,
                 path: blob.path,
                 created_by: String::new(),

@@ -38,7 +38,7 @@ impl Place {
         };
         let locate = |tag: Option<String>| {
             let choice = Choice { tag, platform };
-            image::locate(&path, &choice, &Limits::default(), &store.temporary())
+            image::locate(&path, &choice, &Limits::images(), &store.temporary())
         };
         let mut found = locate(tags.first().cloned());
         for other in tags.iter().skip(1) {

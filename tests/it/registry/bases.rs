@@ -27,6 +27,10 @@ fn all_platforms_are_taken_unless_one_is_named() {
     let index = index["digest"].as_str().unwrap();
     let all = format!("{name}:all");
     assert_eq!(pull(&workspace, &all, "pulled").digest(), index);
+    let inspected = workspace.rootsmith(["inspect", "oci:pulled", "--json", "--platform", "linux/arm64"]);
+    let inspected: Value = serde_json::from_str(&inspected.succeeded().stdout).unwrap();
+    assert_eq!((&inspected["digest"], &inspected["manifest"]), (&json!(index), &json!(arm64)));
+    assert_eq!(inspected["manifests"][0]["platform"], "linux/amd64");
     let other = Registry::start();
     let to = format!("docker://{}/base:all", other.address());
     assert_eq!(workspace.rootsmith(["copy", "oci:pulled:all", &to]).digest(), index);
@@ -128,4 +132,77 @@ fn what_is_no_name_is_a_mistake_of_the_user() {
     let broken = workspace.rootsmith(["push", "oci:image", "127.0.0.1:1/a", "--auth-file", "broken.json"]);
     assert!(!broken.stderr.contains("hunter2"));
     assert!(Path::new(&workspace.path("image")).exists());
+}
+
+#[test]
+fn an_image_alone_is_for_one_platform() {
+    let (workspace, digest) = image();
+    let registry = Registry::start();
+    let name = format!("{}/base:1", registry.address());
+    push(&workspace, &name).succeeded();
+    let remote = format!("docker://{name}");
+    for arguments in [
+        ["copy", "oci:image", "oci:none"].as_slice(),
+        &["pull", &name, "-o", "oci:none"],
+        &["inspect", "oci:image"],
+        &["inspect", &remote],
+    ] {
+        let with = |platform| workspace.rootsmith(arguments.iter().copied().chain(["--platform", platform]));
+        with("linux/arm64").failed_with(2).says("is not for linux/arm64, but for linux/amd64");
+        with("linux/amd64").succeeded();
+    }
+    for full in ["oci:image:docker.io/library/base:1", &format!("oci:image:{digest}")] {
+        workspace.rootsmith(["inspect", full]).succeeded();
+    }
+}
+
+#[test]
+fn what_was_asked_for_by_its_digest_takes_no_name() {
+    let (workspace, first) = image();
+    let registry = Registry::start();
+    let name = format!("{}/base", registry.address());
+    push(&workspace, &format!("{name}:1")).succeeded();
+    let arguments = ["import", "root.tar", "base:2", "--platform", "linux/arm64", "-o", "oci:second"];
+    let second = workspace.rootsmith(arguments).digest();
+    workspace.rootsmith(["push", "oci:second", &format!("{name}:2")]).succeeded();
+    for digest in [&first, &second] {
+        pull(&workspace, &format!("{name}@{digest}"), "pulled").succeeded();
+    }
+    let index = fs::read_to_string(workspace.path("pulled/index.json")).unwrap();
+    assert!(!index.contains("ref.name") && index.contains(&first) && index.contains(&second), "{index}");
+    let unclear = workspace.rootsmith(["inspect", "oci:pulled"]);
+    unclear.failed_with(2).says("several images").says("2 without a name").says(&first);
+    pull(&workspace, &format!("{name}@{first}"), "named:3").succeeded();
+    let index = fs::read_to_string(workspace.path("named/index.json")).unwrap();
+    assert!(index.contains(&format!("{name}:3")), "{index}");
+    let archive = workspace.rootsmith(["pull", &format!("{name}@{first}"), "-o", "docker-archive:a.tar"]);
+    archive.failed_with(2).says("has no name here").says("FILE:NAME:TAG");
+}
+
+#[test]
+fn what_engines_load_nothing_of_is_refused() {
+    let (workspace, _) = image();
+    let registry = Registry::start();
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    let config = registry.add_blob("chart", "application/vnd.cncf.helm.config.v1+json", b"{}");
+    let chart = json!({ "schemaVersion": 2, "mediaType": kind, "config": config, "layers": [] });
+    registry.add_manifest("chart", &chart, Some("1"));
+    let name = format!("{}/chart:1", registry.address());
+    let to = |name: &str, place: &str| workspace.rootsmith(["pull", name, "-o", place]);
+    for place in ["docker-daemon:chart:1", "containers-storage:chart:1"] {
+        to(&name, place).failed_with(2).says("not a container image").says("helm");
+    }
+    to(&name, "docker-archive:chart.tar").succeeded().says("holds no container image");
+
+    let config = registry.add_blob("foreign", "application/vnd.oci.image.config.v1+json", b"{}");
+    let layer = json!({
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "size": 7,
+        "digest": format!("sha256:{}", "1".repeat(64)), "urls": ["https://elsewhere.example/layer"],
+    });
+    let foreign = json!({ "schemaVersion": 2, "mediaType": kind, "config": config, "layers": [layer] });
+    registry.add_manifest("foreign", &foreign, Some("1"));
+    let name = format!("{}/foreign:1", registry.address());
+    for place in ["docker-daemon:foreign:1", "docker-archive:foreign.tar"] {
+        to(&name, place).failed_with(2).says("is foreign");
+    }
 }

@@ -145,7 +145,8 @@ fn logins_come_from_programs_and_the_environment() {
     with(&login[1..], &push).failed_with(2).says("some are missing");
     with(&[("ROOTSMITH_REGISTRY", "x.example"), login[1], login[2]], &push).failed_with(4);
     let wrong = with(&[login[0], login[1], ("ROOTSMITH_REGISTRY_PASSWORD", "wrong-secret")], &push);
-    assert!(!wrong.failed_with(4).stderr.contains("wrong-secret"));
+    wrong.failed_with(4).says("the login of `me`").says("ROOTSMITH_REGISTRY_PASSWORD");
+    assert!(!wrong.stderr.contains("wrong-secret"));
 }
 
 #[test]
@@ -168,6 +169,32 @@ fn mirrors_are_asked_first() {
     assert!(own.log().is_empty() && !mirror.log().is_empty());
     assert_eq!(pull(&workspace, &format!("{}/team/base:2", own.address()), "b").digest(), digest);
     pull(&workspace, "bad.example/x", "c").failed_with(2).says("blocked = true");
+}
+
+#[test]
+fn a_mirror_is_enough_where_the_registry_is_out_of_reach() {
+    let (workspace, digest) = image();
+    let mirror = Registry::start().without_referrers();
+    push(&workspace, &format!("{}/team/base:1", mirror.address())).succeeded();
+    empty_store(&workspace);
+    let text = format!(
+        "[[registry]]\nprefix = \"mirrored.example\"\nlocation = \"127.0.0.1:1\"\n\
+         [[registry.mirror]]\nlocation = \"{}\"\n",
+        mirror.address()
+    );
+    workspace.write("home/.config/containers/registries.conf", &text);
+    let pulled = pull(&workspace, "mirrored.example/team/base:1", "pulled");
+    assert_eq!(pulled.digest(), digest);
+    pulled.says("is left out");
+    workspace.rootsmith(["inspect", "docker://mirrored.example/team/base:1"]).succeeded().says("is not shown");
+}
+
+#[test]
+fn a_token_server_that_is_not_there_is_called_by_its_name() {
+    let (workspace, _) = image();
+    let registry = Registry::start().with_tokens(Some("http://127.0.0.1:1/token".to_owned()), 9);
+    let name = format!("{}/base:1", registry.address());
+    push(&workspace, &name).failed_with(4).says("cannot reach `127.0.0.1:1`").says(&registry.address());
 }
 
 #[test]

@@ -40,6 +40,8 @@ fn referrers_cross_an_air_gap() {
         for referrer in &referrers {
             assert!(inside.manifest("inside/base", referrer).is_some(), "{place} {referrer}");
         }
+        let put: Vec<Seen> = inside.log().into_iter().filter(|seen| seen.method == "PUT").collect();
+        assert!(put.last().unwrap().path.ends_with("/manifests/1"), "the tag is set last: {put:?}");
         // Without the API, the list is at a tag, with what the manifest says of itself.
         let old = Registry::start().without_referrers();
         let to = format!("docker://{}/base:1", old.address());
@@ -61,4 +63,38 @@ fn referrers_cross_an_air_gap() {
     let to = format!("docker://{}/base:1", bare.address());
     workspace.rootsmith(["copy", "--no-referrers", &from, &to]).succeeded();
     assert!(bare.manifest("base", &referrers[0]).is_none());
+}
+
+#[test]
+fn trouble_with_referrers_is_a_warning() {
+    let (workspace, digest) = image();
+    let refusal = |status| What::Answer { status, headers: vec![], body: vec![] };
+    let check = |registry: &Registry, words: &str| {
+        let name = format!("{}/base:1", registry.address());
+        push(&workspace, &name).succeeded();
+        let pulled = pull(&workspace, &name, "pulled");
+        assert_eq!(pulled.digest(), digest);
+        pulled.says(words);
+        workspace.rootsmith(["inspect", &format!("docker://{name}")]).succeeded();
+    };
+    for status in [401, 403, 500, 503] {
+        let registry = Registry::start();
+        registry.fault("GET", "/referrers/", 99, refusal(status));
+        check(&registry, "is left out");
+        assert!(registry.log().iter().filter(|seen| seen.path.contains("/referrers/")).count() <= 4, "{status}");
+    }
+    let tagless = Registry::start().without_referrers();
+    tagless.fault("GET", "/manifests/sha256-", 99, refusal(403));
+    check(&tagless, "is left out");
+
+    // A list that names what is gone.
+    let dangling = Registry::start().without_referrers();
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    let gone = format!("sha256:{}", "0".repeat(64));
+    let list = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [{ "mediaType": kind, "digest": gone, "size": 7 }],
+    });
+    dangling.add_manifest("base", &list, Some(&digest.replace(':', "-")));
+    check(&dangling, &format!("{gone}, which refers to"));
 }

@@ -143,3 +143,14 @@ fn a_tag_that_may_not_move_is_told() {
     let name = format!("{}/base:1", registry.address());
     push(&workspace, &name).failed_with(4).says("the tag").says("immutable").says("--push-by-digest");
 }
+
+#[test]
+fn a_repository_that_has_to_be_made_first_is_told() {
+    let (workspace, _) = image();
+    let registry = Registry::start();
+    let words = "The repository with name 'base' does not exist in the registry with id '1'";
+    let body = json!({ "errors": [{ "code": "NAME_UNKNOWN", "message": words }] }).to_string().into_bytes();
+    registry.fault("POST", "/blobs/uploads/", 9, What::Answer { status: 404, headers: vec![], body });
+    let pushed = push(&workspace, &format!("{}/base:1", registry.address()));
+    pushed.failed_with(4).says("cannot push to `base`").says(words).says("create it there first");
+}

@@ -1,0 +1,33 @@
+//! Whether an image is for the platform that was asked for.
+
+use oci_spec::image::ImageConfiguration;
+
+use super::graph::Graph;
+use super::origin::Opened;
+use crate::error::Error;
+use crate::image::Choice;
+use crate::oci::{self, Raw};
+use crate::platform::Platform;
+use crate::registry::{Bytes, LARGEST_MANIFEST, RegistryError};
+use crate::store::Store;
+
+/// Refuses an image alone that is for another platform than `wanted`. Out of an index the right one was chosen before, and
+/// what is no image is for none.
+pub(super) fn check(graph: &Graph, opened: &Opened<'_>, wanted: Platform, store: &Store) -> Result<(), Error> {
+    let root = graph.nodes.last().expect("a graph has a root");
+    let is_alone = graph.digest()? == oci::descriptor_digest(&opened.root)?;
+    let Some((config, _)) = root.image.as_ref().filter(|_| is_alone) else { return Ok(()) };
+    let name = opened.origin.name();
+    if config.size() > LARGEST_MANIFEST {
+        return Err(RegistryError::TooLarge { what: "configuration", name, limit: LARGEST_MANIFEST }.into());
+    }
+    let bytes = match opened.origin.content(config, store, true, &|_| {})? {
+        Bytes::Memory(bytes) => bytes.to_vec(),
+        Bytes::File(path) => {
+            std::fs::read(&path).map_err(|source| RegistryError::File { path: path.to_path_buf(), source })?
+        }
+    };
+    let config: Raw<ImageConfiguration> = Raw::parse(&bytes, "image configuration")?;
+    let choice = Choice { tag: None, platform: Some(wanted) };
+    choice.check(config.document()).map_err(|source| Error::Open { path: name, source })
+}
