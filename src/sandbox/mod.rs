@@ -20,6 +20,7 @@ mod filter;
 mod foreign;
 mod host;
 mod identity;
+mod lines;
 mod listing;
 mod names;
 mod procfs;

@@ -1,6 +1,5 @@
 //! The session's side of the stage.
 
-use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -10,13 +9,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::identity::{self, SubordinateIds};
+use super::lines::Lines;
 use super::wire::{Answer, Frame, Request, Step, receive, send};
 use super::{Door, SandboxError, Settings, worker};
 use crate::store::Store;
 use crate::tree::{Content, Entry, Inode, InodeId, Node, Origin, Tree, TreePath};
-
-/// How many of the last lines of a program's output are kept for an error.
-const LAST_LINES: usize = 20;
 
 /// Files up to this many bytes are kept in memory when they come out of a stage.
 const SMALL: u64 = 64 << 10;
@@ -26,7 +23,7 @@ pub struct Session {
     worker: Child,
     input: Option<BufWriter<ChildStdin>>,
     output: BufReader<ChildStdout>,
-    lines: Arc<Mutex<VecDeque<String>>>,
+    lines: Arc<Mutex<Lines>>,
     step_over: mpsc::Receiver<()>,
     door: Door,
     /// What was put, path by path; its inodes serve again for what comes out unchanged.
@@ -54,7 +51,7 @@ impl Session {
         open_to_all(folder.path())?;
         let inside = Settings { folder: folder.path().to_owned(), ..settings.clone() };
         let mut worker = spawn(&inside)?;
-        let lines = Arc::new(Mutex::new(VecDeque::new()));
+        let lines = Arc::new(Mutex::new(Lines::default()));
         let (step_over, steps) = mpsc::channel();
         let stderr = worker.stderr.take().expect("the worker's standard error is piped");
         thread::spawn({
@@ -245,12 +242,12 @@ impl Session {
         misread(io::Error::other(format!("the worker gave an answer out of turn: {answer:?}")))
     }
 
-    fn lines(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+    fn lines(&self) -> std::sync::MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn last_lines(&self) -> Vec<String> {
-        self.lines().iter().cloned().collect()
+        self.lines().shown()
     }
 }
 
@@ -289,7 +286,7 @@ fn open_to_all(folder: &Path) -> Result<(), SandboxError> {
 }
 
 /// Reads the output of programs in the stage, line by line, until the worker ends.
-fn listen(stderr: ChildStderr, lines: &Mutex<VecDeque<String>>, step_over: &mpsc::Sender<()>) {
+fn listen(stderr: ChildStderr, lines: &Mutex<Lines>, step_over: &mpsc::Sender<()>) {
     let mut reader = BufReader::new(stderr);
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
@@ -305,14 +302,10 @@ fn listen(stderr: ChildStderr, lines: &Mutex<VecDeque<String>>, step_over: &mpsc
     }
 }
 
-fn remember(line: &[u8], lines: &Mutex<VecDeque<String>>) {
+fn remember(line: &[u8], lines: &Mutex<Lines>) {
     let line = String::from_utf8_lossy(line).trim_end().replace(|character: char| character.is_control(), " ");
     tracing::debug!(target: "rootsmith::sandbox::output", "{line}");
-    let mut lines = lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if lines.len() == LAST_LINES {
-        lines.pop_front();
-    }
-    lines.push_back(line);
+    lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line);
 }
 
 fn write_entry(entry: Entry<'_>, out: &mut impl Write) -> io::Result<()> {

@@ -203,11 +203,6 @@ pub(super) const RULES: &[Rule] = &[
         "etc/{popularity-contest.conf,cron.d/popularity-contest}",
         "the number of a host in Debian's popularity contest; `dpkg-reconfigure popularity-contest` makes a new one",
     ),
-    random(
-        "usr/bin/cscli",
-        "{etc/crowdsec/{local,online}_api_credentials.yaml,var/lib/crowdsec/data/crowdsec.db}",
-        "CrowdSec's credentials and its database of them; `cscli machines add --auto` makes new ones",
-    ),
     // Databases of packages.
     rule("{etc,var/lib}/**/*.db", Action::Identify, DATABASE),
     rule("etc/sasldb2", Action::Identify, DATABASE),

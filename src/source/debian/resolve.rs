@@ -104,7 +104,13 @@ fn choose(
     local: &Packages,
 ) -> Result<(DebianPin, Vec<String>), ResolveError> {
     let aliases: Vec<Vec<&str>> = suites.iter().map(|suite| aliases(suite)).collect();
-    let own = Repository { suite: local::SUITE, aliases: &[], priority: LOCAL_PRIORITY, packages: local };
+    // Messages name the repositories: without local files there is none of them.
+    let own = local.records().next().is_some().then_some(Repository {
+        suite: local::SUITE,
+        aliases: &[],
+        priority: LOCAL_PRIORITY,
+        packages: local,
+    });
     let of_suites = suites.iter().enumerate().flat_map(|(number, suite)| {
         let repository = |packages| Repository {
             suite: &suite.wanted.suite,
@@ -116,7 +122,8 @@ fn choose(
         suite.packages.iter().map(repository).map(move |repository| (Some(number), repository)).collect::<Vec<_>>()
     });
     // Of two packages of one version, the one of the first repository is taken.
-    let indexes: Vec<(Option<usize>, Repository<'_>)> = std::iter::once((None, own)).chain(of_suites).collect();
+    let indexes: Vec<(Option<usize>, Repository<'_>)> =
+        own.map(|own| (None, own)).into_iter().chain(of_suites).collect();
     let repositories: Vec<Repository<'_>> = indexes.iter().map(|(_, repository)| *repository).collect();
     let architecture = platform.architecture.debian_name();
     let mut wanted: Vec<solve::Wanted> = request.packages.iter().map(wanted).collect();
