@@ -117,7 +117,8 @@
 //!   asks for the network; calls that tell the time of day, the system's name and the processors stop for the tracer.
 //! - `sandbox/tracer.rs`, a ptrace tracer: answers those calls with the epoch, `localhost` and one processor, and hides
 //!   the vDSO, by which the clock is read without a call. A program that waits for the time to pass sees it pass. All that
-//!   a step started ends with it.
+//!   a step started ends with it. Signals are taken as programs take them at their start.
+//! - `sandbox/names.rs`: name servers and `localhost` for steps that ask for the network, as long as they run.
 //! - `sandbox/worker.rs`: devices, umask, limits on files and core dumps, and a `/sys` without the host's.
 //! - `sandbox/stage.rs`: what programs wrote gets the epoch as its time when it is collected.
 //! - `source/debian/scripts.rs` and `ops/run.rs`: the environment, which is ours alone.

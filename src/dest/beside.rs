@@ -71,8 +71,8 @@ impl Beside {
         Some(beside)
     }
 
-    /// Starts the file that will be at `path`, in its own folder, which is made where it is missing, and from which unfinished files of killed runs go. A link is
-    /// followed. Of a pipe, this waits for the reader.
+    /// Starts the file that will be at `path`, in its own folder. That is made where it is missing, and unfinished files of
+    /// killed runs go from it. A link is followed. Of a pipe, this waits for the reader.
     pub fn new(path: &Path) -> Result<Self, DestError> {
         if is_passage(path) {
             let passage = match path.to_str() {
