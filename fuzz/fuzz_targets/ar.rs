@@ -5,20 +5,10 @@ use std::io::Read;
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use rootsmith::archive::{ArchiveError, Limits, decompress, read_tar};
+use rootsmith::archive::{ArchiveError, decompress, read_tar};
 use rootsmith::source::debian::package_file::DebFile;
 use rootsmith::tree::Origin;
-
-/// What an input of some kilobytes may become.
-const LIMITS: Limits = Limits {
-    entries: 10_000,
-    bytes: 4 << 20,
-    header: 1 << 16,
-    xattr: 1 << 12,
-    sparse: 1 << 20,
-    ratio: 200,
-    ratio_from: 1 << 20,
-};
+use rootsmith_fuzz::LIMITS;
 
 fuzz_target!(|bytes: &[u8]| {
     let path = rootsmith_fuzz::put("package.deb", bytes);

@@ -5,18 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use rootsmith::archive::{Applier, Apply, ArchiveError, Duplicates, Limits, SpecialFiles, read_tar, write_tar};
+use rootsmith::archive::{Applier, Apply, ArchiveError, Duplicates, SpecialFiles, read_tar, write_tar};
 use rootsmith::tree::{Origin, Tree};
-
-const LIMITS: Limits = Limits {
-    entries: 10_000,
-    bytes: 4 << 20,
-    header: 1 << 16,
-    xattr: 1 << 12,
-    sparse: 1 << 20,
-    ratio: 200,
-    ratio_from: 1 << 20,
-};
+use rootsmith_fuzz::LIMITS;
 
 fuzz_target!(|bytes: &[u8]| {
     for follow_directory_links in [false, true] {
