@@ -53,7 +53,10 @@ pub enum LockError {
     },
     /// The file system said no.
     #[error("cannot {what} the lock `{}`", path.display())]
-    #[diagnostic(code(lock::io), help("the lock is a file beside the recipe: the folder must be one that you may write to"))]
+    #[diagnostic(
+        code(lock::io),
+        help("the lock is a file beside the recipe: the folder must be one that you may write to")
+    )]
     Io {
         /// `read` or `write`.
         what: &'static str,
