@@ -99,7 +99,7 @@ impl Session {
             epoch: self.environment.epoch()?,
             http: Http::new(network::http_options(network, &self.environment)?),
             store: self.store()?,
-            sandbox: Sandbox,
+            sandbox: Sandbox::default(),
             reporter: Arc::clone(&self.reporter),
         })
     }

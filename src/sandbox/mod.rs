@@ -11,15 +11,18 @@
 //!   The module `procfs` makes up for the `/proc` that it cannot have.
 //!
 //! Programs in the stage see no network, an unmoving clock, one processor, a fixed host and kernel name, and a sync that
-//! does nothing; the module `tracer` tells how. They and the stage are gone when the session ends, however it ends.
+//! does nothing; the module `tracer` tells how. They and the stage are gone when the session ends, however it ends;
+//! one whose tree was collected is removed while the tree is worked on.
 //!
 //! Programs that use this library call [`become_worker_if_asked`] first thing in `main`.
 
 mod answer;
+mod clear;
 mod filter;
 mod foreign;
 mod host;
 mod identity;
+mod leaving;
 mod lines;
 mod listing;
 mod names;
@@ -34,6 +37,8 @@ mod worker;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+
+use leaving::Leaving;
 
 use crate::platform::Platform;
 use crate::store::StoreError;
@@ -161,14 +166,16 @@ pub enum SandboxError {
     },
 }
 
-/// Starts sessions.
+/// Starts sessions. Dropping the last clone waits until the stages of those that were collected are removed.
 #[derive(Clone, Debug, Default)]
-pub struct Sandbox;
+pub struct Sandbox {
+    leaving: Leaving,
+}
 
 impl Sandbox {
     /// Starts a session with an empty stage. Fails where this user cannot have one, and says what would help.
     pub fn start(&self, settings: &Settings) -> Result<Session, SandboxError> {
-        Session::start(settings)
+        Session::start(settings, self.leaving.clone())
     }
 }
 

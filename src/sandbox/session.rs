@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::identity::{self, SubordinateIds};
+use super::leaving::Leaving;
 use super::lines::Lines;
 use super::wire::{Answer, Frame, Request, Step, receive, send};
 use super::{Door, SandboxError, Settings, worker};
@@ -29,6 +30,7 @@ pub struct Session {
     /// What was put, path by path; its inodes serve again for what comes out unchanged.
     put: Tree,
     folder: tempfile::TempDir,
+    leaving: Leaving,
 }
 
 /// How a program in the stage ended.
@@ -41,7 +43,7 @@ pub struct Ended {
 }
 
 impl Session {
-    pub(super) fn start(settings: &Settings) -> Result<Self, SandboxError> {
+    pub(super) fn start(settings: &Settings, leaving: Leaving) -> Result<Self, SandboxError> {
         // Open to all, because the namespace's root is another user: its parents keep strangers out.
         let folder = tempfile::Builder::new()
             .prefix("stage-")
@@ -62,7 +64,7 @@ impl Session {
         let stdout = worker.stdout.take().expect("the worker's standard output is piped");
         let output = BufReader::with_capacity(1 << 18, stdout);
         let (door, put) = (Door::Chroot, Tree::new());
-        let mut session = Self { worker, input, output, lines, step_over: steps, door, put, folder };
+        let mut session = Self { worker, input, output, lines, step_over: steps, door, put, folder, leaving };
         session.door = session.await_ready()?;
         Ok(session)
     }
@@ -159,6 +161,9 @@ impl Session {
                 tree.insert_with_parents(entry.path.clone(), entry.inode.clone()).map_err(misplaced)?;
             }
         }
+        // Whoever waits for the session must not be part of it.
+        let leaving = std::mem::take(&mut self.leaving);
+        leaving.end(self, store.clone());
         Ok(tree)
     }
 

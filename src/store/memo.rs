@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
 use crate::store::error::failed;
@@ -17,13 +17,18 @@ impl Store {
     /// Remembers `value` under `key`, in place of what was there.
     pub fn remember(&self, key: &Digest, value: &[u8]) -> Result<(), StoreError> {
         let path = self.memo_path(key);
+        let seal = seal(key, value);
         let write = || -> std::io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(self.temporary())?;
-            file.write_all(&seal(key, value))?;
+            file.write_all(&seal)?;
             file.write_all(value)?;
             file.persist(&path).map(drop).map_err(|error| error.error)
         };
-        write().map_err(|source| failed("remember a result", &path, source))?;
+        // To read a file costs less than to replace it by itself.
+        match fs::read(&path) {
+            Ok(found) if found.strip_prefix(&seal) == Some(value) => self.note_use_of(&path),
+            _ => write().map_err(|source| failed("remember a result", &path, source))?,
+        }
         if let Some(anew) = &mut *self.anew() {
             anew.insert(*key);
         }
@@ -46,10 +51,14 @@ impl Store {
             remove(&path).map_err(|source| failed("remove a damaged memo", &path, source))?;
             return Ok(None);
         }
-        if let Ok(metadata) = fs::metadata(&path) {
-            self.note_use(&path, &metadata);
-        }
+        self.note_use_of(&path);
         Ok(Some(bytes.split_off(SEAL)))
+    }
+
+    fn note_use_of(&self, path: &Path) {
+        if let Ok(metadata) = fs::metadata(path) {
+            self.note_use(path, &metadata);
+        }
     }
 
     fn memo_path(&self, key: &Digest) -> PathBuf {
@@ -88,6 +97,24 @@ mod tests {
         assert_eq!(store.recall(&key).unwrap(), Some(b"anew".to_vec()));
         drop(store);
         assert_eq!(Store::open(folder.path()).unwrap().recall(&key).unwrap(), Some(b"anew".to_vec()));
+    }
+
+    #[test]
+    fn what_is_remembered_again_is_written_where_it_is_another() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let key = Digest::of(b"key");
+        let file = |value: &[u8]| {
+            store.remember(&key, value).unwrap();
+            assert_eq!(store.recall(&key).unwrap().unwrap(), value);
+            fs::metadata(store.memo_path(&key)).unwrap().ino()
+        };
+        let first = file(b"value");
+        assert_eq!(file(b"value"), first);
+        assert_ne!(file(b"values"), first);
+        fs::write(store.memo_path(&key), b"damaged").unwrap();
+        file(b"values");
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Scene {
         let context = Context {
             store: Store::open(&folder.path().join("store")).unwrap(),
             http: Http::new(HttpOptions::default()),
-            sandbox: Sandbox,
+            sandbox: Sandbox::default(),
             epoch: None,
             reporter: Arc::new(Silent),
         };
