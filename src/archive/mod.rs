@@ -4,6 +4,7 @@
 //! canonical: a tree has exactly one tar, and a tar exactly one compressed form for each [`Compression`].
 
 mod apply;
+mod blocks;
 mod compress;
 mod cpio;
 mod decompress;
@@ -17,6 +18,7 @@ mod sparse;
 mod write;
 
 pub use apply::{Applier, Apply, Duplicates};
+pub use blocks::decompress_blocks;
 pub use compress::{Compressed, Compression, Compressor, Effort, ParseCompressionError};
 pub use cpio::{CpioError, CpioOmissions, write_cpio};
 pub use decompress::{Format, decompress};

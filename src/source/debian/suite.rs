@@ -1,7 +1,10 @@
 //! Reading one suite of an archive: its signed Release, and the package indexes that this vouches for.
 
-use std::io::Read;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::thread;
 
 use super::ResolveError;
 use super::distribution::Distribution;
@@ -278,13 +281,26 @@ impl Wanted {
         };
         let advance = |bytes| context.reporter.advance(Phase::Index, bytes);
         let blob = context.http.download(&job, &context.store, &advance)?;
-        let unread = |source| ResolveError::Index { what: job.what.clone(), source };
-        let compressed = std::fs::File::open(&blob.path).map_err(unread)?;
-        let mut text = Vec::with_capacity(file.text_size.unwrap_or(0).min(1 << 28) as usize);
-        let limits = Limits { bytes: file.text_size.unwrap_or(TEXT_LIMIT).min(TEXT_LIMIT), ..Limits::default() };
-        archive::decompress(compressed, &limits).map_err(unread)?.read_to_end(&mut text).map_err(unread)?;
+        let text = text(file, &blob.path).map_err(|source| ResolveError::Index { what: job.what, source })?;
         Ok(Packages::parse(text)?)
     }
+}
+
+/// The text of an index in the file at `path`, whose digest is right.
+fn text(index: &index::IndexFile, path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let most = index.text_size.unwrap_or(TEXT_LIMIT).min(TEXT_LIMIT);
+    if index.compression == index::Compression::Xz && index.text_size.is_some() {
+        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        if let Some(text) = archive::decompress_blocks(BufReader::new(&file), most, threads) {
+            return Ok(text);
+        }
+        file.rewind()?;
+    }
+    let mut text = Vec::with_capacity(most.min(1 << 28) as usize);
+    let limits = Limits { bytes: most, ..Limits::default() };
+    archive::decompress(file, &limits)?.read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// Whether a mirror did not answer, or not for good: it does not know whether the suite exists.
