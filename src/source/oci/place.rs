@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::OciImageError;
 use crate::archive::Limits;
 use crate::digest::Digest;
-use crate::engine::Engine;
+use crate::engine::{Engine, image_name};
 use crate::image::{self, Choice, OpenError, Stored};
 use crate::oci::Reference;
 use crate::platform::Platform;
@@ -57,7 +57,7 @@ impl Place {
         let folder = store.temporary();
         let failed = |source| OciImageError::from(store.cannot("write to", source));
         let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
-        let name = daemon_name(name).map_err(|source| OciImageError::Name { image: image.to_owned(), source })?;
+        let name = image_name(name).map_err(|source| OciImageError::Name { image: image.to_owned(), source })?;
         let saved = Engine::new(&self.socket).save(&name, &mut file);
         saved.map_err(|source| OciImageError::Engine { image: image.to_owned(), source })?;
         Ok(file)
@@ -102,30 +102,12 @@ fn spellings(name: Option<&str>) -> Vec<String> {
     spellings
 }
 
-/// The name by which the engine knows an image: its id as it is, names with their tag, as a name alone means all tags.
-fn daemon_name(text: &str) -> Result<String, crate::oci::ParseReferenceError> {
-    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let is_digest = text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && is_hex(hex));
-    if is_digest || ((12..=64).contains(&text.len()) && is_hex(text)) {
-        return Ok(text.to_owned());
-    }
-    // A digest says exactly one image already.
-    if text.contains('@') {
-        return Ok(text.to_owned());
-    }
-    text.parse::<Reference>().map(|name| name.familiar())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_written_as_engines_and_archives_do() {
-        assert_eq!(daemon_name("debian").unwrap(), "debian:latest");
-        assert_eq!(daemon_name("docker.io/library/debian:13").unwrap(), "debian:13");
-        assert_eq!(daemon_name("0123456789ab").unwrap(), "0123456789ab");
-        assert!(daemon_name("Debian").is_err());
+    fn names_are_written_as_archives_do() {
         assert_eq!(spellings(Some("debian:13")), ["debian:13", "debian:13", "docker.io/library/debian:13"]);
         assert!(spellings(None).is_empty());
     }
