@@ -1,7 +1,11 @@
 //! Platforms: an operating system (always Linux here) and an architecture, in the names of each field.
 
+mod any;
+
 use std::fmt;
 use std::str::FromStr;
+
+pub use any::{AnyPlatform, ParseAnyPlatformError};
 
 /// A processor architecture that a distribution is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{NetworkArgs, PatienceArgs};
-use crate::platform::Platform;
+use crate::platform::AnyPlatform;
 
 /// How registries are reached.
 #[derive(Clone, Debug, Default, Args)]
@@ -54,7 +54,7 @@ pub struct TakeArgs {
     ///
     /// Without it, all are taken, and the digest stays. Engines and root filesystems take this machine's.
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<Platform>,
+    pub platform: Option<AnyPlatform>,
     /// Leave behind what refers to the image or has a tag made of its digest: signatures, SBOMs
     #[arg(long)]
     pub no_referrers: bool,

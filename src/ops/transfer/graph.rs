@@ -9,9 +9,9 @@ use super::origin::Origin;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::image::{Choice, OpenError, by_platform};
+use crate::image::{Choice, OpenError, in_indexes};
 use crate::oci;
-use crate::platform::Platform;
+use crate::platform::AnyPlatform;
 use crate::registry::{Document, in_parallel};
 
 /// How many manifests there may be: more is no image.
@@ -74,7 +74,7 @@ impl Graph {
     pub fn gather(
         origin: &dyn Origin,
         root: Descriptor,
-        platform: Option<Platform>,
+        platform: Option<AnyPlatform>,
         referrers: bool,
         context: &Context,
     ) -> Result<Self, Error> {
@@ -123,23 +123,36 @@ struct Gathering<'a> {
     seen: BTreeSet<Digest>,
 }
 
+/// Why no image is found in an index.
+enum Trouble {
+    Choice(OpenError),
+    Other(Box<Error>),
+}
+
+impl From<OpenError> for Trouble {
+    fn from(error: OpenError) -> Self {
+        Self::Choice(error)
+    }
+}
+
 impl Gathering<'_> {
     /// Goes from an index to the image for `platform`. An image alone is taken as it is.
-    fn choose(&self, mut root: Descriptor, platform: Option<Platform>) -> Result<Descriptor, Error> {
+    fn choose(&self, root: Descriptor, platform: Option<AnyPlatform>) -> Result<Descriptor, Error> {
         if platform.is_none() {
             return Ok(root);
         }
-        for _ in 0..DEEPEST {
-            let document = self.origin.document(&root)?;
-            let fields = read(&document)?;
-            if fields.manifests.is_empty() {
-                break;
-            }
-            let choice = Choice { tag: None, platform };
-            root = by_platform(&fields.manifests, &choice)
-                .map_err(|source| Error::Open { path: self.origin.name(), source })?;
+        let named = read(&self.origin.document(&root)?)?.manifests;
+        if named.is_empty() {
+            return Ok(root);
         }
-        Ok(root)
+        let entries = |index: &Descriptor| {
+            let fields = self.origin.document(index).and_then(|document| read(&document));
+            fields.map(|fields| fields.manifests).map_err(|error| Trouble::Other(Box::new(error)))
+        };
+        in_indexes(&named, &Choice { tag: None, platform }, &entries).map_err(|error| match error {
+            Trouble::Choice(source) => Error::Open { path: self.origin.name(), source },
+            Trouble::Other(error) => *error,
+        })
     }
 
     fn add(&mut self, descriptor: Descriptor, depth: usize, nodes: &mut Vec<Node>) -> Result<(), Error> {

@@ -21,7 +21,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::Artifact;
 use crate::oci::{Reference, RemoteReference, Repository};
-use crate::platform::Platform;
+use crate::platform::{AnyPlatform, Architecture, Platform};
 use crate::registry::Client;
 use crate::report::{Phase, Unit};
 use graph::Graph;
@@ -35,7 +35,7 @@ pub struct TransferOptions {
     /// Where it goes.
     pub targets: Vec<Goal>,
     /// One platform of several; all, where a target takes several and none is named.
-    pub platform: Option<Platform>,
+    pub platform: Option<AnyPlatform>,
     /// Whether signatures, SBOMs and whatever else refers to it come along.
     pub referrers: bool,
     /// The socket of the Docker engine.
@@ -73,11 +73,11 @@ pub fn transfer(options: &TransferOptions, context: &Context) -> Result<Transfer
     let mut done = Transferred { digest: Digest::of(b""), places: Vec::new(), sent: (0, 0), reused: 0, referrers: 0 };
     let mut already = Vec::new();
     for goal in &options.targets {
-        let one = options.platform.or_else(|| goal.only_platform());
+        let one = options.platform.clone().or_else(|| goal.only_platform());
         let (root, name) = (opened.root.clone(), opened.name.as_ref());
         let referrers = options.referrers && goal.takes_referrers();
         let graph = Graph::gather(&*opened.origin, root, one, referrers, context)?;
-        if let Some(wanted) = options.platform {
+        if let Some(wanted) = &options.platform {
             platform::check(&graph, &opened, wanted, &context.store)?;
         }
         done.digest = graph.digest()?;
@@ -144,7 +144,7 @@ fn tell(pushed: &crate::registry::Pushed, to: &dyn std::fmt::Display, context: &
 
 impl Goal {
     /// The one platform that the target takes, where it takes one only: this machine's.
-    fn only_platform(&self) -> Option<Platform> {
+    fn only_platform(&self) -> Option<AnyPlatform> {
         let one = match self {
             Self::Registry(_) => false,
             Self::Local(target) => {
@@ -152,7 +152,7 @@ impl Goal {
                     || matches!(target, Target::DockerDaemon { .. } | Target::ContainersStorage { .. })
             }
         };
-        let host = || crate::platform::Architecture::host().map(|architecture| Platform { architecture });
+        let host = || Architecture::host().map(|architecture| Platform { architecture }.into());
         one.then(host).flatten()
     }
 

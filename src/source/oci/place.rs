@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::engine::{Engine, image_name};
 use crate::image::{self, Choice, OpenError, Stored};
 use crate::oci::Reference;
-use crate::platform::Platform;
+use crate::platform::{AnyPlatform, Platform};
 use crate::recipe::ImageLocation;
 use crate::store::Store;
 
@@ -37,7 +37,7 @@ impl Place {
             ImageLocation::Registry { .. } => unreachable!("registries have a way of their own"),
         };
         let locate = |tag: Option<String>| {
-            let choice = Choice { tag, platform };
+            let choice = Choice { tag, platform: platform.map(AnyPlatform::from) };
             image::locate(&path, &choice, &Limits::images(), &store.temporary())
         };
         let mut found = locate(tags.first().cloned());
