@@ -74,6 +74,15 @@ impl AnyPlatform {
         Self::new(&os, config.os_version().as_deref(), &architecture, config.variant().as_deref())
     }
 
+    /// The same among those that images are made for here. Of a variant that is none of those, the usual one.
+    pub fn known(&self) -> Option<Platform> {
+        let find = |wanted: &Self| {
+            let mut all = Architecture::all().map(|architecture| Platform { architecture });
+            all.find(|known| Self::from(*known) == *wanted)
+        };
+        find(&Self { os_version: None, ..self.clone() }).or_else(|| find(&self.without_variant()))
+    }
+
     /// Whether it is that of the attestations that BuildKit puts beside images, and of no image.
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown"

@@ -59,6 +59,9 @@ struct Fields {
     config: Option<Descriptor>,
     #[serde(default)]
     layers: Vec<Descriptor>,
+    /// Of an artifact manifest, the form of the specification's release candidates.
+    #[serde(default)]
+    blobs: Vec<Descriptor>,
     #[serde(default)]
     manifests: Vec<Descriptor>,
     subject: Option<Descriptor>,
@@ -293,7 +296,7 @@ fn node(named: &Descriptor, document: Document, fields: Fields) -> Node {
         is_real && fields.config.as_ref().is_some_and(|c| CONFIGS.contains(&c.media_type().to_string().as_str()));
     let image = fields.config.clone().filter(|_| is_image).map(|config| (config, fields.layers.clone()));
     let config_type = fields.config.as_ref().map(|config| config.media_type().to_string());
-    let blobs = fields.layers.into_iter().chain(fields.config).filter(is_here).collect();
+    let blobs = fields.layers.into_iter().chain(fields.blobs).chain(fields.config).filter(is_here).collect();
     let base = fields.annotations.get(oci::BASE_NAME).cloned();
     Node { descriptor, document, blobs, image, config_type, subject: fields.subject, base }
 }

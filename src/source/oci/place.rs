@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use oci_spec::image::ImageConfiguration;
+
 use super::OciImageError;
 use crate::archive::Limits;
 use crate::digest::Digest;
@@ -47,9 +49,7 @@ impl Place {
             }
         }
         let stored = found.map_err(open)?;
-        let config = stored.config.document();
-        let there = format!("{}/{}", config.os(), config.architecture());
-        let platform = of_image(&there, platform, &image)?;
+        let platform = of_image(stored.config.document(), platform, &image)?;
         Ok(Found { stored, platform, _file: file })
     }
 
@@ -82,11 +82,19 @@ impl Found {
     }
 }
 
-/// What an image is for that says it is for `there`, where that is what is wanted.
-pub(super) fn of_image(there: &str, wanted: Option<Platform>, image: &str) -> Result<Platform, OciImageError> {
-    let found = there.parse::<Platform>().ok();
-    let (image, there) = (image.to_owned(), there.to_owned());
-    found.filter(|found| wanted.is_none_or(|wanted| wanted == *found)).ok_or(match wanted {
+/// What an image is for that has this configuration, where that is what is wanted.
+pub(super) fn of_image(
+    config: &ImageConfiguration,
+    wanted: Option<Platform>,
+    image: &str,
+) -> Result<Platform, OciImageError> {
+    let there = AnyPlatform::of_config(config);
+    let found = match wanted {
+        Some(wanted) => AnyPlatform::from(wanted).takes_config(config).then_some(wanted),
+        None => there.known(),
+    };
+    let (image, there) = (image.to_owned(), there.to_string());
+    found.ok_or(match wanted {
         Some(wanted) => OciImageError::Platform { image, wanted, there },
         None => OciImageError::UnknownPlatform { image, there },
     })

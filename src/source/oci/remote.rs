@@ -82,8 +82,7 @@ pub(super) fn resolve(
     let bytes = client.blob(repository, &config, LARGEST_MANIFEST)?;
     context.store.put(&bytes)?;
     let document: Raw<ImageConfiguration> = Raw::parse(&bytes, "image configuration")?;
-    let there = format!("{}/{}", document.document().os(), document.document().architecture());
-    let platform = super::place::of_image(&there, platform, image)?;
+    let platform = super::place::of_image(document.document(), platform, image)?;
     Ok(OciPin {
         platform,
         image: image.to_owned(),
