@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use crate::oci::{ParseReferenceError, Reference};
+
 /// A Docker engine that listens on a socket.
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -83,6 +85,22 @@ impl Engine {
         let socket = self.socket.clone();
         move |source| EngineError::Talk { socket: socket.clone(), source }
     }
+}
+
+/// The name by which the engine knows an image: its id as it is, names with their tag, as a name alone means all tags.
+pub fn image_name(text: &str) -> Result<String, ParseReferenceError> {
+    // A digest says exactly one image already.
+    if is_id(text) || text.contains('@') {
+        return Ok(text.to_owned());
+    }
+    text.parse::<Reference>().map(|name| name.familiar())
+}
+
+/// Whether a text is an image's id: all of it, or its first 12 digits or more, as `docker images` shows it.
+pub fn is_id(text: &str) -> bool {
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && is_hex(hex))
+        || ((12..=64).contains(&text.len()) && is_hex(text))
 }
 
 /// A text as a query holds it (RFC 3986, section 2.1).
@@ -241,6 +259,19 @@ mod tests {
         ] {
             assert!(receive(cut).is_err());
         }
+    }
+
+    #[test]
+    fn images_by_name_and_by_id() {
+        assert_eq!(image_name("debian").unwrap(), "debian:latest");
+        assert_eq!(image_name("docker.io/library/debian:13").unwrap(), "debian:13");
+        let whole = format!("sha256:{}", "0".repeat(64));
+        let by_digest = format!("debian@{whole}");
+        for kept in ["0123456789ab", whole.as_str(), by_digest.as_str()] {
+            assert_eq!(image_name(kept).unwrap(), kept);
+        }
+        assert_eq!(image_name("cafe").unwrap(), "cafe:latest", "too short for an id");
+        assert!(image_name("Debian").is_err());
     }
 
     #[test]

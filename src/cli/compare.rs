@@ -17,7 +17,7 @@ pub(super) fn diff(arguments: &DiffArgs, session: &Session) -> Result<Answer, Er
     let options = DiffOptions {
         before: subject(&arguments.before, variant, session)?,
         after: subject(&arguments.after, variant, session)?,
-        platform: arguments.platform,
+        platform: arguments.platform.clone(),
         times: arguments.times,
         build: how(PathBuf::new(), &arguments.recipe, session)?,
     };
@@ -60,7 +60,7 @@ pub(super) fn explain(path: &str, image: &str, arguments: &ExplainArgs, session:
     let options = ExplainOptions {
         path: path.to_owned(),
         image: subject(image, arguments.recipe.variant.as_deref(), session)?,
-        platform: arguments.platform,
+        platform: arguments.platform.clone(),
         build: how(PathBuf::new(), &arguments.recipe, session)?,
     };
     let explanation = explain::explain(&options, &session.context(&arguments.recipe.network)?)?;

@@ -50,6 +50,7 @@ pub(super) fn import(arguments: &ImportArgs, session: &Session) -> Result<Answer
         offline: arguments.offline,
         certificates: arguments.certificates.clone(),
         registry: arguments.registry.clone(),
+        patience: arguments.patience,
         ..NetworkArgs::default()
     };
     let context = session.context(&network)?;

@@ -18,11 +18,12 @@ pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answ
     if arguments.image.starts_with("docker://") {
         let context = session.context(&arguments.remote.network())?;
         let reference = transfer::reference(&arguments.image)?;
-        let found = inspect::inspect_remote(&reference, arguments.platform, &context)?;
+        let found = inspect::inspect_remote(&reference, arguments.platform.clone(), &context)?;
         return Ok(if arguments.json { Answer::json(&found) } else { Answer::new(found.to_text()) });
     }
     let (path, tag) = place(&arguments.image)?;
-    let options = InspectOptions { choice: Choice { tag, platform: arguments.platform }, limits: Limits::images() };
+    let options =
+        InspectOptions { choice: Choice { tag, platform: arguments.platform.clone() }, limits: Limits::images() };
     let store = session.store()?;
     let inspection = inspect::inspect(&session.environment.folder.join(path), &options, &store)?;
     Ok(if arguments.json { Answer::json(&inspection) } else { Answer::new(inspection.to_text()) })

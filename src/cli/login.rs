@@ -38,7 +38,9 @@ pub(super) fn login(arguments: &LoginArgs, session: &Session) -> Result<Answer, 
         return Err(usage("the user or the password is empty, or there is a colon in the user", "give both"));
     }
     let login = Login::Password { user, password: Secret::new(password) };
-    let network = arguments.remote.network();
+    let mut network = arguments.remote.network();
+    // The login is what was typed; the file is only written, and may be a new one.
+    network.registry.auth_file = None;
     let http = Http::new(super::network::http_options(&network, &session.environment)?);
     Client::new(&http).check_login(&name, &login)?;
     registry::remember(&file, &name, &login)?;

@@ -20,8 +20,8 @@ pub fn http_options(arguments: &NetworkArgs, environment: &Environment) -> Resul
         certificates: arguments.certificates.iter().map(|path| environment.folder.join(path)).collect(),
         credentials: credentials(Path::new("/"), environment.netrc.as_deref())?,
         offline: arguments.is_offline(),
-        retries: arguments.retries,
-        patience: Duration::from_secs(arguments.timeout),
+        retries: arguments.patience.retries,
+        patience: Duration::from_secs(arguments.patience.timeout),
         gaps: archives::dated_gaps(),
         registries: super::registries::settings(&arguments.registry, environment)?,
         ..HttpOptions::default()

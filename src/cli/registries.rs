@@ -7,10 +7,15 @@ use super::args::RegistryArgs;
 use super::environment::{Environment, RegistryEnvironment};
 use crate::error::Error;
 use crate::http::{GivenLogin, RegistrySettings};
+use crate::registry;
 
-/// The settings that follow from flags and the environment.
+/// The settings that follow from flags and the environment. A file of logins that was named by a flag is there and can be
+/// read; one that the environment names may come with the first login.
 pub fn settings(arguments: &RegistryArgs, environment: &Environment) -> Result<RegistrySettings, Error> {
     let known = &environment.registries;
+    if let Some(named) = &arguments.auth_file {
+        registry::check_logins(&environment.folder.join(named))?;
+    }
     Ok(RegistrySettings {
         plain_http: arguments.plain_http,
         login_files: login_files(arguments, environment),
@@ -125,6 +130,23 @@ mod tests {
         assert_eq!(of(named, None), ("/d/config.json /h/.config/containers/auth.json".into(), "/d/config.json".into()));
         let named = RegistryEnvironment { auth_file: Some("/a".into()), runtime: Some("/r".into()), ..home() };
         assert_eq!(of(named, None), ("/a".into(), "/a".into()));
+    }
+
+    #[test]
+    fn a_file_of_logins_that_was_named_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment { folder: folder.path().to_owned(), ..Environment::default() };
+        let arguments = RegistryArgs { auth_file: Some("a.json".into()), ..RegistryArgs::default() };
+        let wrong = || {
+            let error = settings(&arguments, &environment).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            error.to_string()
+        };
+        assert!(wrong().contains("there is no such file"));
+        fs::write(folder.path().join("a.json"), "{\"auths\": []}").unwrap();
+        assert!(wrong().contains("line 1, column"));
+        fs::write(folder.path().join("a.json"), "{\"auths\": {}}").unwrap();
+        assert_eq!(settings(&arguments, &environment).unwrap().login_files, [folder.path().join("a.json")]);
     }
 
     #[test]

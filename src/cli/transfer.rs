@@ -55,7 +55,7 @@ fn run(
     let options = TransferOptions {
         source,
         targets,
-        platform: take.platform,
+        platform: take.platform.clone(),
         referrers: !take.no_referrers,
         docker_socket: build::docker_socket(session)?,
     };

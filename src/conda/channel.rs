@@ -119,6 +119,10 @@ pub(super) fn subdir(platform: Platform) -> Subdir {
         Architecture::Ppc64le => Subdir::LinuxPpc64le,
         Architecture::Riscv64 => Subdir::LinuxRiscv64,
         Architecture::S390x => Subdir::LinuxS390X,
+        Architecture::ArmV6 | Architecture::ArmV5 => Subdir::LinuxArmV6l,
+        Architecture::Loong64 => Subdir::LinuxLoongArch64,
+        // Conda has no name for it.
+        Architecture::Mips64le => Subdir::NoArch,
     }
 }
 

@@ -137,6 +137,10 @@ pub(super) fn virtual_packages(
         Architecture::Ppc64le => "ppc64le",
         Architecture::Riscv64 => "riscv64",
         Architecture::S390x => "s390x",
+        Architecture::ArmV6 => "armv6l",
+        Architecture::ArmV5 => "armv5l",
+        Architecture::Mips64le => "mips64",
+        Architecture::Loong64 => "loongarch64",
     };
     let mut known: std::collections::BTreeMap<String, (String, String)> =
         [("__unix", "0", "0"), ("__linux", LINUX, "0"), ("__archspec", "1", architecture)]

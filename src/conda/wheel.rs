@@ -276,6 +276,10 @@ fn machine(platform: Platform) -> &'static str {
         Architecture::Ppc64le => "ppc64le",
         Architecture::Riscv64 => "riscv64",
         Architecture::S390x => "s390x",
+        Architecture::ArmV6 => "armv6l",
+        Architecture::ArmV5 => "armv5l",
+        Architecture::Mips64le => "mips64",
+        Architecture::Loong64 => "loongarch64",
     }
 }
 

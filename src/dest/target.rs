@@ -1,11 +1,12 @@
 //! What `-o` says.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::beside::STANDARD_OUTPUT;
-use crate::oci::{ParseReferenceError, Reference};
+use crate::oci::{ParseReferenceError, Reference, Repository, has_tag};
 
 /// Where one output goes: `transport:place`, with the transport names of containers/image where it has them.
 ///
@@ -36,10 +37,12 @@ pub enum Target {
         /// What the image is called.
         name: Option<Reference>,
     },
-    /// `docker://REF`
+    /// `docker://HOST/NAME[:TAG]`
     Registry {
-        /// What the image is called.
-        name: Reference,
+        /// Where it goes.
+        repository: Repository,
+        /// The tag there.
+        tag: Option<String>,
     },
     /// `rootfs-tar:FILE`
     RootfsTar {
@@ -149,7 +152,7 @@ impl Target {
     }
 
     /// The names that the image gets here: the target's own, else those of the recipe. A tag alone is put on the
-    /// recipe's first name. Fails where the tag is none.
+    /// recipe's first name, and on a repository of a registry alone each of the recipe's tags. Fails where the tag is none.
     pub fn names(&self, recipe: &[Reference]) -> Result<Vec<Reference>, ParseReferenceError> {
         let own = match self {
             Self::Oci { tag: Some(tag), .. } => match recipe.first() {
@@ -157,7 +160,12 @@ impl Target {
                 None => Some(format!("rootfs:{tag}").parse()?),
             },
             Self::Archive { name, .. } | Self::DockerDaemon { name } | Self::ContainersStorage { name } => name.clone(),
-            Self::Registry { name } => Some(name.clone()),
+            Self::Registry { repository, tag: Some(tag) } => Some(repository.tagged(tag)?),
+            Self::Registry { repository, tag: None } => {
+                let tags: BTreeSet<&str> = recipe.iter().map(Reference::tag).collect();
+                let tags = if tags.is_empty() { BTreeSet::from(["latest"]) } else { tags };
+                return tags.into_iter().map(|tag| repository.tagged(tag)).collect();
+            }
             Self::Oci { tag: None, .. } | Self::RootfsTar { .. } | Self::RootfsDirectory { .. } => None,
             Self::Squashfs { .. } | Self::Cpio { .. } => None,
         };
@@ -174,7 +182,7 @@ impl fmt::Display for Target {
             Self::Archive { file, name } => write!(f, "oci-archive:{}{}", file.display(), after(full(name))),
             Self::DockerDaemon { name } => write!(f, "docker-daemon:{}", full(name).unwrap_or_default()),
             Self::ContainersStorage { name } => write!(f, "containers-storage:{}", full(name).unwrap_or_default()),
-            Self::Registry { name } => write!(f, "docker://{name}"),
+            Self::Registry { repository, tag } => write!(f, "docker://{repository}{}", after(tag.clone())),
             Self::RootfsTar { file } => write!(f, "rootfs-tar:{}", file.display()),
             Self::RootfsDirectory { folder } => write!(f, "rootfs-dir:{}", folder.display()),
             Self::Squashfs { file } => write!(f, "squashfs:{}", file.display()),
@@ -226,7 +234,10 @@ impl FromStr for Target {
             "containers-storage" => Self::ContainersStorage { name: optional(Some(place))? },
             "docker" => {
                 let name = place.strip_prefix("//").filter(|name| !name.is_empty());
-                Self::Registry { name: reference(name.ok_or_else(|| missing("registry"))?)? }
+                let name = name.ok_or_else(|| missing("registry"))?;
+                let whole = reference(name)?;
+                let tag = has_tag(name).then(|| whole.tag().to_owned());
+                Self::Registry { repository: Repository::of(&whole), tag }
             }
             "squashfs" => Self::Squashfs { file: file(place)? },
             "cpio" => Self::Cpio { file: written(file(place)?, &ENDINGS[4..], COMPRESSED)? },
@@ -271,7 +282,10 @@ mod tests {
         assert_eq!(target("docker-daemon:"), Target::DockerDaemon { name: None });
         assert_eq!(target("docker-daemon:a:1"), Target::DockerDaemon { name: Some(name("a:1")) });
         assert_eq!(target("containers-storage:a"), Target::ContainersStorage { name: Some(name("a")) });
-        assert_eq!(target("docker://ghcr.io/a/b:1"), Target::Registry { name: name("ghcr.io/a/b:1") });
+        let repository = Repository::of(&name("ghcr.io/a/b"));
+        let tag = Some("1".to_owned());
+        assert_eq!(target("docker://ghcr.io/a/b:1"), Target::Registry { repository: repository.clone(), tag });
+        assert_eq!(target("docker://ghcr.io/a/b"), Target::Registry { repository, tag: None });
         assert_eq!(target("rootfs-tar:a:b.tar"), Target::RootfsTar { file: "a:b.tar".into() });
         assert_eq!(target("squashfs:r.squashfs"), Target::Squashfs { file: "r.squashfs".into() });
         assert_eq!(target("cpio:initrd.cpio.gz"), Target::Cpio { file: "initrd.cpio.gz".into() });

@@ -165,9 +165,13 @@ fn flags(elf: &Elf) -> Option<u32> {
         Architecture::Amd64 => 0x0300,
         Architecture::S390x => 0x0400,
         Architecture::Ppc64le => 0x0500,
-        Architecture::Arm => 0x0900,
+        // With floating point in hardware; those without, of version 5, are not made here.
+        Architecture::Arm | Architecture::ArmV6 => 0x0900,
+        Architecture::ArmV5 => 0x0b00,
         Architecture::Arm64 => 0x0a00,
         Architecture::Riscv64 => 0x1000,
+        Architecture::Mips64le => 0x0700,
+        Architecture::Loong64 => 0x1200,
     };
     Some(3 | architecture)
 }

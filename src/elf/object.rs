@@ -109,6 +109,8 @@ pub(super) fn architecture(machine: u16, is_64: bool, is_big: bool) -> Option<Ar
         (elf::EM_PPC64, true, false) => Some(Architecture::Ppc64le),
         (elf::EM_RISCV, true, false) => Some(Architecture::Riscv64),
         (elf::EM_S390, true, true) => Some(Architecture::S390x),
+        (elf::EM_MIPS, true, false) => Some(Architecture::Mips64le),
+        (elf::EM_LOONGARCH, true, false) => Some(Architecture::Loong64),
         _ => None,
     }
 }

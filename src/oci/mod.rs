@@ -11,7 +11,7 @@ mod remote;
 pub use json::canonical_json;
 pub use raw::{OciError, Raw};
 pub use reference::{ParseReferenceError, Reference};
-pub use remote::{RemoteReference, Repository};
+pub use remote::{RemoteReference, Repository, has_tag};
 
 use oci_spec::image::{Descriptor, MediaType};
 

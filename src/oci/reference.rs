@@ -6,8 +6,8 @@ use std::str::FromStr;
 /// An image's name: registry, repository and tag, written `registry/repository:tag`.
 ///
 /// A name without a registry is of `docker.io`, one without a slash there of `docker.io/library`, and one without a tag
-/// means `latest`: what docker makes of it. The first component is a registry where it has a `.` or `:`, or is
-/// `localhost` (distribution, reference/normalize.go).
+/// means `latest`: what docker makes of it. The first component is a registry where it has a `.` or `:`, as addresses of
+/// IPv6 in brackets do, or is `localhost` (distribution, reference/normalize.go).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
     registry: String,
@@ -94,12 +94,21 @@ fn parse(text: &str) -> Result<Reference, &'static str> {
 }
 
 fn check_registry(registry: &str) -> Result<(), &'static str> {
+    let number = |port: &str| port.parse::<u16>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(rest) = registry.strip_prefix('[') {
+        let (address, after) = rest.split_once(']').ok_or("its registry has `[` without `]`")?;
+        // Zones are of one machine alone, and no address of http has them.
+        if address.parse::<std::net::Ipv6Addr>().is_err() {
+            return Err("its registry is no address of IPv6, such as `[::1]:5000`");
+        }
+        let is_port = |after: &str| after.strip_prefix(':').is_some_and(number);
+        return if after.is_empty() || is_port(after) { Ok(()) } else { Err("its registry has no port after `]`") };
+    }
     let (host, port) = registry.split_once(':').map_or((registry, None), |(host, port)| (host, Some(port)));
     let name = |label: &str| {
         let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         plain && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
     };
-    let number = |port: &str| port.parse::<u16>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit());
     if host.split('.').all(name) && port.is_none_or(number) { Ok(()) } else { Err("its registry is no host name") }
 }
 
@@ -147,6 +156,8 @@ mod tests {
             ("index.docker.io/acme/base", "docker.io/acme/base:latest", "acme/base:latest"),
             ("localhost/base", "localhost/base:latest", "localhost/base:latest"),
             ("localhost:5000/a/b/c:1.0_x-y", "localhost:5000/a/b/c:1.0_x-y", "localhost:5000/a/b/c:1.0_x-y"),
+            ("[::1]:5000/a/b:1", "[::1]:5000/a/b:1", "[::1]:5000/a/b:1"),
+            ("[2001:db8::1]/a", "[2001:db8::1]/a:latest", "[2001:db8::1]/a:latest"),
             ("ghcr.io/acme/base__x", "ghcr.io/acme/base__x:latest", "ghcr.io/acme/base__x:latest"),
         ] {
             assert_eq!(full(given), whole);
@@ -180,6 +191,13 @@ mod tests {
             "a@sha256:00",
             "caf\u{e9}",
             "-x.y/a",
+            "[::1/a",
+            "[::1]5000/a",
+            "[::1]:/a",
+            "[::g]:5000/a",
+            "[fe80::1%eth0]/a",
+            "[127.0.0.1]:5000/a",
+            "::1/a",
         ] {
             assert!(wrong.parse::<Reference>().is_err(), "{wrong}");
         }

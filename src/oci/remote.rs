@@ -61,6 +61,11 @@ impl RemoteReference {
     }
 }
 
+/// Whether a name says its tag: a colon before its last slash is a port's.
+pub fn has_tag(name: &str) -> bool {
+    name.rsplit('/').next().is_some_and(|last| last.contains(':'))
+}
+
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.registry, self.name)
@@ -97,8 +102,7 @@ impl FromStr for RemoteReference {
             None => (text, None),
         };
         let reference: Reference = name.parse().map_err(|error: ParseReferenceError| wrong(error.reason))?;
-        let has_tag = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
-        let tag = (has_tag || digest.is_none()).then(|| reference.tag().to_owned());
+        let tag = (has_tag(name) || digest.is_none()).then(|| reference.tag().to_owned());
         Ok(Self { repository: Repository::of(&reference), tag, digest })
     }
 }

@@ -12,7 +12,7 @@ use crate::ops::build::BuildOptions;
 use crate::ops::facts::FileFacts;
 use crate::ops::subject::{self, Held, Subject};
 use crate::package::{Manager, Package};
-use crate::platform::Platform;
+use crate::platform::AnyPlatform;
 use crate::tree::{Inode, Origin, Tree, TreePath};
 
 /// What to explain.
@@ -23,7 +23,7 @@ pub struct ExplainOptions {
     /// The image, or the recipe of one: then passes and lines of the recipe are known too.
     pub image: Subject,
     /// The platform, where there are several.
-    pub platform: Option<Platform>,
+    pub platform: Option<AnyPlatform>,
     /// How a recipe is built.
     pub build: BuildOptions,
 }
@@ -102,7 +102,7 @@ pub fn explain(options: &ExplainOptions, context: &Context) -> Result<Explanatio
         help: "name a path of the image, such as `/usr/bin/env`".to_owned(),
     };
     let asked = TreePath::new(&options.path).map_err(|error| wrong(&error))?;
-    let held = subject::open(&options.image, options.platform, &options.build, context)?;
+    let held = subject::open(&options.image, options.platform.as_ref(), &options.build, context)?;
     let tree = &held.tree;
     let place = tree.resolve_parents(&asked).map_err(|error| wrong(&error))?;
     let inode = tree.get(&place);

@@ -13,7 +13,7 @@ use crate::dest::{
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::image::Artifact;
-use crate::oci::Reference;
+use crate::oci::{Reference, Repository};
 use crate::ops::transfer;
 use crate::report::{Phase, Unit};
 use crate::sandbox;
@@ -60,8 +60,9 @@ pub(super) fn publish(finished: &Finished<'_>, targets: &[Target], context: &Con
     if targets.iter().any(Target::takes_images) {
         note_special(finished.trees, context);
     }
+    let mut pushed = Vec::new();
     for (index, target) in targets.iter().enumerate() {
-        one(finished, target, index + 1 == targets.len(), context)?;
+        one(finished, target, index + 1 == targets.len(), &mut pushed, context)?;
     }
     let count = targets.len();
     context.reporter.end(Phase::Publish, &format!("{count} output{}", if count == 1 { "" } else { "s" }));
@@ -108,7 +109,14 @@ pub(super) fn check(targets: &[Target]) -> Result<(), Error> {
     Ok(())
 }
 
-fn one(finished: &Finished<'_>, target: &Target, is_last: bool, context: &Context) -> Result<(), Error> {
+/// Writes to one target. `pushed` are the repositories that have the image already.
+fn one(
+    finished: &Finished<'_>,
+    target: &Target,
+    is_last: bool,
+    pushed: &mut Vec<Repository>,
+    context: &Context,
+) -> Result<(), Error> {
     let advance = |bytes| context.reporter.advance(Phase::Publish, bytes);
     let names = target.names(finished.names)?;
     let destination: Box<dyn Destination> = match target {
@@ -121,7 +129,7 @@ fn one(finished: &Finished<'_>, target: &Target, is_last: bool, context: &Contex
         Target::ContainersStorage { .. } => {
             Box::new(ContainersStorage::new(&context.store.temporary(), &names, &sandbox::run_host_program)?)
         }
-        Target::Registry { name } => return transfer::push_built(finished.artifact, name, context),
+        Target::Registry { .. } => return transfer::push_built(finished.artifact, &names, pushed, context),
         Target::RootfsTar { file } => {
             write_rootfs_tar(finished.tree()?, file, SpecialFiles::Keep, finished.threads)?;
             return Ok(());

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::{Arch, ImageIndex, MediaType, Os};
+use oci_spec::image::{ImageIndex, MediaType};
 use tempfile::TempDir;
 
 use crate::archive::Limits;
@@ -17,7 +17,7 @@ use crate::ops::build::{self, BuildOptions};
 use crate::ops::inspect::{self, Config};
 use crate::ops::lock;
 use crate::ops::transfer::{self, Goal, Source, TransferOptions};
-use crate::platform::{Architecture, Platform};
+use crate::platform::{AnyPlatform, Architecture, Platform};
 use crate::recipe::{self, Recipe};
 use crate::tree::{Node, Tree, TreePath};
 
@@ -104,12 +104,12 @@ impl Subject {
 /// written nowhere.
 pub fn open(
     subject: &Subject,
-    platform: Option<Platform>,
+    platform: Option<&AnyPlatform>,
     how: &BuildOptions,
     context: &Context,
 ) -> Result<Held, Error> {
-    let host = Architecture::host().map(|architecture| Platform { architecture });
-    let ready = Ready::new(subject, platform.or(host), how, context)?;
+    let host = Architecture::host().map(|architecture| AnyPlatform::from(Platform { architecture }));
+    let ready = Ready::new(subject, platform.or(host.as_ref()), how, context)?;
     let held = ready.open(platform, how, context)?;
     Ok(Held { _folder: ready._folder, ..held })
 }
@@ -133,7 +133,7 @@ impl Ready {
     /// Brings an image near as [`bring_near`] does, and reads a recipe and its lock.
     pub(super) fn new(
         subject: &Subject,
-        platform: Option<Platform>,
+        platform: Option<&AnyPlatform>,
         how: &BuildOptions,
         context: &Context,
     ) -> Result<Self, Error> {
@@ -153,9 +153,9 @@ impl Ready {
     }
 
     /// The platforms that it has, in its own order; none for a root filesystem, which does not say.
-    pub(super) fn platforms(&self, context: &Context) -> Result<Vec<Platform>, Error> {
+    pub(super) fn platforms(&self, context: &Context) -> Result<Vec<AnyPlatform>, Error> {
         match &self.near {
-            Near::Recipe { recipe, .. } => Ok(recipe.platforms.clone()),
+            Near::Recipe { recipe, .. } => Ok(recipe.platforms.iter().copied().map(AnyPlatform::from).collect()),
             Near::Folder(_) => Ok(Vec::new()),
             Near::Stored { path, tag } => match platforms_of_stored(path, tag.as_deref(), context) {
                 Err(OpenError::NotImage(_)) => Ok(Vec::new()),
@@ -167,7 +167,7 @@ impl Ready {
     /// Opens it for `platform`, or the first of its own that is this machine's.
     pub(super) fn open(
         &self,
-        platform: Option<Platform>,
+        platform: Option<&AnyPlatform>,
         how: &BuildOptions,
         context: &Context,
     ) -> Result<Held, Error> {
@@ -178,7 +178,7 @@ impl Ready {
                 Ok(Held::new(name, tree, None))
             }
             Near::Stored { path, tag } => {
-                let choice = Choice { tag: tag.clone(), platform };
+                let choice = Choice { tag: tag.clone(), platform: platform.cloned() };
                 let opened = image::open(path, &choice, &Limits::images(), &context.store.temporary());
                 Ok(of_opened(name.clone(), opened.map_err(|source| Error::Open { path: name, source })?))
             }
@@ -192,9 +192,8 @@ impl Ready {
 }
 
 /// The platforms of the index that is meant; of an image alone, its own.
-fn platforms_of_stored(path: &Path, tag: Option<&str>, context: &Context) -> Result<Vec<Platform>, OpenError> {
+fn platforms_of_stored(path: &Path, tag: Option<&str>, context: &Context) -> Result<Vec<AnyPlatform>, OpenError> {
     let (limits, temporary) = (Limits::images(), context.store.temporary());
-    let of_document = |os: &Os, architecture: &Arch| format!("{os}/{architecture}").parse::<Platform>().ok();
     let collection = Collection::open(path, &limits, &temporary)?;
     let mut platforms = Vec::new();
     if collection.has_manifests()? {
@@ -211,15 +210,16 @@ fn platforms_of_stored(path: &Path, tag: Option<&str>, context: &Context) -> Res
             Vec::new()
         };
         for said in entries.iter().filter_map(|entry| entry.platform().as_ref()) {
-            let platform = of_document(said.os(), said.architecture());
-            platforms.extend(platform.filter(|platform| !platforms.contains(platform)));
+            let platform = AnyPlatform::of(said);
+            if !platform.is_unknown() && !platforms.contains(&platform) {
+                platforms.push(platform);
+            }
         }
     }
     if platforms.is_empty() {
         let choice = Choice { tag: tag.map(str::to_owned), platform: None };
         let stored = image::locate(path, &choice, &limits, &temporary)?;
-        let config = stored.config.document();
-        platforms.extend(of_document(config.os(), config.architecture()));
+        platforms.push(AnyPlatform::of_config(stored.config.document()));
     }
     Ok(platforms)
 }
@@ -228,7 +228,7 @@ fn platforms_of_stored(path: &Path, tag: Option<&str>, context: &Context) -> Res
 /// platforms the one that is named, else all. Any other subject as it is.
 pub(super) fn bring_near(
     subject: &Subject,
-    platform: Option<Platform>,
+    platform: Option<&AnyPlatform>,
     how: &BuildOptions,
     context: &Context,
 ) -> Result<(Subject, Option<TempDir>), Error> {
@@ -239,7 +239,7 @@ pub(super) fn bring_near(
     let options = TransferOptions {
         source: source.clone(),
         targets: vec![Goal::Local(Target::Oci { folder: path.clone(), tag: None })],
-        platform,
+        platform: platform.cloned(),
         referrers: false,
         docker_socket: how.docker_socket.clone(),
     };
@@ -266,11 +266,12 @@ impl Held {
 }
 
 /// The one of a recipe's platforms that is meant.
-fn chosen(recipe: &Recipe, platform: Option<Platform>) -> Result<Platform, Error> {
+fn chosen(recipe: &Recipe, platform: Option<&AnyPlatform>) -> Result<Platform, Error> {
     let is_there = |platform: &Platform| recipe.platforms.contains(platform);
+    let same =
+        |wanted: &AnyPlatform| recipe.platforms.iter().copied().find(|known| AnyPlatform::from(*known) == *wanted);
     match platform {
-        Some(platform) if is_there(&platform) => Ok(platform),
-        Some(platform) => Err(Error::Usage {
+        Some(platform) => same(platform).ok_or_else(|| Error::Usage {
             message: format!("the recipe `{}` is not made for {platform}", recipe.name),
             help: format!(
                 "its platforms are {}",

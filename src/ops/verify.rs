@@ -11,7 +11,7 @@ use crate::ops::build::{self, BuildOptions, Forged};
 use crate::ops::diff::{self, Diff};
 use crate::ops::lock;
 use crate::ops::subject::{self, Held, Subject};
-use crate::platform::Platform;
+use crate::platform::{AnyPlatform, Platform};
 use crate::recipe;
 
 /// What to verify.
@@ -71,7 +71,7 @@ pub fn verify(options: &VerifyOptions, context: &Context) -> Result<Verified, Er
     let mut images: Vec<Image> = Vec::new();
     let mut found = None;
     for platform in recipe.platforms.iter().copied() {
-        let mut held = subject::open(&image, Some(platform), build, context)?;
+        let mut held = subject::open(&image, Some(&platform.into()), build, context)?;
         held.name = options.image.name();
         found = found.or_else(|| held.image.as_ref().and_then(|image| image.digest));
         let forged = build::for_platform(&recipe, &lock, platform, build, context)?;
@@ -107,7 +107,7 @@ fn entry(
     platform: Option<Platform>,
     context: &Context,
 ) -> Result<Option<Digest>, Error> {
-    let choice = Choice { tag: tag.clone(), platform };
+    let choice = Choice { tag: tag.clone(), platform: platform.map(AnyPlatform::from) };
     match image::locate(path, &choice, &Limits::images(), &context.store.temporary()) {
         Ok(stored) => Ok(stored.entry),
         // A root filesystem has none.

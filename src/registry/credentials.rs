@@ -129,6 +129,16 @@ pub fn helpers(settings: &RegistrySettings) -> Result<BTreeMap<String, std::path
     Ok(helpers)
 }
 
+/// Refuses a file of logins that is not there, or that is none.
+pub fn check_logins(path: &Path) -> Result<(), RegistryError> {
+    let wrong = |problem: String| RegistryError::LoginFile { path: path.to_owned(), problem };
+    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => wrong("there is no such file".to_owned()),
+        _ => wrong(error.to_string()),
+    })?;
+    parse(path, &bytes).map(drop)
+}
+
 /// Reads a file of logins, where there is one.
 pub(super) fn read(path: &Path) -> Result<Option<File>, RegistryError> {
     match std::fs::read(path) {

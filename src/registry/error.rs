@@ -42,9 +42,10 @@ pub enum RegistryError {
     },
     /// The server that gives out its tokens does not answer.
     #[error("cannot reach `{server}`, which gives out the tokens of the registry `{registry}`")]
-    #[diagnostic(help(
-        "the registry sends its users there: see that this machine reaches that server too, by a proxy perhaps"
-    ))]
+    #[diagnostic(
+        code(registry::token_server),
+        help("the registry sends its users there: see that this machine reaches that server too, by a proxy perhaps")
+    )]
     TokenServer {
         /// The registry.
         registry: String,
@@ -95,10 +96,10 @@ pub enum RegistryError {
     },
     /// It was sent a login, and does not take it, or the login may not do what was asked.
     #[error("the registry `{registry}` does not let {login} {action} `{repository}`{message}")]
-    #[diagnostic(help(
-        "see that the login is right there and may do this, or log in anew: \
-              `rootsmith login {registry}`"
-    ))]
+    #[diagnostic(
+        code(registry::login_refused),
+        help("see that the login is right there and may do this, or log in anew: `rootsmith login {registry}`")
+    )]
     LoginRefused {
         /// The registry.
         registry: String,
@@ -135,9 +136,10 @@ pub enum RegistryError {
     },
     /// A repository that the registry does not make by itself.
     #[error("cannot push to `{repository}`: it does not exist in the registry `{registry}`{message}")]
-    #[diagnostic(help(
-        "some registries, such as Amazon's, make no repository when something is pushed: create it there first"
-    ))]
+    #[diagnostic(
+        code(registry::no_repository),
+        help("some registries, such as Amazon's, make no repository when something is pushed: create it there first")
+    )]
     NoRepository {
         /// The registry.
         registry: String,

@@ -31,7 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use client::Client;
-pub use credentials::{Login, helpers, logins};
+pub use credentials::{Login, check_logins, helpers, logins};
 pub use error::RegistryError;
 pub use login::{forget, remember};
 pub use parallel::in_parallel;

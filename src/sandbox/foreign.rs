@@ -162,15 +162,17 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
 
 /// The machine's number in ELF headers, whether it has 64 bits, and whether its numbers are big-endian.
 fn machine(architecture: Architecture) -> (u16, bool, bool) {
-    use object::elf::{EM_386, EM_AARCH64, EM_ARM, EM_PPC64, EM_RISCV, EM_S390, EM_X86_64};
+    use object::elf::{EM_386, EM_AARCH64, EM_ARM, EM_LOONGARCH, EM_MIPS, EM_PPC64, EM_RISCV, EM_S390, EM_X86_64};
     match architecture {
         Architecture::Amd64 => (EM_X86_64, true, false),
         Architecture::Arm64 => (EM_AARCH64, true, false),
-        Architecture::Arm => (EM_ARM, false, false),
+        Architecture::Arm | Architecture::ArmV6 | Architecture::ArmV5 => (EM_ARM, false, false),
         Architecture::I386 => (EM_386, false, false),
         Architecture::Ppc64le => (EM_PPC64, true, false),
         Architecture::Riscv64 => (EM_RISCV, true, false),
         Architecture::S390x => (EM_S390, true, true),
+        Architecture::Mips64le => (EM_MIPS, true, false),
+        Architecture::Loong64 => (EM_LOONGARCH, true, false),
     }
 }
 
@@ -201,11 +203,13 @@ pub(super) fn qemu_name(architecture: Architecture) -> &'static str {
     match architecture {
         Architecture::Amd64 => "x86_64",
         Architecture::Arm64 => "aarch64",
-        Architecture::Arm => "arm",
+        Architecture::Arm | Architecture::ArmV6 | Architecture::ArmV5 => "arm",
         Architecture::I386 => "i386",
         Architecture::Ppc64le => "ppc64le",
         Architecture::Riscv64 => "riscv64",
         Architecture::S390x => "s390x",
+        Architecture::Mips64le => "mips64el",
+        Architecture::Loong64 => "loongarch64",
     }
 }
 

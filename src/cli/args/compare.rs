@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::args::{NetworkArgs, Secret};
-use crate::platform::Platform;
+use crate::platform::AnyPlatform;
 
 /// Show what two images have differently.
 ///
@@ -37,7 +37,7 @@ pub struct DiffArgs {
     pub after: String,
     /// The only platform to compare, where the images have several; else all are
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<Platform>,
+    pub platform: Option<AnyPlatform>,
     /// Compare modification times too
     #[arg(long)]
     pub times: bool,
@@ -90,7 +90,7 @@ pub struct ExplainArgs {
     pub image: Option<String>,
     /// The platform, where the image has several
     #[arg(long, value_name = "PLATFORM", requires = "image")]
-    pub platform: Option<Platform>,
+    pub platform: Option<AnyPlatform>,
     /// Print one JSON object
     #[arg(long, requires = "image")]
     pub json: bool,

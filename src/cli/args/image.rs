@@ -20,7 +20,7 @@ pub struct InspectArgs {
     pub image: String,
     /// The platform, where the image has several
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<crate::platform::Platform>,
+    pub platform: Option<crate::platform::AnyPlatform>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

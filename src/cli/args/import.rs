@@ -73,6 +73,9 @@ pub struct ImportArgs {
     /// How registries are reached.
     #[command(flatten)]
     pub registry: super::RegistryArgs,
+    /// How long servers are waited for.
+    #[command(flatten)]
+    pub patience: super::PatienceArgs,
     /// How many threads work; the image does not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,

@@ -186,7 +186,7 @@ impl Command {
 }
 
 /// Which inputs may change, and from where they come.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct NetworkArgs {
     /// Use the lock as it is: an error where it does not fit the recipe
     #[arg(long, help_heading = "Inputs")]
@@ -207,31 +207,30 @@ pub struct NetworkArgs {
     /// A file of certificates (PEM) trusted for downloads beside the system's; may be repeated
     #[arg(long = "ca-file", value_name = "FILE", help_heading = "Inputs")]
     pub certificates: Vec<PathBuf>,
-    /// How often a mirror is asked again where its trouble may pass, after ever longer pauses
-    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Inputs")]
-    pub retries: u32,
-    /// After how many seconds of silence, or of less than 1 KiB a second, a mirror is given up
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..),
-          help_heading = "Inputs")]
-    pub timeout: u64,
+    /// How long servers are waited for.
+    #[command(flatten)]
+    pub patience: PatienceArgs,
     /// How registries are reached.
     #[command(flatten)]
     pub registry: RegistryArgs,
 }
 
-impl Default for NetworkArgs {
+/// How long servers are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+pub struct PatienceArgs {
+    /// How often a mirror or registry is asked again where its trouble may pass, after ever longer pauses
+    #[arg(long, value_name = "N", default_value_t = HttpOptions::default().retries, help_heading = "Network")]
+    pub retries: u32,
+    /// After how many seconds of silence, or of less than 1 KiB a second, a mirror or registry is given up
+    #[arg(long, value_name = "SECONDS", default_value_t = HttpOptions::default().patience.as_secs(),
+          value_parser = clap::value_parser!(u64).range(1..), help_heading = "Network")]
+    pub timeout: u64,
+}
+
+impl Default for PatienceArgs {
     fn default() -> Self {
         let HttpOptions { retries, patience, .. } = HttpOptions::default();
-        Self {
-            locked: false,
-            offline: false,
-            frozen: false,
-            mirrors: Vec::new(),
-            certificates: Vec::new(),
-            retries,
-            timeout: patience.as_secs(),
-            registry: RegistryArgs::default(),
-        }
+        Self { retries, timeout: patience.as_secs() }
     }
 }
 

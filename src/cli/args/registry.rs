@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::NetworkArgs;
-use crate::platform::Platform;
+use super::{NetworkArgs, PatienceArgs};
+use crate::platform::AnyPlatform;
 
 /// How registries are reached.
 #[derive(Clone, Debug, Default, Args)]
@@ -30,6 +30,9 @@ pub struct RemoteArgs {
     /// A file of certificates (PEM) trusted beside the system's; may be repeated
     #[arg(long = "ca-file", value_name = "FILE", help_heading = "Registries")]
     pub certificates: Vec<PathBuf>,
+    /// How long registries are waited for.
+    #[command(flatten)]
+    pub patience: PatienceArgs,
 }
 
 impl RemoteArgs {
@@ -38,6 +41,7 @@ impl RemoteArgs {
         NetworkArgs {
             certificates: self.certificates.clone(),
             registry: self.registry.clone(),
+            patience: self.patience,
             ..NetworkArgs::default()
         }
     }
@@ -50,8 +54,8 @@ pub struct TakeArgs {
     ///
     /// Without it, all are taken, and the digest stays. Engines and root filesystems take this machine's.
     #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<Platform>,
-    /// Leave behind what refers to the image: signatures, SBOMs
+    pub platform: Option<AnyPlatform>,
+    /// Leave behind what refers to the image or has a tag made of its digest: signatures, SBOMs
     #[arg(long)]
     pub no_referrers: bool,
     /// Print one JSON object in place of the digest

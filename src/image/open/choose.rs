@@ -8,10 +8,11 @@ use super::error::OpenError;
 use super::members::Members;
 use super::{Choice, Plan, PlannedLayer};
 use crate::oci::{self, OciError, Raw, Reference};
-use crate::platform::{Architecture, Platform};
+use crate::platform::{AnyPlatform, Architecture, Platform};
 
-/// How deep indexes may name indexes: more is a circle or a trick.
+/// How deep indexes may name indexes, and how many are read to find one image: more is a circle or a trick.
 const DEEPEST: usize = 4;
+const MOST_INDEXES: usize = 100;
 
 /// Finds the image that `choice` means.
 pub fn plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
@@ -24,29 +25,37 @@ pub fn plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
     let entry = Some(oci::descriptor_digest(&descriptor).map_err(|source| OpenError::Document { source })?);
     let name = full_name(&descriptor);
     let mut named = Vec::new();
-    for _ in 0..DEEPEST {
-        let what = if is_index(&descriptor) { "image index" } else { "image manifest" };
-        let bytes = members.blob(&descriptor, what)?;
-        let fields: Value = serde_json::from_slice(&bytes)
-            .map_err(|source| OpenError::Document { source: OciError::Document { what, source } })?;
-        if fields.get("manifests").is_some() && fields.get("layers").is_some() {
-            return Err(OpenError::Ambiguous { what });
-        }
-        if !is_index(&descriptor) {
-            let manifest = Raw::parse(&bytes, what).map_err(|source| OpenError::Document { source })?;
-            return Ok(Plan { entry, named, name, ..Plan::of_manifest(members, &manifest)? });
-        }
-        let index: Raw<ImageIndex> = Raw::parse(&bytes, what).map_err(|source| OpenError::Document { source })?;
-        descriptor = by_platform(index.document().manifests(), choice)?;
-        if named.is_empty() {
-            named.clone_from(index.document().manifests());
-        }
+    if is_index(&descriptor) {
+        let read = |index: &Descriptor| read_index(members, index);
+        named = read(&descriptor)?;
+        descriptor = in_indexes(&named, choice, &read)?;
     }
-    let problem = format!("the image's indexes name each other more than {DEEPEST} deep");
-    Err(OpenError::Choose { problem, there: "nothing else".to_owned() })
+    let what = "image manifest";
+    let bytes = unambiguous(members, &descriptor, what)?;
+    let manifest = Raw::parse(&bytes, what).map_err(|source| OpenError::Document { source })?;
+    Ok(Plan { entry, named, name, ..Plan::of_manifest(members, &manifest)? })
 }
 
-fn is_index(descriptor: &Descriptor) -> bool {
+fn read_index(members: &Members, descriptor: &Descriptor) -> Result<Vec<Descriptor>, OpenError> {
+    let what = "image index";
+    let bytes = unambiguous(members, descriptor, what)?;
+    let index: Raw<ImageIndex> = Raw::parse(&bytes, what).map_err(|source| OpenError::Document { source })?;
+    Ok(index.document().manifests().clone())
+}
+
+/// A document that can be read as one thing only.
+fn unambiguous(members: &Members, descriptor: &Descriptor, what: &'static str) -> Result<Vec<u8>, OpenError> {
+    let bytes = members.blob(descriptor, what)?;
+    let fields: Value = serde_json::from_slice(&bytes)
+        .map_err(|source| OpenError::Document { source: OciError::Document { what, source } })?;
+    if fields.get("manifests").is_some() && fields.get("layers").is_some() {
+        return Err(OpenError::Ambiguous { what });
+    }
+    Ok(bytes)
+}
+
+/// Whether a descriptor says that it leads to an index.
+pub fn is_index(descriptor: &Descriptor) -> bool {
     match descriptor.media_type() {
         MediaType::ImageIndex => true,
         MediaType::Other(other) => other == "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -114,51 +123,110 @@ fn full_name(entry: &Descriptor) -> Option<String> {
 
 /// The entry of an index for a platform, or this machine's; the only one, where none is named.
 pub fn by_platform(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, OpenError> {
-    let platform = |entry: &Descriptor| -> Option<Platform> {
-        let platform = entry.platform().as_ref()?;
-        format!("{}/{}", platform.os(), platform.architecture()).parse().ok()
-    };
-    // Of several variants (arm/v6, arm/v7) the one that is meant without naming it.
-    let usual = |entry: &Descriptor| {
-        let variant = entry.platform().as_ref().and_then(|platform| platform.variant().clone());
-        let usual = platform(entry).and_then(|platform| platform.architecture.oci_variant());
-        variant.is_none() || variant.as_deref() == usual || variant.as_deref() == Some("v1")
-    };
-    // Attestations have the platform unknown/unknown.
-    let images: Vec<&Descriptor> =
-        entries.iter().filter(|entry| entry.platform().is_none() || platform(entry).is_some()).collect();
-    let wanted = choice.platform.or_else(|| Architecture::host().map(|architecture| Platform { architecture }));
-    let found = match images.as_slice() {
-        [one] if choice.platform.is_none() => Some(*one),
-        several => {
-            let fits =
-                |entry: &&&Descriptor| platform(entry).is_some_and(|found| Some(found) == wanted) && usual(entry);
-            several.iter().find(fits).copied()
+    best(entries, choice).cloned().ok_or_else(|| none_for(choice, entries.iter().filter_map(shown).collect()))
+}
+
+/// As [`by_platform`], and on through indexes within the index, which `read` gives the entries of. An index that does not
+/// say for what platforms it is, is looked into where nothing else fits.
+pub fn in_indexes<E: From<OpenError>>(
+    entries: &[Descriptor],
+    choice: &Choice,
+    read: &dyn Fn(&Descriptor) -> Result<Vec<Descriptor>, E>,
+) -> Result<Descriptor, E> {
+    let mut search = Search { choice, read, reads: 0, there: Vec::new() };
+    match search.within(entries, 0)? {
+        Some(found) => Ok(found),
+        None => Err(none_for(choice, search.there).into()),
+    }
+}
+
+struct Search<'a, E> {
+    choice: &'a Choice,
+    read: &'a dyn Fn(&Descriptor) -> Result<Vec<Descriptor>, E>,
+    reads: usize,
+    /// What there is and is not meant.
+    there: Vec<String>,
+}
+
+impl<E: From<OpenError>> Search<'_, E> {
+    fn within(&mut self, entries: &[Descriptor], depth: usize) -> Result<Option<Descriptor>, E> {
+        if depth > DEEPEST || self.reads > MOST_INDEXES {
+            let problem = format!("the image's indexes name each other more than {DEEPEST} deep, or are too many");
+            return Err(OpenError::Choose { problem, there: "nothing else".to_owned() }.into());
         }
+        let best = best(entries, self.choice);
+        let is_unsaid = |entry: &&Descriptor| entry.platform().is_none() && is_index(entry);
+        let others = entries.iter().filter(is_unsaid).filter(|other| best.is_none_or(|best| best != *other));
+        for candidate in best.into_iter().chain(others) {
+            if !is_index(candidate) {
+                return Ok(Some(candidate.clone()));
+            }
+            self.reads += 1;
+            let inner = (self.read)(candidate)?;
+            if let Some(found) = self.within(&inner, depth + 1)? {
+                return Ok(Some(found));
+            }
+        }
+        self.there.extend(entries.iter().filter(|entry| !is_unsaid(entry)).filter_map(shown));
+        Ok(None)
+    }
+}
+
+/// The first of the entries that fit best.
+fn best<'a>(entries: &'a [Descriptor], choice: &Choice) -> Option<&'a Descriptor> {
+    let said = |entry: &Descriptor| entry.platform().as_ref().map(AnyPlatform::of);
+    // Attestations have the platform unknown/unknown.
+    let is_image = |said: &Option<AnyPlatform>| !said.as_ref().is_some_and(AnyPlatform::is_unknown);
+    let images: Vec<(&Descriptor, Option<AnyPlatform>)> =
+        entries.iter().map(|entry| (entry, said(entry))).filter(|(_, said)| is_image(said)).collect();
+    let fitting = |wanted: &AnyPlatform| {
+        let fit =
+            images.iter().filter_map(|(entry, said)| Some((*entry, said.as_ref().filter(|said| wanted.takes(said))?)));
+        // Of those that are as good, the first: so it is the last from behind.
+        fit.rev().max_by(|(_, one), (_, other)| AnyPlatform::better(one, other)).map(|(entry, _)| entry)
     };
-    found.cloned().ok_or_else(|| {
-        // Those of other systems are no choice, but say why there is none.
-        let there: Vec<String> = entries.iter().filter_map(shown).collect();
-        let there = if there.is_empty() { vec!["no images".to_owned()] } else { there };
-        let wanted = wanted.map_or("this machine".to_owned(), |platform| platform.to_string());
-        OpenError::Choose { problem: format!("there is no image for {wanted}"), there: there.join(", ") }
+    if let Some(wanted) = &choice.platform {
+        return fitting(wanted);
+    }
+    if let [(one, _)] = images.as_slice() {
+        return Some(one);
+    }
+    let host = Architecture::host().map(|architecture| AnyPlatform::from(Platform { architecture }));
+    host.as_ref().and_then(fitting).or_else(|| {
+        let known = |said: &Option<AnyPlatform>| said.as_ref().is_none_or(AnyPlatform::is_linux);
+        let mut linux = images.iter().filter(|(_, said)| known(said));
+        linux.next().filter(|_| linux.next().is_none()).map(|(entry, _)| *entry)
     })
+}
+
+fn none_for(choice: &Choice, there: Vec<String>) -> OpenError {
+    let there = if there.is_empty() { vec!["no images".to_owned()] } else { there };
+    let host = || Architecture::host().map(|architecture| Platform { architecture }.to_string());
+    let wanted = choice.platform.as_ref().map(AnyPlatform::to_string).or_else(host);
+    let wanted = wanted.unwrap_or_else(|| "this machine".to_owned());
+    OpenError::Choose { problem: format!("there is no image for {wanted}"), there: there.join(", ") }
 }
 
 /// What an entry of an index is for, with its variant; its digest where that is not said, and nothing for attestations.
 fn shown(entry: &Descriptor) -> Option<String> {
     let Some(platform) = entry.platform() else { return Some(entry.digest().to_string()) };
-    let variant = platform.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
-    let text = format!("{}/{}{variant}", platform.os(), platform.architecture());
+    let text = platform_text(platform);
     (!text.starts_with("unknown/")).then_some(text)
+}
+
+/// A platform as an index has it: `linux/arm64/v8`, `windows(10.0.20348.1)/amd64`.
+pub fn platform_text(platform: &oci_spec::image::Platform) -> String {
+    let version = platform.os_version().as_ref().map(|version| format!("({version})")).unwrap_or_default();
+    let variant = platform.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
+    format!("{}{version}/{}{variant}", platform.os(), platform.architecture())
 }
 
 impl Choice {
     /// Refuses the configuration of an image that is for another platform than is asked for.
     pub fn check(&self, config: &ImageConfiguration) -> Result<(), OpenError> {
-        let there = format!("{}/{}", config.os(), config.architecture());
-        match self.platform {
-            Some(wanted) if there.parse() != Ok(wanted) => {
+        match &self.platform {
+            Some(wanted) if !wanted.takes_config(config) => {
+                let there = AnyPlatform::of_config(config).to_string();
                 Err(OpenError::Choose { problem: format!("the image is not for {wanted}, but for {there}"), there })
             }
             _ => Ok(()),

@@ -21,9 +21,9 @@ use tempfile::NamedTempFile;
 use crate::archive::{Duplicates, Format, Item, LayerApplier, Limits, decompress, read_layer_file};
 use crate::digest::{DiffId, Digest, Digesting};
 use crate::oci::{self, Raw};
-use crate::platform::Platform;
+use crate::platform::AnyPlatform;
 use crate::tree::{Content, Origin, Tree};
-pub use choose::by_platform;
+pub use choose::{by_platform, in_indexes, platform_text};
 pub use collection::Collection;
 pub use error::OpenError;
 use error::{failed, mismatch};
@@ -38,7 +38,7 @@ pub struct Choice {
     /// The tag or full name.
     pub tag: Option<String>,
     /// The platform; the host's where it is not said and there are several.
-    pub platform: Option<Platform>,
+    pub platform: Option<AnyPlatform>,
 }
 
 /// A file or folder to open.

@@ -291,3 +291,76 @@ fn what_there_is_instead_is_listed() {
     let listed = there(choose::by_tag(&nameless, &Choice::default()).unwrap_err());
     assert!(listed.starts_with("2 without a name: sha256:555") && listed.contains("sha256:666"), "{listed}");
 }
+
+#[test]
+fn variants_and_versions_are_chosen_as_engines_do() {
+    let entry =
+        |number: usize, os: &str, version: Option<&str>, architecture: &str, variant: Option<&str>| -> Descriptor {
+            let mut entry = json!({
+                "mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2,
+                "digest": format!("sha256:{number:064}"), "platform": { "os": os, "architecture": architecture },
+            });
+            if let Some(variant) = variant {
+                entry["platform"]["variant"] = variant.into();
+            }
+            if let Some(version) = version {
+                entry["platform"]["os.version"] = version.into();
+            }
+            serde_json::from_value(entry).unwrap()
+        };
+    let entries = [
+        entry(0, "linux", None, "arm", Some("v5")),
+        entry(1, "linux", None, "arm", Some("v6")),
+        entry(2, "linux", None, "arm64", Some("v8")),
+        entry(3, "linux", None, "mips64le", None),
+        entry(4, "windows", Some("10.0.20348.1"), "amd64", None),
+        entry(5, "windows", Some("10.0.26100.7"), "amd64", None),
+        entry(6, "unknown", None, "unknown", None),
+    ];
+    let chosen = |platform: &str| {
+        let choice = Choice { tag: None, platform: Some(platform.parse().unwrap()) };
+        by_platform(&entries, &choice).ok().map(|found| found.digest().to_string()[7..].parse::<usize>().unwrap())
+    };
+    assert_eq!(chosen("linux/arm"), Some(1), "the newest that runs there");
+    assert_eq!(chosen("linux/arm/v5"), Some(0));
+    assert_eq!(chosen("linux/aarch64"), Some(2));
+    assert_eq!(chosen("linux/mips64le"), Some(3));
+    assert_eq!(chosen("windows/amd64"), Some(4));
+    assert_eq!(chosen("windows(10.0.26100)/amd64"), Some(5));
+    assert_eq!(chosen("linux/loong64"), None);
+    let missing = by_platform(&entries, &choice(None, Some("linux/386"))).unwrap_err();
+    assert!(missing.to_string().contains("linux/386"));
+    let OpenError::Choose { there, .. } = missing else { panic!() };
+    assert!(there.contains("linux/arm/v6") && there.contains("windows(10.0.26100.7)/amd64"), "{there}");
+}
+
+#[test]
+fn indexes_in_indexes_are_looked_into() {
+    const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    let entry = |number: u8, kind: &str, platform: Option<&str>| -> Descriptor {
+        let digest = format!("sha256:{number:064}");
+        let mut entry = json!({ "mediaType": kind, "size": 2, "digest": digest });
+        if let Some((os, architecture)) = platform.and_then(|platform| platform.split_once('/')) {
+            entry["platform"] = json!({ "os": os, "architecture": architecture });
+        }
+        serde_json::from_value(entry).unwrap()
+    };
+    let number = |found: &Descriptor| found.digest().to_string()[7..].parse::<u8>().unwrap();
+    let read = |index: &Descriptor| -> Result<Vec<Descriptor>, OpenError> {
+        Ok(match number(index) {
+            1 => vec![entry(2, MANIFEST, Some("linux/s390x")), entry(3, INDEX, None)],
+            3 => vec![entry(4, MANIFEST, Some("linux/riscv64"))],
+            _ => vec![entry(9, INDEX, None)],
+        })
+    };
+    let top = [entry(5, MANIFEST, Some("linux/386")), entry(1, INDEX, None)];
+    let found = |platform: &str| in_indexes(&top, &choice(None, Some(platform)), &read).map(|found| number(&found));
+    assert_eq!(found("linux/386").unwrap(), 5);
+    assert_eq!(found("linux/s390x").unwrap(), 2);
+    assert_eq!(found("linux/riscv64").unwrap(), 4);
+    let OpenError::Choose { there, .. } = found("linux/arm64").unwrap_err() else { panic!() };
+    assert_eq!(there, "linux/riscv64, linux/s390x, linux/386");
+    let circle = in_indexes(&[entry(9, INDEX, None)], &choice(None, Some("linux/386")), &read).unwrap_err();
+    assert!(circle.to_string().contains("more than 4 deep"), "{circle}");
+}

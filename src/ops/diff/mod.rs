@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::inventory;
 use crate::ops::build::BuildOptions;
 use crate::ops::subject::{Held, Ready, Subject};
-use crate::platform::Platform;
+use crate::platform::AnyPlatform;
 
 pub use config::ConfigChange;
 pub use files::{Aspect, FileChange};
@@ -30,7 +30,7 @@ pub struct DiffOptions {
     /// The other.
     pub after: Subject,
     /// The only platform to compare, where images have several; else all are.
-    pub platform: Option<Platform>,
+    pub platform: Option<AnyPlatform>,
     /// Whether modification times count.
     pub times: bool,
     /// How recipes are built.
@@ -77,7 +77,7 @@ impl Diff {
 
 /// Opens both and compares them: for the platform that is asked for, else for all that one of them has.
 pub fn diff(options: &DiffOptions, context: &Context) -> Result<Compared, Error> {
-    let ready = |subject| Ready::new(subject, options.platform, &options.build, context);
+    let ready = |subject| Ready::new(subject, options.platform.as_ref(), &options.build, context);
     let (before, after) = (ready(&options.before)?, ready(&options.after)?);
     platforms::compare(&before, &after, options, context)
 }
@@ -86,7 +86,7 @@ pub fn diff(options: &DiffOptions, context: &Context) -> Result<Compared, Error>
 fn compare_for(
     before: &Ready,
     after: &Ready,
-    platform: Option<Platform>,
+    platform: Option<&AnyPlatform>,
     options: &DiffOptions,
     context: &Context,
 ) -> Result<Diff, Error> {

@@ -6,7 +6,7 @@ use super::{Diff, DiffOptions, compare_for};
 use crate::context::Context;
 use crate::error::Error;
 use crate::ops::subject::Ready;
-use crate::platform::Platform;
+use crate::platform::AnyPlatform;
 
 /// What came of a comparison.
 #[derive(Clone, Debug, Serialize)]
@@ -90,20 +90,20 @@ pub(super) fn compare(
     options: &DiffOptions,
     context: &Context,
 ) -> Result<Compared, Error> {
-    let one = |platform| compare_for(before, after, platform, options, context);
-    let (of_before, of_after) = match options.platform {
+    let one = |platform: Option<&AnyPlatform>| compare_for(before, after, platform, options, context);
+    let (of_before, of_after) = match &options.platform {
         Some(_) => (Vec::new(), Vec::new()),
         None => (before.platforms(context)?, after.platforms(context)?),
     };
     // A root filesystem does not say what it is for; two images of one platform are compared whatever it is.
     let is_one = of_before.is_empty() || of_after.is_empty() || (of_before.len() == 1 && of_after.len() == 1);
     if is_one {
-        return Ok(Compared::One(Box::new(one(options.platform)?)));
+        return Ok(Compared::One(Box::new(one(options.platform.as_ref())?)));
     }
     let only_after = of_after.iter().filter(|platform| !of_before.contains(platform));
-    let all: Vec<Platform> = of_before.iter().chain(only_after).copied().collect();
-    let compared = |platform: Platform| {
-        let only = match (of_before.contains(&platform), of_after.contains(&platform)) {
+    let all: Vec<&AnyPlatform> = of_before.iter().chain(only_after).collect();
+    let compared = |platform: &AnyPlatform| {
+        let only = match (of_before.contains(platform), of_after.contains(platform)) {
             (true, true) => None,
             (true, false) => Some("before"),
             _ => Some("after"),

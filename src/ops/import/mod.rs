@@ -19,7 +19,7 @@ use crate::ops::forge;
 use crate::ops::programs;
 use crate::ops::publish::{self, Finished};
 use crate::pass;
-use crate::platform::{Architecture, Platform};
+use crate::platform::{AnyPlatform, Architecture, Platform};
 use crate::source::archive::{ArchiveSourceError, Foreign, open};
 use crate::tree::Tree;
 pub use input::ImportInput;
@@ -63,7 +63,7 @@ pub fn import(options: &ImportOptions, stream: &mut dyn Read, context: &Context)
     let name = options.input.name();
     let file = input::find(&options.input, options.sha256, stream, context)?;
     let input = Input { path: file.path(), name: &name, strip: options.strip_components };
-    let choice = Choice { tag: options.image.clone(), platform: options.platform };
+    let choice = Choice { tag: options.image.clone(), platform: options.platform.map(AnyPlatform::from) };
     let mut foreign = open(&input, &choice, &options.limits, context)?;
     let platform = platform(options, &foreign, &name)?;
     if context.epoch.is_none() && foreign.rootfs.epoch > options.now {

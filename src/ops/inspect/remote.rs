@@ -11,11 +11,11 @@ use super::{Config, config};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::image::{Choice, by_platform};
-use crate::oci::{self, Raw, RemoteReference};
+use crate::image::{Choice, OpenError, in_indexes, platform_text};
+use crate::oci::{self, Raw, RemoteReference, Repository};
 use crate::ops::facts::bytes;
-use crate::platform::Platform;
-use crate::registry::{self, At, Client, Document, LARGEST_MANIFEST, Registry};
+use crate::platform::AnyPlatform;
+use crate::registry::{self, At, Client, Document, LARGEST_MANIFEST, Registry, RegistryError};
 
 /// An image in a registry.
 #[derive(Clone, Debug, Serialize)]
@@ -66,7 +66,7 @@ pub struct Named {
 /// Looks at an image in a registry. Of an index, the image for `platform` is shown, or this machine's, or the only one.
 pub fn inspect_remote(
     reference: &RemoteReference,
-    platform: Option<Platform>,
+    platform: Option<AnyPlatform>,
     context: &Context,
 ) -> Result<RemoteInspection, Error> {
     let client = Client::new(&context.http);
@@ -93,12 +93,11 @@ pub fn inspect_remote(
         Some(index) => {
             let all = index.document().manifests();
             inspection.manifests = all.iter().map(named).collect::<Result<_, _>>()?;
-            match by_platform(all, &Choice { tag: None, platform }) {
+            match found_in(all, &platform, repository, &client) {
                 Ok(chosen) => Some(client.manifest(repository, &At::Digest(oci::descriptor_digest(&chosen)?))?),
-                Err(source) if platform.is_some() => {
-                    return Err(Error::Open { path: reference.to_string(), source });
-                }
-                Err(_) => None,
+                Err(Trouble::Choice(_)) if platform.is_none() => None,
+                Err(Trouble::Choice(source)) => return Err(Error::Open { path: reference.to_string(), source }),
+                Err(Trouble::Registry(error)) => return Err((*error).into()),
             }
         }
     };
@@ -143,6 +142,36 @@ pub fn inspect_remote(
     Ok(inspection)
 }
 
+/// Why no image of an index is found.
+enum Trouble {
+    Choice(OpenError),
+    Registry(Box<RegistryError>),
+}
+
+impl From<OpenError> for Trouble {
+    fn from(error: OpenError) -> Self {
+        Self::Choice(error)
+    }
+}
+
+/// The image for a platform among what an index names, and indexes in it.
+fn found_in(
+    entries: &[Descriptor],
+    platform: &Option<AnyPlatform>,
+    repository: &Repository,
+    client: &Client,
+) -> Result<Descriptor, Trouble> {
+    let read = |descriptor: &Descriptor| {
+        let digest = oci::descriptor_digest(descriptor).map_err(|source| OpenError::Document { source })?;
+        let document = client.manifest(repository, &At::Digest(digest));
+        let document = document.map_err(|error| Trouble::Registry(Box::new(error)))?;
+        let index: Raw<ImageIndex> =
+            Raw::parse(&document.bytes, "image index").map_err(|source| OpenError::Document { source })?;
+        Ok(index.document().manifests().clone())
+    };
+    in_indexes(entries, &Choice { tag: None, platform: platform.clone() }, &read)
+}
+
 fn is_index(document: &Document) -> bool {
     serde_json::from_slice::<serde_json::Value>(&document.bytes).is_ok_and(|fields| fields.get("manifests").is_some())
 }
@@ -152,10 +181,7 @@ fn index(document: &Document) -> Result<Option<Raw<ImageIndex>>, Error> {
 }
 
 pub(super) fn named(descriptor: &Descriptor) -> Result<Named, Error> {
-    let platform = descriptor.platform().as_ref().map(|platform| {
-        let variant = platform.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
-        format!("{}/{}{variant}", platform.os(), platform.architecture())
-    });
+    let platform = descriptor.platform().as_ref().map(platform_text);
     Ok(Named {
         digest: oci::descriptor_digest(descriptor)?,
         size: descriptor.size(),

@@ -82,6 +82,7 @@ pub(super) fn resolve(
 ) -> Result<Vec<Pin>, Error> {
     let mut pins = Vec::new();
     for platform in recipe.platforms.iter().copied() {
+        check_packages(recipe, platform)?;
         match &recipe.source {
             SourceRequest::Debian(request) => {
                 pins.push(Pin::Debian(debian::resolve(request, recipe, platform, options, keeping, context)?));
@@ -104,6 +105,26 @@ pub(super) fn resolve(
         }
     }
     Ok(pins)
+}
+
+/// Refuses a platform that nothing is built for of what the recipe takes packages from.
+fn check_packages(recipe: &Recipe, platform: Platform) -> Result<(), Error> {
+    let from = match &recipe.source {
+        SourceRequest::Debian(_) => "[from.debian]",
+        SourceRequest::Dnf(_) => "[from.dnf]",
+        SourceRequest::Apk(_) => "[from.apk]",
+        SourceRequest::Scratch(request) if request.tini.is_some() => "tini of [from.scratch]",
+        _ if !recipe.conda.is_empty() => "[[conda]]",
+        _ => return Ok(()),
+    };
+    if platform.architecture.has_packages() {
+        return Ok(());
+    }
+    Err(Error::Usage {
+        message: format!("there are no packages for {platform}, and {from} needs some"),
+        help: "images for it are made of static programs, archives and other images: [from.scratch], [from.archive], [from.oci]"
+            .to_owned(),
+    })
 }
 
 /// Makes the root filesystem of what the lock holds for `platform`; one that takes long to make is remembered. What is

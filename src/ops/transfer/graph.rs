@@ -6,13 +6,13 @@ use oci_spec::image::Descriptor;
 use serde::Deserialize;
 
 use super::origin::Origin;
+use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::image::{Choice, OpenError, by_platform};
+use crate::image::{Choice, OpenError, in_indexes};
 use crate::oci;
-use crate::platform::Platform;
-use crate::registry::Document;
-use crate::report::Reporter;
+use crate::platform::AnyPlatform;
+use crate::registry::{Document, in_parallel};
 
 /// How many manifests there may be: more is no image.
 const MOST_MANIFESTS: usize = 1000;
@@ -26,8 +26,11 @@ pub(super) struct Graph {
     pub root: Descriptor,
     /// Manifests and indexes, each after those that it names; the last is the root.
     pub nodes: Vec<Node>,
-    /// Manifests that have one of the others as their subject, and what those name, each after its subject.
+    /// Manifests that have one of the others as their subject, or stand beside one by their tag, and what those name, each
+    /// after its subject.
     pub referrers: Vec<Node>,
+    /// The tags that stand beside the image, and which of the referrers each names.
+    pub tagged: Vec<(String, Descriptor)>,
 }
 
 /// A manifest or index.
@@ -56,6 +59,9 @@ struct Fields {
     config: Option<Descriptor>,
     #[serde(default)]
     layers: Vec<Descriptor>,
+    /// Of an artifact manifest, the form of the specification's release candidates.
+    #[serde(default)]
+    blobs: Vec<Descriptor>,
     #[serde(default)]
     manifests: Vec<Descriptor>,
     subject: Option<Descriptor>,
@@ -71,13 +77,13 @@ impl Graph {
     pub fn gather(
         origin: &dyn Origin,
         root: Descriptor,
-        platform: Option<Platform>,
+        platform: Option<AnyPlatform>,
         referrers: bool,
-        reporter: &dyn Reporter,
+        context: &Context,
     ) -> Result<Self, Error> {
-        let mut gathering = Gathering { origin, reporter, seen: BTreeSet::new() };
+        let mut gathering = Gathering { origin, context, seen: BTreeSet::new() };
         let root = gathering.choose(root, platform)?;
-        let mut graph = Self { root: root.clone(), nodes: Vec::new(), referrers: Vec::new() };
+        let mut graph = Self { root: root.clone(), nodes: Vec::new(), referrers: Vec::new(), tagged: Vec::new() };
         gathering.add(root, 0, &mut graph.nodes)?;
         // The root as it was read, with its exact size.
         graph.root = graph.nodes.last().expect("the root was just added").descriptor.clone();
@@ -87,6 +93,7 @@ impl Graph {
             for subject in subjects {
                 gathering.add_referrers(subject, 0, &mut graph.referrers)?;
             }
+            gathering.add_tagged(&mut graph)?;
         }
         Ok(graph)
     }
@@ -115,27 +122,40 @@ impl Graph {
 
 struct Gathering<'a> {
     origin: &'a dyn Origin,
-    reporter: &'a dyn Reporter,
+    context: &'a Context,
     seen: BTreeSet<Digest>,
+}
+
+/// Why no image is found in an index.
+enum Trouble {
+    Choice(OpenError),
+    Other(Box<Error>),
+}
+
+impl From<OpenError> for Trouble {
+    fn from(error: OpenError) -> Self {
+        Self::Choice(error)
+    }
 }
 
 impl Gathering<'_> {
     /// Goes from an index to the image for `platform`. An image alone is taken as it is.
-    fn choose(&self, mut root: Descriptor, platform: Option<Platform>) -> Result<Descriptor, Error> {
+    fn choose(&self, root: Descriptor, platform: Option<AnyPlatform>) -> Result<Descriptor, Error> {
         if platform.is_none() {
             return Ok(root);
         }
-        for _ in 0..DEEPEST {
-            let document = self.origin.document(&root)?;
-            let fields = read(&document)?;
-            if fields.manifests.is_empty() {
-                break;
-            }
-            let choice = Choice { tag: None, platform };
-            root = by_platform(&fields.manifests, &choice)
-                .map_err(|source| Error::Open { path: self.origin.name(), source })?;
+        let named = read(&self.origin.document(&root)?)?.manifests;
+        if named.is_empty() {
+            return Ok(root);
         }
-        Ok(root)
+        let entries = |index: &Descriptor| {
+            let fields = self.origin.document(index).and_then(|document| read(&document));
+            fields.map(|fields| fields.manifests).map_err(|error| Trouble::Other(Box::new(error)))
+        };
+        in_indexes(&named, &Choice { tag: None, platform }, &entries).map_err(|error| match error {
+            Trouble::Choice(source) => Error::Open { path: self.origin.name(), source },
+            Trouble::Other(error) => *error,
+        })
     }
 
     fn add(&mut self, descriptor: Descriptor, depth: usize, nodes: &mut Vec<Node>) -> Result<(), Error> {
@@ -166,7 +186,7 @@ impl Gathering<'_> {
         let listed = match self.origin.referrers(&subject) {
             Err(error) if is_no_hindrance(&error) => {
                 let name = self.origin.name();
-                self.reporter.warn(&format!("what refers to {name}@{subject} is left out: {error}"));
+                self.context.reporter.warn(&format!("what refers to {name}@{subject} is left out: {error}"));
                 return Ok(());
             }
             listed => listed?,
@@ -182,7 +202,7 @@ impl Gathering<'_> {
                     // Nor is what it names that is there.
                     self.seen = seen;
                     nodes.truncate(count);
-                    self.reporter.warn(&format!("{digest}, which refers to {subject}, is left out: {error}"));
+                    self.context.reporter.warn(&format!("{digest}, which refers to {subject}, is left out: {error}"));
                     continue;
                 }
                 added => added?,
@@ -191,6 +211,50 @@ impl Gathering<'_> {
         }
         Ok(())
     }
+}
+
+impl Gathering<'_> {
+    /// What cosign puts beside images, under tags made of their digests: signatures, attestations, SBOMs.
+    fn add_tagged(&mut self, graph: &mut Graph) -> Result<(), Error> {
+        let subjects = graph.nodes.iter().filter(|node| !is_unknown(&node.descriptor));
+        let hexes = subjects.map(|node| node.document.digest.hex());
+        let tags: Vec<String> = hexes.flat_map(|hex| BESIDE.map(|suffix| format!("sha256-{hex}.{suffix}"))).collect();
+        let parallel = self.context.http.options().parallel;
+        let found = in_parallel(&tags, parallel, &|_| {}, |tag, _| self.origin.tagged(tag));
+        let found = match found {
+            Err(error) if is_no_hindrance(&error) => {
+                let name = self.origin.name();
+                self.context.reporter.warn(&format!("signatures at tags of {name} are left out: {error}"));
+                return Ok(());
+            }
+            found => found?,
+        };
+        for (tag, descriptor) in tags.into_iter().zip(found) {
+            let Some(descriptor) = descriptor else { continue };
+            let (seen, count) = (self.seen.clone(), graph.referrers.len());
+            match self.add(descriptor.clone(), 0, &mut graph.referrers) {
+                Err(error) if is_no_hindrance(&error) => {
+                    self.seen = seen;
+                    graph.referrers.truncate(count);
+                    let name = self.origin.name();
+                    self.context.reporter.warn(&format!("{name}:{tag} is left out: {error}"));
+                }
+                added => {
+                    added?;
+                    graph.tagged.push((tag, descriptor));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What cosign's tags end with (its specification of signatures, "Tag-based Discovery").
+const BESIDE: [&str; 3] = ["sig", "att", "sbom"];
+
+/// Whether it is what BuildKit puts into an index for a platform that there is not: what an image was built of.
+fn is_unknown(descriptor: &Descriptor) -> bool {
+    descriptor.platform().as_ref().is_some_and(|platform| platform.os().to_string() == "unknown")
 }
 
 /// Whether the image can be taken all the same where this is wrong with what refers to it: a registry that does not list
@@ -227,12 +291,12 @@ fn node(named: &Descriptor, document: Document, fields: Fields) -> Node {
         descriptor.set_annotations(annotations.filter(|annotations| !annotations.is_empty()));
     }
     // Attestations beside images take their form, for a platform that there is not.
-    let is_real = named.platform().as_ref().is_none_or(|platform| platform.os().to_string() != "unknown");
+    let is_real = !is_unknown(named);
     let is_image =
         is_real && fields.config.as_ref().is_some_and(|c| CONFIGS.contains(&c.media_type().to_string().as_str()));
     let image = fields.config.clone().filter(|_| is_image).map(|config| (config, fields.layers.clone()));
     let config_type = fields.config.as_ref().map(|config| config.media_type().to_string());
-    let blobs = fields.layers.into_iter().chain(fields.config).filter(is_here).collect();
+    let blobs = fields.layers.into_iter().chain(fields.blobs).chain(fields.config).filter(is_here).collect();
     let base = fields.annotations.get(oci::BASE_NAME).cloned();
     Node { descriptor, document, blobs, image, config_type, subject: fields.subject, base }
 }

@@ -150,7 +150,12 @@ fn contents(graph: &Graph) -> Result<Contents, Error> {
         images.push(ImageFiles { config: oci::descriptor_digest(config)?, layers });
     }
     let referrers = graph.referrers.iter().filter(|node| node.subject.is_some());
-    let referrers = referrers.map(|node| node.descriptor.clone()).collect();
+    let tagged = graph.tagged.iter().map(|(tag, descriptor)| {
+        let mut descriptor = descriptor.clone();
+        descriptor.set_annotations(Some([(oci::REF_NAME.to_owned(), tag.clone())].into()));
+        descriptor
+    });
+    let referrers = referrers.map(|node| node.descriptor.clone()).chain(tagged).collect();
     Ok(Contents { root: graph.root.clone(), images, referrers })
 }
 

@@ -20,8 +20,8 @@ use crate::dest::Target;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::Artifact;
-use crate::oci::{Reference, RemoteReference};
-use crate::platform::Platform;
+use crate::oci::{Reference, RemoteReference, Repository};
+use crate::platform::{AnyPlatform, Architecture, Platform};
 use crate::registry::Client;
 use crate::report::{Phase, Unit};
 use graph::Graph;
@@ -35,7 +35,7 @@ pub struct TransferOptions {
     /// Where it goes.
     pub targets: Vec<Goal>,
     /// One platform of several; all, where a target takes several and none is named.
-    pub platform: Option<Platform>,
+    pub platform: Option<AnyPlatform>,
     /// Whether signatures, SBOMs and whatever else refers to it come along.
     pub referrers: bool,
     /// The socket of the Docker engine.
@@ -71,19 +71,21 @@ pub fn transfer(options: &TransferOptions, context: &Context) -> Result<Transfer
     let client = Client::new(&context.http);
     let opened = source::open(&options.source, &client, &options.docker_socket, context)?;
     let mut done = Transferred { digest: Digest::of(b""), places: Vec::new(), sent: (0, 0), reused: 0, referrers: 0 };
+    let mut already = Vec::new();
     for goal in &options.targets {
-        let one = options.platform.or_else(|| goal.only_platform());
+        let one = options.platform.clone().or_else(|| goal.only_platform());
         let (root, name) = (opened.root.clone(), opened.name.as_ref());
         let referrers = options.referrers && goal.takes_referrers();
-        let graph = Graph::gather(&*opened.origin, root, one, referrers, &*context.reporter)?;
-        if let Some(wanted) = options.platform {
+        let graph = Graph::gather(&*opened.origin, root, one, referrers, context)?;
+        if let Some(wanted) = &options.platform {
             platform::check(&graph, &opened, wanted, &context.store)?;
         }
         done.digest = graph.digest()?;
         done.referrers = done.referrers.max(graph.referrers.len());
         match goal {
             Goal::Registry(to) => {
-                let pushed = push(&graph, &*opened.origin, to, &client, context)?;
+                let pushed = push(&graph, &*opened.origin, to, &already, &client, context)?;
+                already.push(to.repository.clone());
                 done.sent = (done.sent.0 + pushed.sent, done.sent.1 + pushed.bytes);
                 done.reused += pushed.there + pushed.mounted;
                 done.places.push(format!("docker://{to}"));
@@ -98,13 +100,22 @@ pub fn transfer(options: &TransferOptions, context: &Context) -> Result<Transfer
     Ok(done)
 }
 
-/// Pushes what was just built.
-pub(super) fn push_built(artifact: &Artifact, to: &Reference, context: &Context) -> Result<(), Error> {
+/// Pushes what was just built, under all of `names`. The repositories that have it `already` become more.
+pub(super) fn push_built(
+    artifact: &Artifact,
+    names: &[Reference],
+    already: &mut Vec<Repository>,
+    context: &Context,
+) -> Result<(), Error> {
     let client = Client::new(&context.http);
     let origin = Built(artifact);
-    let graph = Graph::gather(&origin, artifact.descriptor(), None, false, &*context.reporter)?;
-    let pushed = remote::push(&graph, &origin, &to.into(), &client, context)?;
-    tell(&pushed, to, context);
+    let graph = Graph::gather(&origin, artifact.descriptor(), None, false, context)?;
+    for name in names {
+        let to = RemoteReference::from(name);
+        let pushed = remote::push(&graph, &origin, &to, already, &client, context)?;
+        tell(&pushed, name, context);
+        already.push(to.repository);
+    }
     Ok(())
 }
 
@@ -112,11 +123,12 @@ fn push(
     graph: &Graph,
     origin: &dyn Origin,
     to: &RemoteReference,
+    already: &[Repository],
     client: &Client,
     context: &Context,
 ) -> Result<crate::registry::Pushed, Error> {
     context.reporter.begin(Phase::Publish, Some(graph.size()), Unit::Bytes);
-    let pushed = remote::push(graph, origin, to, client, context)?;
+    let pushed = remote::push(graph, origin, to, already, client, context)?;
     context.reporter.end(Phase::Publish, &format!("docker://{to}"));
     tell(&pushed, to, context);
     Ok(pushed)
@@ -132,7 +144,7 @@ fn tell(pushed: &crate::registry::Pushed, to: &dyn std::fmt::Display, context: &
 
 impl Goal {
     /// The one platform that the target takes, where it takes one only: this machine's.
-    fn only_platform(&self) -> Option<Platform> {
+    fn only_platform(&self) -> Option<AnyPlatform> {
         let one = match self {
             Self::Registry(_) => false,
             Self::Local(target) => {
@@ -140,7 +152,7 @@ impl Goal {
                     || matches!(target, Target::DockerDaemon { .. } | Target::ContainersStorage { .. })
             }
         };
-        let host = || crate::platform::Architecture::host().map(|architecture| Platform { architecture });
+        let host = || Architecture::host().map(|architecture| Platform { architecture }.into());
         one.then(host).flatten()
     }
 

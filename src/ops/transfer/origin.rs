@@ -23,6 +23,12 @@ pub(super) trait Origin: Sync {
     /// What refers to a manifest.
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, Error>;
 
+    /// The manifest that has a tag of its own beside the image.
+    fn tagged(&self, tag: &str) -> Result<Option<Descriptor>, Error> {
+        let _ = tag;
+        Ok(None)
+    }
+
     /// A blob. Whoever sends it to a registry need not have it checked before, as the registry does that.
     fn content(&self, blob: &Descriptor, store: &Store, checked: bool, on_bytes: &dyn Fn(u64)) -> Result<Bytes, Error>;
 
@@ -133,6 +139,11 @@ impl Origin for Files {
         Ok(found)
     }
 
+    fn tagged(&self, tag: &str) -> Result<Option<Descriptor>, Error> {
+        let name = |entry: &Descriptor| entry.annotations().as_ref()?.get(oci::REF_NAME).cloned();
+        Ok(self.entries.iter().find(|entry| name(entry).as_deref() == Some(tag)).cloned())
+    }
+
     fn content(&self, blob: &Descriptor, store: &Store, checked: bool, on_bytes: &dyn Fn(u64)) -> Result<Bytes, Error> {
         let digest = oci::descriptor_digest(blob)?;
         let content = self.collection.content(blob).map_err(self.failed())?;
@@ -173,6 +184,14 @@ impl Origin for Pulled<'_> {
 
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, Error> {
         Ok(registry::referrers(self.client, &self.repository, subject)?)
+    }
+
+    fn tagged(&self, tag: &str) -> Result<Option<Descriptor>, Error> {
+        match self.client.manifest(&self.repository, &At::Tag(tag.to_owned())) {
+            Ok(found) => Ok(Some(oci::descriptor(&found.media_type, found.bytes.len() as u64, &found.digest))),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn content(&self, blob: &Descriptor, store: &Store, _: bool, on_bytes: &dyn Fn(u64)) -> Result<Bytes, Error> {

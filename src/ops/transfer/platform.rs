@@ -7,13 +7,13 @@ use super::origin::Opened;
 use crate::error::Error;
 use crate::image::Choice;
 use crate::oci::{self, Raw};
-use crate::platform::Platform;
+use crate::platform::AnyPlatform;
 use crate::registry::{Bytes, LARGEST_MANIFEST, RegistryError};
 use crate::store::Store;
 
 /// Refuses an image alone that is for another platform than `wanted`. Out of an index the right one was chosen before, and
 /// what is no image is for none.
-pub(super) fn check(graph: &Graph, opened: &Opened<'_>, wanted: Platform, store: &Store) -> Result<(), Error> {
+pub(super) fn check(graph: &Graph, opened: &Opened<'_>, wanted: &AnyPlatform, store: &Store) -> Result<(), Error> {
     let root = graph.nodes.last().expect("a graph has a root");
     let is_alone = graph.digest()? == oci::descriptor_digest(&opened.root)?;
     let Some((config, _)) = root.image.as_ref().filter(|_| is_alone) else { return Ok(()) };
@@ -28,6 +28,6 @@ pub(super) fn check(graph: &Graph, opened: &Opened<'_>, wanted: Platform, store:
         }
     };
     let config: Raw<ImageConfiguration> = Raw::parse(&bytes, "image configuration")?;
-    let choice = Choice { tag: None, platform: Some(wanted) };
+    let choice = Choice { tag: None, platform: Some(wanted.clone()) };
     choice.check(config.document()).map_err(|source| Error::Open { path: name, source })
 }

@@ -3,17 +3,19 @@
 use super::graph::{Graph, Node};
 use super::origin::Origin;
 use crate::context::Context;
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::oci::{self, Reference, RemoteReference, Repository};
 use crate::registry::{At, Client, Outgoing, Pushed, Registry, add_referrer, push_blobs};
 use crate::report::Phase;
 
 /// Pushes all of `graph` that is not there yet. The tag, where `to` has one, is moved last, so that whoever pulls meanwhile
-/// gets the image before or this one, and never a part.
+/// gets the image before or this one, and never a part. The repositories in `already` have all of it.
 pub(super) fn push(
     graph: &Graph,
     origin: &dyn Origin,
     to: &RemoteReference,
+    already: &[Repository],
     client: &Client,
     context: &Context,
 ) -> Result<Pushed, Error> {
@@ -27,7 +29,7 @@ pub(super) fn push(
     }
     let mut blobs = Vec::new();
     for node in graph.all() {
-        let mount_from = candidate(node, origin, repository);
+        let mount_from = candidate(node, origin, already, repository);
         for blob in &node.blobs {
             let (digest, size) = (oci::descriptor_digest(blob)?, blob.size());
             blobs.push(Outgoing { digest, size, mount_from: mount_from.clone() });
@@ -51,6 +53,9 @@ pub(super) fn push(
         let noted = client.put_manifest(repository, &at, &node.document)?;
         note_subject(client, repository, node, noted)?;
     }
+    for (tag, descriptor) in &graph.tagged {
+        put_tagged(client, repository, tag, oci::descriptor_digest(descriptor)?, graph, context)?;
+    }
     if let Some(tag) = &to.tag {
         let at = At::Tag(tag.clone());
         if client.digest_at(repository, &at)? != Some(digest) {
@@ -71,6 +76,28 @@ fn put(client: &Client, repository: &Repository, node: &Node) -> Result<(), Erro
     Ok(())
 }
 
+/// Sets a tag that stands beside the image. What was there before stays only under its digest, which is told.
+fn put_tagged(
+    client: &Client,
+    repository: &Repository,
+    tag: &str,
+    digest: Digest,
+    graph: &Graph,
+    context: &Context,
+) -> Result<(), Error> {
+    let at = At::Tag(tag.to_owned());
+    let before = client.digest_at(repository, &at)?;
+    if before == Some(digest) {
+        return Ok(());
+    }
+    if let Some(before) = before {
+        context.reporter.warn(&format!("{repository}:{tag} was {before} before, and is {digest} now"));
+    }
+    let node = graph.all().find(|node| node.document.digest == digest).expect("what has a tag was gathered");
+    client.put_manifest(repository, &at, &node.document)?;
+    Ok(())
+}
+
 /// Brings the list of referrers up to date where the registry has not done so by itself.
 fn note_subject(client: &Client, repository: &Repository, node: &Node, noted: bool) -> Result<(), Error> {
     if let Some(subject) = node.subject.as_ref().filter(|_| !noted) {
@@ -79,10 +106,10 @@ fn note_subject(client: &Client, repository: &Repository, node: &Node, noted: bo
     Ok(())
 }
 
-/// A repository of the same registry that may have a node's blobs: where it is copied from, or that of the image that it
-/// is based on.
-fn candidate(node: &Node, origin: &dyn Origin, to: &Repository) -> Option<Repository> {
+/// A repository of the same registry that may have a node's blobs: where it is copied from, where it was pushed before, or
+/// that of the image that it is based on.
+fn candidate(node: &Node, origin: &dyn Origin, already: &[Repository], to: &Repository) -> Option<Repository> {
     let base = node.base.as_ref().and_then(|name| name.parse::<Reference>().ok()).map(|name| Repository::of(&name));
-    let candidates = origin.repository().cloned().into_iter().chain(base);
+    let candidates = origin.repository().into_iter().chain(already).cloned().chain(base);
     candidates.into_iter().find(|from| from.registry() == to.registry() && from != to)
 }

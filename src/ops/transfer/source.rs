@@ -8,7 +8,7 @@ use super::foreign;
 use super::origin::{Files, Opened, Pulled};
 use crate::archive::Limits;
 use crate::context::Context;
-use crate::engine::Engine;
+use crate::engine::{self, Engine, is_id};
 use crate::error::Error;
 use crate::image::{Collection, OpenError};
 use crate::oci::{self, ParseReferenceError, Reference, RemoteReference};
@@ -26,8 +26,11 @@ pub enum Source {
         /// The image in it.
         name: Option<String>,
     },
-    /// `docker-daemon:REF`
-    DockerDaemon(Reference),
+    /// `docker-daemon:REF`, or an image's id there
+    DockerDaemon {
+        /// As the engine knows it.
+        name: String,
+    },
 }
 
 /// Finds the image. What an engine has is written into the store's temporary folder.
@@ -51,19 +54,26 @@ pub(super) fn open<'a>(
         }
         Source::Files { path, name } => {
             let temporary = context.store.temporary();
-            files(path, name.as_deref(), path.display().to_string(), &temporary, context)
+            let mut opened = files(path, name.as_deref(), path.display().to_string(), &temporary, context)?;
+            if opened.name.is_none() {
+                let annotations = opened.root.annotations().as_ref();
+                opened.name = by_path(path, annotations.and_then(|annotations| annotations.get(oci::REF_NAME)));
+            }
+            Ok(opened)
         }
-        Source::DockerDaemon(name) => {
+        Source::DockerDaemon { name } => {
             let failed = |source| context.store.cannot("write to", source);
             let mut file = tempfile::NamedTempFile::new_in(context.store.temporary()).map_err(failed)?;
             Engine::new(docker_socket)
-                .save(&name.familiar(), &mut file)
-                .map_err(|source| Error::Engine { name: name.familiar(), source })?;
+                .save(name, &mut file)
+                .map_err(|source| Error::Engine { name: name.clone(), source })?;
             // It goes with the store's temporary folder, at the end of this run.
             let path = file.into_temp_path().keep().map_err(|error| failed(error.error))?;
-            let mut opened =
-                files(&path, None, format!("docker-daemon:{}", name.familiar()), &context.store.temporary(), context)?;
-            opened.name = Some(name.clone());
+            let mut opened = files(&path, None, format!("docker-daemon:{name}"), &context.store.temporary(), context)?;
+            // An id is no name; the engine may have one for it.
+            if !is_id(name) {
+                opened.name = name.parse().ok().or(opened.name);
+            }
             Ok(opened)
         }
     }
@@ -84,15 +94,15 @@ fn files<'a>(
     let root = collection.entry(tag).map_err(failed)?;
     let annotation = |key: &str| root.annotations().as_ref().and_then(|annotations| annotations.get(key).cloned());
     let full = annotation(oci::CONTAINERD_NAME).or_else(|| annotation(oci::REF_NAME).filter(|name| name.contains('/')));
-    let name = full.and_then(|name| name.parse().ok()).or_else(|| by_path(path, annotation(oci::REF_NAME).as_deref()));
+    let name = full.and_then(|name| name.parse().ok());
     let entries = collection.entries().map_err(failed)?;
     Ok(Opened { origin: Box::new(Files { name: shown, collection, entries }), root, name })
 }
 
 /// A name made of the file's own, for images that have none.
-fn by_path(path: &Path, tag: Option<&str>) -> Option<Reference> {
+fn by_path(path: &Path, tag: Option<&String>) -> Option<Reference> {
     let stem = path.file_stem()?.to_string_lossy().to_ascii_lowercase();
-    format!("{stem}:{}", tag.unwrap_or("latest")).parse().ok()
+    format!("{stem}:{}", tag.map_or("latest", String::as_str)).parse().ok()
 }
 
 /// Transports of files, of which a name may follow after a colon.
@@ -106,7 +116,7 @@ impl FromStr for Source {
             return name.parse().map(Self::Registry);
         }
         if let Some(name) = text.strip_prefix("docker-daemon:") {
-            return name.parse().map(Self::DockerDaemon);
+            return engine::image_name(name).map(|name| Self::DockerDaemon { name });
         }
         let Some(rest) = FILES.iter().find_map(|transport| text.strip_prefix(transport)) else {
             return Ok(Self::Files { path: text.into(), name: None });
@@ -122,7 +132,7 @@ impl fmt::Display for Source {
             Self::Registry(reference) => write!(f, "docker://{reference}"),
             Self::Files { path, name: None } => path.display().fmt(f),
             Self::Files { path, name: Some(name) } => write!(f, "{}:{name}", path.display()),
-            Self::DockerDaemon(name) => write!(f, "docker-daemon:{}", name.familiar()),
+            Self::DockerDaemon { name } => write!(f, "docker-daemon:{name}"),
         }
     }
 }
@@ -140,7 +150,9 @@ mod tests {
         assert_eq!(read("docker-archive:a.tar:x.example/a:1"), files("a.tar", Some("x.example/a:1")));
         assert_eq!(read("out/a"), files("out/a", None));
         assert_eq!(read("docker://a").to_string(), "docker://docker.io/library/a:latest");
-        assert_eq!(read("docker-daemon:a:1").to_string(), "docker-daemon:a:1");
+        for daemon in ["docker-daemon:a:1", "docker-daemon:0123456789ab", "docker-daemon:[::1]:5000/a:1"] {
+            assert_eq!(read(daemon).to_string(), daemon);
+        }
         for wrong in ["docker://", "docker-daemon:A", "docker://a@sha256:0"] {
             assert!(wrong.parse::<Source>().is_err(), "{wrong}");
         }

@@ -45,5 +45,9 @@ pub fn architecture_name(architecture: Architecture) -> &'static str {
         Architecture::Ppc64le => "ppc64le",
         Architecture::Riscv64 => "riscv64",
         Architecture::S390x => "s390x",
+        Architecture::ArmV6 => "armhf",
+        Architecture::ArmV5 => "arm",
+        Architecture::Mips64le => "mips64el",
+        Architecture::Loong64 => "loongarch64",
     }
 }

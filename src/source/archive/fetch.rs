@@ -32,7 +32,7 @@ pub fn fetch(pin: &ArchivePin, path: Option<&Path>, context: &Context) -> Result
         (None, None) => download(pin, context)?,
     };
     let input = Input { path: &blob.path, name: pin.name(), strip: pin.strip_components };
-    let choice = Choice { tag: pin.tag.clone(), platform: Some(pin.platform) };
+    let choice = Choice { tag: pin.tag.clone(), platform: Some(pin.platform.into()) };
     let foreign = open(&input, &choice, &Limits::images(), context)?;
     if foreign.config.is_some() {
         context.reporter.note("the files of the image are taken, and not its configuration: [image] says how it runs");

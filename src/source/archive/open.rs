@@ -10,7 +10,7 @@ use crate::archive::{ArchiveError, Limits};
 use crate::context::Context;
 use crate::image::{self, Choice, Input, OpenError};
 use crate::oci::Raw;
-use crate::platform::Platform;
+use crate::platform::{AnyPlatform, Platform};
 use crate::report::{Phase, Unit};
 use crate::source::{Rootfs, newest};
 use crate::tree::TreePath;
@@ -91,13 +91,13 @@ impl Foreign {
     pub fn check_platform(&self, name: &str, asked: Platform) -> Result<(), ArchiveSourceError> {
         let name = || name.to_owned();
         if let Some(config) = &self.config
-            && self.image_platform() != Some(asked)
+            && !AnyPlatform::from(asked).takes_config(config.document())
         {
-            let found = format!("{}/{}", config.document().os(), config.document().architecture());
+            let found = AnyPlatform::of_config(config.document()).to_string();
             return Err(ArchiveSourceError::OtherImage { name: name(), asked, found });
         }
         match &self.platform {
-            Some((found, path)) if *found != asked => {
+            Some((found, path)) if !asked.architecture.may_run(found.architecture) => {
                 let help = format!("`platforms = [\"{found}\"]` in the recipe, or `--platform {found}`");
                 Err(ArchiveSourceError::OtherPlatform { name: name(), asked, found: *found, path: path.clone(), help })
             }
@@ -107,7 +107,6 @@ impl Foreign {
 
     /// The platform that the image's configuration names, where it is one that is known here.
     pub fn image_platform(&self) -> Option<Platform> {
-        let document = self.config.as_ref()?.document();
-        format!("{}/{}", document.os(), document.architecture()).parse().ok()
+        AnyPlatform::of_config(self.config.as_ref()?.document()).known()
     }
 }

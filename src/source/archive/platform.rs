@@ -63,6 +63,8 @@ fn architecture(header: &[u8]) -> Option<Architecture> {
         (21, 2, true) => Some(Architecture::Ppc64le),
         (243, 2, true) => Some(Architecture::Riscv64),
         (22, 2, false) => Some(Architecture::S390x),
+        (8, 2, true) => Some(Architecture::Mips64le),
+        (258, 2, true) => Some(Architecture::Loong64),
         _ => None,
     }
 }

@@ -151,5 +151,9 @@ pub(super) fn architecture(platform: Platform) -> &'static str {
         Architecture::Ppc64le => "ppc64le",
         Architecture::Riscv64 => "riscv64",
         Architecture::S390x => "s390x",
+        Architecture::ArmV6 => "armv6hl",
+        Architecture::ArmV5 => "armv5tel",
+        Architecture::Mips64le => "mips64el",
+        Architecture::Loong64 => "loongarch64",
     }
 }

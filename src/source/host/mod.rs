@@ -206,6 +206,8 @@ pub fn architecture(tree: &Tree) -> Option<crate::platform::Architecture> {
         (21, true, true) => Some(Architecture::Ppc64le),
         (243, true, true) => Some(Architecture::Riscv64),
         (22, true, false) => Some(Architecture::S390x),
+        (8, true, true) => Some(Architecture::Mips64le),
+        (258, true, true) => Some(Architecture::Loong64),
         _ => None,
     }
 }

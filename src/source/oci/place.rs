@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
+use oci_spec::image::ImageConfiguration;
+
 use super::OciImageError;
 use crate::archive::Limits;
 use crate::digest::Digest;
-use crate::engine::Engine;
+use crate::engine::{Engine, image_name};
 use crate::image::{self, Choice, OpenError, Stored};
 use crate::oci::Reference;
-use crate::platform::Platform;
+use crate::platform::{AnyPlatform, Platform};
 use crate::recipe::ImageLocation;
 use crate::store::Store;
 
@@ -37,7 +39,7 @@ impl Place {
             ImageLocation::Registry { .. } => unreachable!("registries have a way of their own"),
         };
         let locate = |tag: Option<String>| {
-            let choice = Choice { tag, platform };
+            let choice = Choice { tag, platform: platform.map(AnyPlatform::from) };
             image::locate(&path, &choice, &Limits::images(), &store.temporary())
         };
         let mut found = locate(tags.first().cloned());
@@ -47,9 +49,7 @@ impl Place {
             }
         }
         let stored = found.map_err(open)?;
-        let config = stored.config.document();
-        let there = format!("{}/{}", config.os(), config.architecture());
-        let platform = of_image(&there, platform, &image)?;
+        let platform = of_image(stored.config.document(), platform, &image)?;
         Ok(Found { stored, platform, _file: file })
     }
 
@@ -57,7 +57,7 @@ impl Place {
         let folder = store.temporary();
         let failed = |source| OciImageError::from(store.cannot("write to", source));
         let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
-        let name = daemon_name(name).map_err(|source| OciImageError::Name { image: image.to_owned(), source })?;
+        let name = image_name(name).map_err(|source| OciImageError::Name { image: image.to_owned(), source })?;
         let saved = Engine::new(&self.socket).save(&name, &mut file);
         saved.map_err(|source| OciImageError::Engine { image: image.to_owned(), source })?;
         Ok(file)
@@ -82,11 +82,19 @@ impl Found {
     }
 }
 
-/// What an image is for that says it is for `there`, where that is what is wanted.
-pub(super) fn of_image(there: &str, wanted: Option<Platform>, image: &str) -> Result<Platform, OciImageError> {
-    let found = there.parse::<Platform>().ok();
-    let (image, there) = (image.to_owned(), there.to_owned());
-    found.filter(|found| wanted.is_none_or(|wanted| wanted == *found)).ok_or(match wanted {
+/// What an image is for that has this configuration, where that is what is wanted.
+pub(super) fn of_image(
+    config: &ImageConfiguration,
+    wanted: Option<Platform>,
+    image: &str,
+) -> Result<Platform, OciImageError> {
+    let there = AnyPlatform::of_config(config);
+    let found = match wanted {
+        Some(wanted) => AnyPlatform::from(wanted).takes_config(config).then_some(wanted),
+        None => there.known(),
+    };
+    let (image, there) = (image.to_owned(), there.to_string());
+    found.ok_or(match wanted {
         Some(wanted) => OciImageError::Platform { image, wanted, there },
         None => OciImageError::UnknownPlatform { image, there },
     })
@@ -102,30 +110,12 @@ fn spellings(name: Option<&str>) -> Vec<String> {
     spellings
 }
 
-/// The name by which the engine knows an image: its id as it is, names with their tag, as a name alone means all tags.
-fn daemon_name(text: &str) -> Result<String, crate::oci::ParseReferenceError> {
-    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let is_digest = text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && is_hex(hex));
-    if is_digest || ((12..=64).contains(&text.len()) && is_hex(text)) {
-        return Ok(text.to_owned());
-    }
-    // A digest says exactly one image already.
-    if text.contains('@') {
-        return Ok(text.to_owned());
-    }
-    text.parse::<Reference>().map(|name| name.familiar())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_written_as_engines_and_archives_do() {
-        assert_eq!(daemon_name("debian").unwrap(), "debian:latest");
-        assert_eq!(daemon_name("docker.io/library/debian:13").unwrap(), "debian:13");
-        assert_eq!(daemon_name("0123456789ab").unwrap(), "0123456789ab");
-        assert!(daemon_name("Debian").is_err());
+    fn names_are_written_as_archives_do() {
         assert_eq!(spellings(Some("debian:13")), ["debian:13", "debian:13", "docker.io/library/debian:13"]);
         assert!(spellings(None).is_empty());
     }

@@ -4,17 +4,38 @@ use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest}
 
 use super::{OciImageError, stored_all};
 use crate::context::Context;
-use crate::image::{Choice, by_platform, check_types};
+use crate::image::{Choice, OpenError, check_types, in_indexes};
 use crate::lock::{LockedLayer, OciPin};
-use crate::oci::{self, Raw, RemoteReference};
-use crate::platform::Platform;
+use crate::oci::{self, OciError, Raw, RemoteReference};
+use crate::platform::{AnyPlatform, Platform};
 use crate::recipe::OciRequest;
 use crate::registry::{At, Client, LARGEST_MANIFEST, Registry, RegistryError, in_parallel};
 use crate::report::{Phase, Unit};
 use crate::store::Store;
 
-/// How deep indexes may name indexes: more is a circle or a trick.
-const DEEPEST: usize = 4;
+/// Why no image of an index is found.
+enum Trouble {
+    Choice(OpenError),
+    Other(Box<OciImageError>),
+}
+
+impl From<OpenError> for Trouble {
+    fn from(error: OpenError) -> Self {
+        Self::Choice(error)
+    }
+}
+
+impl From<RegistryError> for Trouble {
+    fn from(error: RegistryError) -> Self {
+        Self::Other(Box::new(error.into()))
+    }
+}
+
+impl From<OciError> for Trouble {
+    fn from(error: OciError) -> Self {
+        Self::Other(Box::new(error.into()))
+    }
+}
 
 /// Finds the image that `name` means for `platform` and pins it; without one, the only one there is, or that for this
 /// machine. Its layers are not fetched yet.
@@ -35,14 +56,20 @@ pub(super) fn resolve(
     let open = |source| OciImageError::Open { image: image.to_owned(), source };
     let mut document = client.manifest(repository, &at)?;
     let entry = document.digest;
-    let mut depth = 0;
-    while is_index(&document.bytes) && depth < DEEPEST {
+    if is_index(&document.bytes) {
         let index: Raw<ImageIndex> = Raw::parse(&document.bytes, "image index")?;
-        let choice = Choice { tag: None, platform };
-        let chosen = by_platform(index.document().manifests(), &choice).map_err(open)?;
-        let digest = oci::descriptor_digest(&chosen)?;
-        document = client.manifest(repository, &At::Digest(digest))?;
-        depth += 1;
+        let choice = Choice { tag: None, platform: platform.map(AnyPlatform::from) };
+        let read = |descriptor: &Descriptor| {
+            let document = client.manifest(repository, &At::Digest(oci::descriptor_digest(descriptor)?))?;
+            let index: Raw<ImageIndex> = Raw::parse(&document.bytes, "image index")?;
+            Ok(index.document().manifests().clone())
+        };
+        let chosen =
+            in_indexes(index.document().manifests(), &choice, &read).map_err(|error: Trouble| match error {
+                Trouble::Choice(source) => open(source),
+                Trouble::Other(error) => *error,
+            })?;
+        document = client.manifest(repository, &At::Digest(oci::descriptor_digest(&chosen)?))?;
     }
     if let Some(expected) = request.digest
         && ![entry, document.digest].contains(&expected)
@@ -55,8 +82,7 @@ pub(super) fn resolve(
     let bytes = client.blob(repository, &config, LARGEST_MANIFEST)?;
     context.store.put(&bytes)?;
     let document: Raw<ImageConfiguration> = Raw::parse(&bytes, "image configuration")?;
-    let there = format!("{}/{}", document.document().os(), document.document().architecture());
-    let platform = super::place::of_image(&there, platform, image)?;
+    let platform = super::place::of_image(document.document(), platform, image)?;
     Ok(OciPin {
         platform,
         image: image.to_owned(),
@@ -113,11 +139,7 @@ fn is_index(bytes: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|fields| fields.get("manifests").is_some())
 }
 
-fn layers(
-    layers: &[Descriptor],
-    config: &Raw<ImageConfiguration>,
-) -> Result<Vec<LockedLayer>, crate::image::OpenError> {
-    use crate::image::OpenError;
+fn layers(layers: &[Descriptor], config: &Raw<ImageConfiguration>) -> Result<Vec<LockedLayer>, OpenError> {
     let diff_ids = config.document().rootfs().diff_ids();
     if diff_ids.len() != layers.len() {
         return Err(OpenError::LayerCount { layers: layers.len(), diff_ids: diff_ids.len() });

@@ -128,3 +128,30 @@ fn recipes_that_cannot_be() {
         finished.failed_with(2).says(phrase);
     }
 }
+
+#[test]
+fn platforms_that_no_distribution_is_built_for() {
+    let workspace = Workspace::new();
+    let recipe = |platforms: &str, from: &str| format!("name = \"r\"\nplatforms = [{platforms}]\n{from}\n");
+    let wide = "\"linux/arm/v6\", \"linux/loongarch64\", \"linux/mips64le\"";
+    workspace.write("r.toml", &recipe(wide, "[from.scratch]"));
+    workspace.rootsmith(["build", "r.toml", "-o", "oci:out", "--progress", "none"]).succeeded();
+    let inspected = workspace.rootsmith(["inspect", "oci:out", "--platform", "linux/armv6", "--json"]);
+    inspected.failed_with(2).says("linux/arm/v6").says("linux/mips64le");
+    for (asked, said) in [("linux/arm/6", "linux/arm/v6"), ("loong64", "linux/loong64"), ("linux/arm", "linux/arm/v6")]
+    {
+        let inspected = workspace.rootsmith(["inspect", "oci:out", "--platform", asked]);
+        assert!(inspected.succeeded().stdout.contains(&format!("Platform      {said}\n")), "{}", inspected.stdout);
+    }
+    workspace.write("r.toml", &recipe("\"linux/arm/v6\"", "[from.debian]\nsuite = \"trixie\""));
+    let locked = workspace.rootsmith(["lock", "r.toml", "--offline"]);
+    locked.failed_with(2).says("there are no packages for linux/arm/v6").says("[from.scratch]");
+    write(&workspace, "a.tar", &tar(&[]));
+    let imported = |platform: &str| {
+        workspace.rootsmith(["import", "a.tar", "--platform", platform, "-o", "oci:imported", "--progress", "none"])
+    };
+    imported("linux/arm/v5").succeeded();
+    let inspected = workspace.rootsmith(["inspect", "oci:imported"]);
+    assert!(inspected.succeeded().stdout.contains("Platform      linux/arm/v5\n"), "{}", inspected.stdout);
+    imported("windows/amd64").failed_with(2).says("is not a platform");
+}

@@ -109,6 +109,30 @@ fn a_build_goes_to_a_registry() {
     let arguments = ["import", "root.tar", "base:1", "--platform", "linux/amd64", "-o", &to];
     let digest = workspace.rootsmith(arguments).digest();
     assert_eq!(registry.tags("built")["1"], digest);
+    // A repository alone takes the image's tags.
+    let to = format!("docker://{}/tagged", registry.address());
+    let arguments = ["import", "root.tar", "base:1", "-t", ":2", "--platform", "linux/amd64", "-o", &to];
+    assert_eq!(workspace.rootsmith(arguments).digest(), digest);
+    assert_eq!(registry.tags("tagged").into_keys().collect::<Vec<_>>(), ["1", "2"]);
+}
+
+#[test]
+fn what_one_run_has_pushed_is_mounted_in_the_next_repository() {
+    let (workspace, digest) = image();
+    let (_, size) = layer(&workspace);
+    for is_built in [true, false] {
+        let registry = Registry::start();
+        let [one, two] = ["one", "two"].map(|name| format!("docker://{}/{name}:1", registry.address()));
+        let arguments = match is_built {
+            true => vec!["import", "root.tar", "base:1", "--platform", "linux/amd64", "-o", &one, "-o", &two],
+            false => vec!["push", "oci:image", &one, &two],
+        };
+        assert_eq!(workspace.rootsmith(arguments).digest(), digest);
+        assert_eq!((&registry.tags("one")["1"], &registry.tags("two")["1"]), (&digest, &digest));
+        let log = registry.log();
+        assert!(received(&log) < size + size / 10, "built: {is_built}");
+        assert_eq!(log.iter().filter(|seen| seen.path.contains("mount=")).count(), 2, "built: {is_built}");
+    }
 }
 
 #[test]

@@ -66,6 +66,48 @@ fn referrers_cross_an_air_gap() {
 }
 
 #[test]
+fn signatures_at_tags_come_along() {
+    let (workspace, digest) = image();
+    let outside = Registry::start();
+    push(&workspace, &format!("{}/base:1", outside.address())).succeeded();
+    let signed = |registry: &Registry, text: &str, suffix: &str| {
+        let config = registry.add_blob("base", "application/vnd.oci.image.config.v1+json", b"{}");
+        let layer = registry.add_blob("base", "application/vnd.dev.cosign.simplesigning.v1+json", text.as_bytes());
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        let manifest = json!({ "schemaVersion": 2, "mediaType": kind, "config": config, "layers": [layer] });
+        let tag = format!("{}.{suffix}", digest.replace(':', "-"));
+        (registry.add_manifest("base", &manifest, Some(&tag))["digest"].as_str().unwrap().to_owned(), tag)
+    };
+    let all = ["sig", "att", "sbom"].map(|suffix| signed(&outside, &format!("the {suffix}"), suffix));
+    let from = format!("docker://{}/base:1", outside.address());
+    for place in ["oci-archive:gap.tar", "oci:gap:1"] {
+        assert_eq!(workspace.rootsmith(["copy", &from, place]).digest(), digest);
+        let inside = Registry::start();
+        let to = format!("docker://{}/inside/base:1", inside.address());
+        assert_eq!(workspace.rootsmith(["copy", place, &to]).digest(), digest);
+        let tags = inside.tags("inside/base");
+        for (signature, tag) in &all {
+            assert_eq!(tags.get(tag), Some(signature), "{place} {tag}");
+        }
+        // The image is still the only one that is meant without a name.
+        let inspected = workspace.rootsmith(["inspect", place.trim_end_matches(":1"), "--json"]);
+        let inspected: Value = serde_json::from_str(&inspected.succeeded().stdout).unwrap();
+        assert_eq!(inspected["digest"], digest.as_str());
+    }
+    // Another signature at the place that is copied to gives way, and is named.
+    let other = Registry::start();
+    push(&workspace, &format!("{}/base:1", other.address())).succeeded();
+    let (before, tag) = signed(&other, "another", "sig");
+    let to = format!("docker://{}/base:1", other.address());
+    workspace.rootsmith(["copy", &from, &to, "--progress", "lines"]).succeeded().says(&format!("was {before} before"));
+    assert_eq!(other.tags("base")[&tag], all[0].0);
+    let bare = Registry::start();
+    let to = format!("docker://{}/base:1", bare.address());
+    workspace.rootsmith(["copy", "--no-referrers", &from, &to]).succeeded();
+    assert_eq!(bare.tags("base").len(), 1);
+}
+
+#[test]
 fn trouble_with_referrers_is_a_warning() {
     let (workspace, digest) = image();
     let refusal = |status| What::Answer { status, headers: vec![], body: vec![] };
