@@ -13,6 +13,7 @@ mod header;
 mod layer;
 mod pax;
 mod read;
+mod row;
 mod sparse;
 mod write;
 
