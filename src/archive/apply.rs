@@ -27,8 +27,9 @@ pub enum Duplicates {
 
 /// Puts the entries of one archive into a tree.
 ///
-/// Missing parents are made as 0755 0:0. An entry replaces what was at its place, with all below it unless both are
-/// directories: then the metadata is taken over. A hard link leads to what is at its target at that moment.
+/// Missing parents are made as 0755 0:0. An entry replaces what was at its place; of two directories, the metadata of the
+/// second is taken over. A directory with something in it is replaced by nothing else, as in tar: what is in it would
+/// vanish. A hard link leads to what is at its target at that moment.
 pub struct Applier<'a> {
     tree: &'a mut Tree,
     apply: Apply,
@@ -55,6 +56,9 @@ impl<'a> Applier<'a> {
         if self.apply.duplicates == Duplicates::Refuse && !self.seen.insert(path.clone()) && !again {
             return Err(ArchiveError::Duplicate { archive: self.archive.clone(), path });
         }
+        if !matches!(&item.what, What::Inode(inode) if inode.is_directory()) {
+            self.check_covered(&path)?;
+        }
         match item.what {
             What::Inode(inode) if inode.is_directory() && self.leads_to_directory(&path)? => return Ok(path),
             What::Inode(inode) => self.tree.insert_with_parents(path.clone(), inode).map(drop),
@@ -65,6 +69,15 @@ impl<'a> Applier<'a> {
         }
         .map_err(|source| ArchiveError::Tree { archive: self.archive.clone(), source })?;
         Ok(path)
+    }
+
+    /// Refuses to put a file or link in place of a directory that has something in it. The root is the tree's to refuse.
+    fn check_covered(&self, path: &TreePath) -> Result<(), ArchiveError> {
+        if path.is_root() || !self.tree.is_directory(path) || self.tree.below(path).next().is_none() {
+            return Ok(());
+        }
+        let count = self.tree.below(path).count();
+        Err(ArchiveError::Covers { archive: self.archive.clone(), path: path.clone(), count })
     }
 
     /// Where an entry of this name goes.
@@ -171,6 +184,16 @@ mod tests {
         assert!(applied(STRICT, [directory("d"), file("d/x", ""), directory("d/")]).is_ok());
         assert!(applied(STRICT, [directory("d"), file("d", "")]).is_err());
         assert!(applied(STRICT, [file("d", ""), directory("d")]).is_err());
+    }
+
+    #[test]
+    fn folders_with_something_in_them_are_not_replaced() {
+        for wrong in [file("d", ""), symlink("d", "e"), hard_link("d", "f")] {
+            let covered = applied(FOLLOW, [file("f", ""), file("d/e/x", ""), wrong]);
+            assert!(matches!(&covered, Err(ArchiveError::Covers { path, count: 2, .. }) if path.as_bytes() == b"d"));
+        }
+        let empty = applied(FOLLOW, [directory("d"), symlink("d", "e")]).unwrap();
+        assert_eq!(paths(&empty), ["/", "/d"]);
     }
 
     #[test]

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Limits;
-
-/// Largest zstd window in bytes, as a power of two: 128 MiB, which `zstd --long` uses.
-const ZSTD_WINDOW: u32 = 27;
+use super::row::Row;
 
 /// Most memory of an xz decoder: what `xz -9` needs is 65 MiB.
 const XZ_MEMORY: u64 = 160 << 20;
@@ -28,7 +26,7 @@ pub enum Format {
 }
 
 /// The uncompressed bytes of `reader`, which may be gzip, xz, zstd, bzip2 or none of them, each also as several members,
-/// streams or frames in a row.
+/// streams or frames in a row, and with zeros behind the last.
 ///
 /// Reading fails where the compressed data ends too early, is damaged, is followed by anything else, needs a window of
 /// more than 128 MiB, or grows beyond the `ratio` or `bytes` of `limits`. The errors say so in whole phrases.
@@ -41,17 +39,14 @@ pub fn decompress<'a>(reader: impl Read + Send + 'a, limits: &Limits) -> io::Res
     let input = BufReader::with_capacity(1 << 17, Cursor::new(start).chain(counted));
     let output: Box<dyn Read + Send + 'a> = match format {
         Format::Plain => return Ok(Box::new(input)),
-        Format::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
-        Format::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(input)),
+        Format::Gzip => Box::new(Row::<flate2::bufread::GzDecoder<_>, _>::new(input)),
+        Format::Bzip2 => Box::new(Row::<bzip2::bufread::BzDecoder<_>, _>::new(input)),
+        // Its own zeros come in fours, as in the blocks of tapes.
         Format::Xz => {
             let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)?;
             Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream))
         }
-        Format::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
-            decoder.window_log_max(ZSTD_WINDOW)?;
-            Box::new(decoder)
-        }
+        Format::Zstd => Box::new(Row::<zstd::stream::read::Decoder<'static, _>, _>::new(input)),
     };
     Ok(Box::new(Bounded { inner: output, name: format.name(), taken, given: 0, limits: limits.clone() }))
 }
@@ -116,7 +111,7 @@ impl<R: Read> Read for Bounded<R> {
         if self.given > most.min(self.limits.bytes) {
             let limits = format!("{} bytes, or {} times its compressed size", self.limits.bytes, self.limits.ratio);
             let text = format!("the {} data grows beyond what is allowed: {limits}", self.name);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
         }
         Ok(count)
     }
@@ -197,6 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn zeros_behind_the_end_are_those_of_a_tape() {
+        for (name, bytes) in all() {
+            for zeros in [4, 512, 10_240, 300_000] {
+                let mut padded = bytes.repeat(2);
+                padded.resize(padded.len() + zeros, 0);
+                assert!(read(&padded, &Limits::default()).unwrap() == plain().repeat(2), "{name} and {zeros} zeros");
+            }
+        }
+    }
+
+    #[test]
     fn truncation_damage_and_garbage_are_errors() {
         let limits = Limits::default();
         for (name, bytes) in all() {
@@ -205,9 +211,11 @@ mod tests {
                 assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{name} cut at {length}: {error}");
                 assert_eq!(error.to_string(), format!("the {name} data ends too early"));
             }
-            let garbage = [&bytes[..], b"garbage that is no stream"].concat();
-            let error = read(&garbage, &limits).unwrap_err();
-            assert!(error.to_string().starts_with(&format!("the {name} data is damaged or followed")), "{error}");
+            for garbage in [&b"garbage that is no stream"[..], b"\0\0\0\0garbage that is no stream"] {
+                let garbage = [&bytes[..], garbage].concat();
+                let error = read(&garbage, &limits).unwrap_err();
+                assert!(error.to_string().starts_with(&format!("the {name} data is damaged or followed")), "{error}");
+            }
             let mut damaged = bytes.clone();
             let middle = damaged.len() / 2;
             damaged[middle] ^= 0x55;

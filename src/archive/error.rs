@@ -62,7 +62,11 @@ pub enum ArchiveError {
     },
     /// The archive is larger than it may be.
     #[error("the tar archive ({archive}) has more than {limit} {what}")]
-    #[diagnostic(help("if the archive is meant to be that large, raise the limit"))]
+    #[diagnostic(help(
+        "where the archive is meant to be that large, `rootsmith import` takes it with a higher `--max-entries`, `--max-bytes` \
+         or `--max-ratio`{}",
+        if what.contains("holes") { ", of which the last two hold for holes" } else { "" }
+    ))]
     Limit {
         /// Where the archive comes from.
         archive: Origin,
@@ -79,6 +83,22 @@ pub enum ArchiveError {
         archive: Origin,
         /// The path.
         path: TreePath,
+    },
+    /// A file or link at the place of a folder that has something in it.
+    #[error(
+        "the tar archive ({archive}) has a file or link `{path}`, where it had a folder with {count} entries in it"
+    )]
+    #[diagnostic(help(
+        "they would be gone without a word, and tar refuses it too: pack the archive again without one of the two; \
+         layers of an image go into an OCI or Docker archive, in which they may replace folders"
+    ))]
+    Covers {
+        /// Where the archive comes from.
+        archive: Origin,
+        /// The path.
+        path: TreePath,
+        /// How much is below it.
+        count: usize,
     },
     /// A whiteout that hides nothing.
     #[error("the tar archive ({archive}) has a whiteout without a name, `{path}`")]

@@ -14,6 +14,7 @@ mod header;
 mod layer;
 mod pax;
 mod read;
+mod row;
 mod sparse;
 mod write;
 

@@ -14,7 +14,7 @@ use super::ArchiveError;
 use super::extended::{Extended, Pax};
 use super::header::{self, BLOCK};
 use super::sparse::{PaxSparse, SparseMap};
-use crate::tree::{Content, Inode, Meta, Node, Origin, PathError, TreePath};
+use crate::tree::{Content, Inode, Meta, Node, Origin, PathError, Sparse, TreePath};
 
 /// One entry of an archive.
 #[derive(Clone, Debug)]
@@ -45,7 +45,8 @@ pub struct Limits {
     pub header: u64,
     /// Bytes of one extended attribute.
     pub xattr: u64,
-    /// Bytes of all files with holes together: they are held in memory.
+    /// Bytes of all files with holes together, holes included, that are allowed however small the archive is. Beyond them
+    /// `ratio` counts for these too, with the uncompressed archive, and always `bytes`.
     pub sparse: u64,
     /// How many times larger than its compressed form an archive may be, once it exceeds `ratio_from`.
     pub ratio: u64,
@@ -75,13 +76,17 @@ impl Limits {
     }
 }
 
+const LONG_MAP: &str = "a map of its holes that is too long";
+const CONTINUED: &str = "the rest of a file that began in an earlier volume: unpack the volumes together, \
+                         by `tar --multi-volume`, and pack them into one archive";
+
 /// Files up to this size are held in memory: smaller than what it takes to say where they are and open them again.
 const INLINE: u64 = 512;
 
 /// Reads the uncompressed tar from `input` to its end and gives each entry to `each`, in order.
 ///
 /// Contents are not kept: they become slices of `blob`, the file that holds (or will hold) exactly the bytes of
-/// `input`. Very small files, and files with holes, become bytes in memory.
+/// `input`. Very small files become bytes in memory.
 ///
 /// `origin` becomes the origin of every inode, and names the archive in errors. Modes keep their lower twelve bits;
 /// symbolic links are always 0777. All extended attributes of `SCHILY.xattr.*` are kept.
@@ -93,7 +98,7 @@ pub fn read_tar<E: From<ArchiveError>>(
     each: impl FnMut(Item) -> Result<(), E>,
 ) -> Result<(), E> {
     let input = Stream(BufReader::with_capacity(1 << 17, input));
-    Reader { input, offset: 0, entries: 0, sparse: 0, blob, origin, limits }.read(each)
+    Reader { input, length: 0, offset: 0, entries: 0, sparse: 0, blob, origin, limits }.read(each)
 }
 
 /// As [`read_tar`] for a tar that is a file already: contents are skipped, not read.
@@ -103,9 +108,11 @@ pub fn read_tar_file<E: From<ArchiveError>>(
     limits: &Limits,
     each: impl FnMut(Item) -> Result<(), E>,
 ) -> Result<(), E> {
-    let file = File::open(blob).map_err(|source| ArchiveError::Read { archive: origin.clone(), source })?;
+    let unreadable = |source| ArchiveError::Read { archive: origin.clone(), source };
+    let file = File::open(blob).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
     let input = Seekable(BufReader::with_capacity(1 << 13, file));
-    Reader { input, offset: 0, entries: 0, sparse: 0, blob, origin, limits }.read(each)
+    Reader { input, length, offset: 0, entries: 0, sparse: 0, blob, origin, limits }.read(each)
 }
 
 /// Bytes that can be passed over.
@@ -121,6 +128,8 @@ struct Seekable(BufReader<File>);
 
 struct Reader<'a, I> {
     input: I,
+    /// Bytes of the archive, as far as they are known before they are read.
+    length: u64,
     /// Bytes passed.
     offset: u64,
     entries: u64,
@@ -142,8 +151,16 @@ impl<I: Input> Reader<'_, I> {
                 b'x' => self.pax(&header).and_then(|pax| once(&mut extended.pax, pax)),
                 b'g' => self.extension(&header).and_then(|body| Ok(Pax::check_global(&body)?)),
                 _ => {
-                    let item = self.entry(&header, &std::mem::take(&mut extended));
-                    each(item.map_err(|problem| problem.at(self.origin, start))?)?;
+                    let extended = std::mem::take(&mut extended);
+                    // The name that GNU tar's `--label` gives an archive is of no file.
+                    let item = if header.as_old().linkflag[0] == b'V' {
+                        self.pass_over(&header, &extended).map(|()| None)
+                    } else {
+                        self.entry(&header, &extended).map(Some)
+                    };
+                    if let Some(item) = item.map_err(|problem| problem.at(self.origin, start))? {
+                        each(item)?;
+                    }
                     start = self.offset;
                     continue;
                 }
@@ -208,6 +225,14 @@ impl<I: Input> Reader<'_, I> {
             }
             b'5' => Node::Directory,
             b'6' => Node::Fifo,
+            // A directory of an incremental archive: its content is a list of the names in it.
+            b'D' => {
+                self.pass_over(header, extended)?;
+                let meta = self.meta(header, extended, false)?;
+                let inode = Inode { meta, node: Node::Directory, origin: self.origin.clone() };
+                return Ok(Item { path, what: What::Inode(inode) });
+            }
+            b'M' => return Err(CONTINUED.into()),
             other => return Err(format!("the unknown type `{}`", other.escape_ascii()).into()),
         };
         if !matches!(node, Node::File(_)) {
@@ -234,31 +259,55 @@ impl<I: Input> Reader<'_, I> {
         Ok(content)
     }
 
+    fn pass_over(&mut self, header: &Header, extended: &Extended) -> Result<(), Problem> {
+        let size = extended.size(header)?;
+        Ok(self.skip(padded(size)?)?)
+    }
+
     fn old_sparse_content(&mut self, header: &Header, size: u64) -> Result<Content, Problem> {
         let (mut map, mut goes_on) = SparseMap::of_header(header)?;
         let last = self.offset.saturating_add(self.limits.header);
         while goes_on {
             if self.offset > last {
-                return Err("a map of its holes that is too long".into());
+                return Err(LONG_MAP.into());
             }
             goes_on = map.extend(&self.bytes(BLOCK)?)?;
         }
-        self.reserve_sparse(map.size.max(size))?;
-        let stored = self.bytes(size)?;
-        Ok(Content::bytes(map.expand(&stored)?))
+        let content = self.sparse_content(&map, self.offset, size)?;
+        self.skip(padded(size)?)?;
+        Ok(content)
     }
 
     fn pax_sparse_content(&mut self, sparse: PaxSparse<'_>, size: u64) -> Result<Content, Problem> {
         let PaxSparse { mut map, map_in_content, .. } = sparse;
-        self.reserve_sparse(map.size.max(size))?;
-        let stored = self.bytes(size)?;
-        let start = if map_in_content { map.extend_from_content(&stored)? } else { 0 };
-        Ok(Content::bytes(map.expand(&stored[start..])?))
+        let at = self.offset;
+        let mut start = Vec::new();
+        while map_in_content && (start.is_empty() || !SparseMap::is_whole_in(&start)?) {
+            let taken = start.len() as u64;
+            if taken >= size {
+                return Err("a map of its holes that cannot be read".into());
+            }
+            if taken >= self.limits.header {
+                return Err(LONG_MAP.into());
+            }
+            // Twice as much each time, so that a long map is not looked through for each of its blocks.
+            start.extend(self.bytes(taken.clamp(BLOCK, padded(size)? - taken))?);
+        }
+        let taken = if map_in_content { map.extend_from_content(&start)? as u64 } else { 0 };
+        let stored = size.checked_sub(taken).ok_or("a map of its holes that cannot be read")?;
+        let content = self.sparse_content(&map, at + taken, stored)?;
+        self.skip(padded(size)? - start.len() as u64)?;
+        Ok(content)
     }
 
-    fn reserve_sparse(&mut self, size: u64) -> Result<(), ArchiveError> {
-        self.sparse = self.sparse.saturating_add(size);
-        self.limit(self.sparse, self.limits.sparse, "bytes in files with holes")
+    /// The content of a file with holes, whose pieces are the `stored` bytes from `at` on.
+    fn sparse_content(&mut self, map: &SparseMap, at: u64, stored: u64) -> Result<Content, Problem> {
+        self.sparse = self.sparse.saturating_add(map.size);
+        let by_ratio = self.length.max(self.offset).saturating_mul(self.limits.ratio);
+        let limit = self.limits.sparse.max(by_ratio).min(self.limits.bytes);
+        self.limit(self.sparse, limit, "bytes in files with holes")?;
+        let pieces = map.placed(at, stored)?;
+        Ok(Content::Sparse(Arc::new(Sparse { path: Arc::clone(self.blob), pieces, size: map.size })))
     }
 
     fn long_name(&mut self, header: &Header) -> Result<Vec<u8>, Problem> {

@@ -5,6 +5,7 @@ use tar::Header;
 
 use super::header::{self, BLOCK};
 use super::pax;
+use crate::tree::Piece;
 
 /// Where the stored bytes of a file belong.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,6 +48,14 @@ impl SparseMap {
         Ok(block[21 * 24] == 1)
     }
 
+    /// Whether `content`, the start of one of version 1.0, has the whole map in it.
+    pub fn is_whole_in(content: &[u8]) -> Result<bool, &'static str> {
+        let mut lines = content.split_inclusive(|byte| *byte == b'\n');
+        let first = lines.next().and_then(|line| line.strip_suffix(b"\n")).ok_or(WRONG)?;
+        let count = pax::decimal(first).and_then(|count| count.checked_mul(2)).ok_or(WRONG)?;
+        Ok(lines.filter(|line| line.ends_with(b"\n")).count() as u64 >= count)
+    }
+
     /// Reads the map at the start of a content of version 1.0; gives how many bytes it takes.
     pub fn extend_from_content(&mut self, content: &[u8]) -> Result<usize, &'static str> {
         let mut taken = 0;
@@ -64,23 +73,19 @@ impl SparseMap {
         if end <= content.len() { Ok(end) } else { Err(WRONG) }
     }
 
-    /// The whole file. `stored` has to be exactly its pieces, which are in order and do not overlap; the caller has
-    /// compared the size with a limit.
-    pub fn expand(&self, stored: &[u8]) -> Result<Vec<u8>, &'static str> {
-        let mut whole = vec![0; usize::try_from(self.size).map_err(|_| WRONG)?];
-        let mut rest = stored;
-        let mut earliest = 0;
-        for (offset, length) in &self.pieces {
-            let end =
-                offset.checked_add(*length).filter(|end| *offset >= earliest && *end <= self.size).ok_or(WRONG)?;
-            let (start, length) =
-                (usize::try_from(*offset).map_err(|_| WRONG)?, usize::try_from(*length).map_err(|_| WRONG)?);
-            let (piece, after) = rest.split_at_checked(length).ok_or(WRONG)?;
-            whole[start..start + length].copy_from_slice(piece);
-            rest = after;
-            earliest = end;
+    /// Where the pieces are that are stored from `at` on, in `stored` bytes: exactly these have to be in the map, in order
+    /// and without overlaps.
+    pub fn placed(&self, at: u64, stored: u64) -> Result<Vec<Piece>, &'static str> {
+        let mut placed = Vec::new();
+        let (mut earliest, mut taken) = (0, 0_u64);
+        for (start, size) in &self.pieces {
+            earliest = start.checked_add(*size).filter(|end| *start >= earliest && *end <= self.size).ok_or(WRONG)?;
+            if *size > 0 {
+                placed.push(Piece { start: *start, offset: at + taken, size: *size });
+            }
+            taken = taken.checked_add(*size).filter(|taken| *taken <= stored).ok_or(WRONG)?;
         }
-        if rest.is_empty() { Ok(whole) } else { Err(WRONG) }
+        if taken == stored { Ok(placed) } else { Err(WRONG) }
     }
 
     fn push_fields(&mut self, offset: &[u8], length: &[u8]) -> Result<(), &'static str> {
@@ -131,21 +136,24 @@ mod tests {
 
     #[test]
     fn pieces_go_to_their_places() {
-        assert_eq!(map(&[(2, 3), (5, 0), (7, 1)], 9).expand(b"abcd").unwrap(), b"\0\0abc\0\0d\0");
-        assert_eq!(map(&[], 3).expand(b"").unwrap(), b"\0\0\0");
+        let piece = |start, offset, size| Piece { start, offset, size };
+        let placed = map(&[(2, 3), (5, 0), (7, 1)], 9).placed(100, 4).unwrap();
+        assert_eq!(placed, [piece(2, 100, 3), piece(7, 103, 1)]);
+        assert_eq!(map(&[], 3).placed(100, 0).unwrap(), []);
     }
 
     #[test]
     fn maps_that_lie_are_refused() {
         for (pieces, size, stored) in [
-            (&[(0, 4)][..], 4, &b"abc"[..]),
-            (&[(0, 2)], 4, b"abc"),
-            (&[(2, 2), (0, 1)], 4, b"abc"),
-            (&[(0, 2), (1, 1)], 4, b"abc"),
-            (&[(3, 3)], 4, b"abc"),
-            (&[(u64::MAX, 3)], 4, b"abc"),
+            (&[(0, 4)][..], 4, 3),
+            (&[(0, 2)], 4, 3),
+            (&[(2, 2), (0, 1)], 4, 3),
+            (&[(0, 2), (1, 1)], 4, 3),
+            (&[(3, 3)], 4, 3),
+            (&[(u64::MAX, 3)], 4, 3),
+            (&[(0, u64::MAX), (u64::MAX, u64::MAX)], u64::MAX, 3),
         ] {
-            assert!(map(pieces, size).expand(stored).is_err(), "{pieces:?}");
+            assert!(map(pieces, size).placed(100, stored).is_err(), "{pieces:?}");
         }
         for content in ["", "1\n", "x\n", "1\n0\n", "99999999999999999999\n", "2\n0\n1\n2\n3"] {
             assert!(SparseMap::default().extend_from_content(content.as_bytes()).is_err(), "{content:?}");

@@ -54,6 +54,7 @@ pub(super) fn options(arguments: &BuildArgs, recipe: PathBuf, session: &Session)
         targets,
         threads: threads(arguments.threads),
         docker_socket: docker_socket(session)?,
+        watched: None,
     })
 }
 
@@ -74,6 +75,7 @@ pub(super) fn plain_options(
         targets: Vec::new(),
         threads: threads(None),
         docker_socket: docker_socket(session)?,
+        watched: None,
     })
 }
 

@@ -37,6 +37,7 @@ pub(super) fn capture(arguments: &CaptureArgs, session: &Session) -> Result<Answ
             targets,
             threads: arguments.threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
             docker_socket: docker_socket(session)?,
+            watched: None,
         },
     };
     let context = session.context(&network)?;

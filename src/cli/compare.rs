@@ -99,8 +99,8 @@ fn how(recipe: PathBuf, arguments: &RecipeArgs, session: &Session) -> Result<Bui
 /// What a text names: a transport and a place, or a path at which it is looked what is there.
 fn subject(text: &str, variant: Option<&str>, session: &Session) -> Result<Subject, Error> {
     let folder = &session.environment.folder;
-    if let Some(path) = text.strip_prefix("rootfs-dir:") {
-        return Ok(Subject::Folder(folder.join(path)));
+    if let Some(path) = inspect::rootfs_folder(text, folder) {
+        return Ok(Subject::Folder(path));
     }
     if Path::new(text).extension().is_some_and(|extension| extension == "toml") && !text.contains(':') {
         return Ok(Subject::Recipe { path: text.into(), variant: variant.map(str::to_owned) });
@@ -109,9 +109,5 @@ fn subject(text: &str, variant: Option<&str>, session: &Session) -> Result<Subje
         return Ok(Subject::Elsewhere { name: text.to_owned(), source: text.parse()? });
     }
     let (path, tag) = inspect::place(text)?;
-    let is_rootfs = folder.join(&path).is_dir() && !folder.join(&path).join("oci-layout").exists();
-    match tag {
-        None if is_rootfs && !text.contains(':') => Ok(Subject::Folder(path)),
-        tag => Ok(Subject::Stored { path, tag }),
-    }
+    Ok(Subject::Stored { path, tag })
 }

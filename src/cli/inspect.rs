@@ -1,6 +1,6 @@
 //! `rootsmith inspect`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::InspectArgs;
 use super::{Answer, Session, transfer};
@@ -21,12 +21,25 @@ pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answ
         let found = inspect::inspect_remote(&reference, arguments.platform.clone(), &context)?;
         return Ok(if arguments.json { Answer::json(&found) } else { Answer::new(found.to_text()) });
     }
+    if let Some(folder) = rootfs_folder(&arguments.image, &session.environment.folder) {
+        let inspection = inspect::inspect_folder(&folder)?;
+        return Ok(if arguments.json { Answer::json(&inspection) } else { Answer::new(inspection.to_text()) });
+    }
     let (path, tag) = place(&arguments.image)?;
     let options =
         InspectOptions { choice: Choice { tag, platform: arguments.platform.clone() }, limits: Limits::images() };
     let store = session.store()?;
     let inspection = inspect::inspect(&session.environment.folder.join(path), &options, &store)?;
     Ok(if arguments.json { Answer::json(&inspection) } else { Answer::new(inspection.to_text()) })
+}
+
+/// The folder of a root filesystem, where that is what is named: with its transport, or a folder that is no layout.
+pub(super) fn rootfs_folder(text: &str, from: &Path) -> Option<PathBuf> {
+    if let Some(path) = text.strip_prefix("rootfs-dir:") {
+        return Some(from.join(path));
+    }
+    let path = from.join(text);
+    (!text.contains(':') && path.is_dir() && !path.join("oci-layout").exists()).then_some(path)
 }
 
 /// The file or folder, and the tag in it.

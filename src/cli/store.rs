@@ -32,7 +32,7 @@ pub fn run(command: &StoreCommand, session: &Session) -> Result<Answer, Error> {
 
 fn options(arguments: &GcArgs) -> TidyOptions {
     let days = Duration::from_secs(24 * 60 * 60) * arguments.older_than;
-    TidyOptions { unused_for: (!arguments.all).then_some(days), wait: arguments.wait }
+    TidyOptions { unused_for: (!arguments.all).then_some(days), wait: arguments.wait, dry_run: arguments.dry_run }
 }
 
 // Writing to a string cannot fail, so that its results are dropped below.
@@ -60,7 +60,11 @@ fn tidied_text(report: &TidyReport) -> String {
         let bytes = DecimalBytes(usage.blob_bytes + usage.memo_bytes + usage.unfinished_bytes);
         format!("{} files, {bytes}", usage.blobs + usage.memos + usage.unfinished)
     };
-    format!("removed {}; left {}\n", sum(&report.tidied.removed), sum(&report.tidied.left))
+    let (removed, left) = (sum(&report.tidied.removed), sum(&report.tidied.left));
+    match report.dry_run {
+        true => format!("would remove {removed}; would leave {left}\n"),
+        false => format!("removed {removed}; left {left}\n"),
+    }
 }
 
 fn verified_text(report: &VerifyReport) -> String {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use object::Endianness;
 use object::elf::{self, FileHeader32, FileHeader64};
@@ -30,17 +31,20 @@ pub fn read(bytes: &[u8]) -> Result<Option<Elf>, ElfError> {
 pub fn read_content(content: &Content) -> Result<Option<Elf>, ElfError> {
     match content {
         Content::Bytes(bytes) => from(&**bytes),
-        Content::Slice { path, offset, size } => {
-            let file = File::open(path)?;
-            let mut magic = [0; 4];
-            // Most files are no ELF files: one look is enough.
-            if *size < 4 || file.read_exact_at(&mut magic, *offset).is_err() || magic != elf::ELFMAG {
-                return Ok(None);
-            }
-            let cache = ReadCache::new(Window { file, start: *offset, size: *size, position: 0 });
-            from(&cache)
-        }
+        Content::Slice { path, .. } => from_file(path, content),
+        Content::Sparse(sparse) => from_file(&sparse.path, content),
     }
+}
+
+fn from_file(path: &Path, content: &Content) -> Result<Option<Elf>, ElfError> {
+    let mut window = Window { file: File::open(path)?, content, position: 0 };
+    let mut magic = [0; 4];
+    // Most files are no ELF files: one look is enough.
+    if window.read_exact(&mut magic).is_err() || magic != elf::ELFMAG {
+        return Ok(None);
+    }
+    let cache = ReadCache::new(Window { position: 0, ..window });
+    from(&cache)
 }
 
 fn from<'data, R: ReadRef<'data>>(data: R) -> Result<Option<Elf>, ElfError> {
@@ -195,28 +199,32 @@ fn needed_versions<'data, H: FileHeader<Endian = Endianness>, R: ReadRef<'data>>
 }
 
 /// A piece of a file as if it were one.
-struct Window {
+struct Window<'a> {
     file: File,
-    start: u64,
-    size: u64,
+    content: &'a Content,
     position: u64,
 }
 
-impl Read for Window {
+impl Read for Window<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.size.saturating_sub(self.position);
+        let left = self.content.size().saturating_sub(self.position);
         let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let count = self.file.read_at(&mut buffer[..want], self.start + self.position)?;
+        let buffer = &mut buffer[..want];
+        let count = match self.content {
+            Content::Bytes(_) => unreachable!("what is in memory is read there"),
+            Content::Slice { offset, .. } => self.file.read_at(buffer, offset + self.position)?,
+            Content::Sparse(sparse) => sparse.read_at(&self.file, buffer, self.position)?,
+        };
         self.position += count as u64;
         Ok(count)
     }
 }
 
-impl Seek for Window {
+impl Seek for Window<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let position = match to {
             SeekFrom::Start(position) => Some(position),
-            SeekFrom::End(by) => self.size.checked_add_signed(by),
+            SeekFrom::End(by) => self.content.size().checked_add_signed(by),
             SeekFrom::Current(by) => self.position.checked_add_signed(by),
         };
         self.position = position.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;

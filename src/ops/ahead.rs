@@ -4,7 +4,6 @@
 //! Blocks are remembered by what is in them. Those that the scripts leave alone are there already when the layer is packed;
 //! others are compressed then. A guess that is wrong costs time, and nothing else.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +12,7 @@ use std::thread::Scope;
 use crate::archive::Compression;
 use crate::epoch::Epoch;
 use crate::image::{self, Packing};
-use crate::pass;
+use crate::pass::{self, Before};
 use crate::recipe::Recipe;
 use crate::store::Store;
 use crate::tree::Tree;
@@ -46,7 +45,7 @@ impl<'a> Ahead<'a> {
     }
 
     fn compress(&self, mut tree: Tree, epoch: Epoch) {
-        for pass in pass::list(self.recipe, BTreeSet::new(), epoch).unwrap_or_default() {
+        for pass in pass::list(self.recipe, Before::default(), epoch).unwrap_or_default() {
             let mut changed = tree.clone();
             // Some need files that scripts make.
             if pass.apply(&mut changed).is_ok() {
@@ -123,7 +122,7 @@ mod tests {
         std::thread::scope(|scope| ahead.start(scope, tree(), Epoch::from_seconds(0)));
         let before = blocks();
         let mut tree = tree();
-        for pass in pass::list(&recipe, BTreeSet::new(), Epoch::from_seconds(0)).unwrap() {
+        for pass in pass::list(&recipe, Before::default(), Epoch::from_seconds(0)).unwrap() {
             pass.apply(&mut tree).unwrap();
         }
         assert!(!tree.contains(&TreePath::literal("usr/share/doc/7")));

@@ -12,6 +12,7 @@ pub use options::{BuildOptions, Built};
 use crate::context::Context;
 use crate::dest::Target;
 use crate::digest::Digest;
+use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::image::{Artifact, Image, Index, Layer, Packing};
 use crate::lock::Lock;
@@ -21,8 +22,9 @@ use crate::ops::config;
 use crate::ops::forge::{self, Applied};
 use crate::ops::lock;
 use crate::ops::publish::{self, Finished};
+use crate::ops::watch::Changed;
 use crate::ops::{above, programs, run, source};
-use crate::pass;
+use crate::pass::{self, Before};
 use crate::platform::Platform;
 use crate::recipe::{self, Recipe};
 use crate::source::Rootfs;
@@ -36,6 +38,8 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
 /// Builds the image of a recipe that is read already. Its lock is beside where the options say that the recipe is.
 pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Context) -> Result<Built, Error> {
     publish::check(&options.targets)?;
+    // What is wrong with a name is found out before the work, at whatever time.
+    config::names(recipe, &options.tags, Epoch::default())?;
     for warning in recipe.warnings.iter() {
         context.reporter.warn(&warning.to_string());
     }
@@ -159,6 +163,8 @@ fn packing(recipe: &Recipe, options: &BuildOptions) -> Packing {
 pub(super) struct Forged {
     pub(super) image: Image,
     pub(super) rootfs: Rootfs,
+    /// What the passes did to the path that was watched.
+    pub(super) changes: Vec<Changed>,
     passes: Vec<Applied>,
 }
 
@@ -173,15 +179,21 @@ pub(super) fn forge(
     context: &Context,
 ) -> Result<Forged, Error> {
     let kept = (!inherited.base.layers.is_empty()).then(|| rootfs.tree.clone());
+    for note in &rootfs.notes {
+        context.reporter.note(note);
+    }
     let settled = run::steps(recipe, platform, &mut rootfs, &options.lock.secrets, context)?;
+    let before = Before { settled, pruned: std::mem::take(&mut rootfs.pruned) };
     if let Some(kept) = &kept {
         above::restore_devices(kept, &mut rootfs.tree);
     }
     let passes = match &kept {
-        Some(kept) => pass::list_above(kept.clone(), recipe, settled, rootfs.epoch)?,
-        None => pass::list(recipe, settled, rootfs.epoch)?,
+        Some(kept) => pass::list_above(kept.clone(), recipe, before, rootfs.epoch)?,
+        None => pass::list(recipe, before, rootfs.epoch)?,
     };
-    let mut passes = forge::apply_passes(passes, &mut rootfs, context)?;
+    let (mut passes, changes) = forge::apply_passes(passes, &mut rootfs, options.watched.as_ref(), context)?;
+    // So that they are said again where the image is recalled.
+    passes[0].notes.splice(..0, std::mem::take(&mut rootfs.notes));
     let packing = packing(recipe, options);
     let layer = match &kept {
         Some(kept) => above::pack(kept, &rootfs.tree, packing, context)?,
@@ -195,10 +207,9 @@ pub(super) fn forge(
     layers.extend(added.layers);
     if let Some(problem) = programs::cannot_start(&settings, &rootfs.tree) {
         context.reporter.note(&problem);
-        // So that it is said again where the image is recalled.
         passes.last_mut().expect("there is always a pass").notes.push(problem);
     }
     rootfs.epoch = context.epoch.unwrap_or_else(|| rootfs.epoch.max(added.epoch));
     let image = Image::assemble_on(&inherited.base, platform, rootfs.epoch, &settings, layers)?;
-    Ok(Forged { image, rootfs, passes })
+    Ok(Forged { image, rootfs, changes, passes })
 }

@@ -30,15 +30,30 @@ pub(super) fn effort(recipe: &Recipe) -> Effort {
 }
 
 /// The names of the image: those of the command line, else the recipe's name with its tags. A name of the command line
-/// that starts with `:` is only a tag.
+/// that starts with `:` is only a tag; its tag may have the holes of the recipe's.
 pub(super) fn names(recipe: &Recipe, tags: &[String], epoch: Epoch) -> Result<Vec<Reference>, Error> {
     let full = |tag: &String| format!("{}:{tag}", recipe.name);
     let names: Vec<String> = if tags.is_empty() {
         recipe.tags(epoch)?.iter().map(full).collect()
     } else {
-        tags.iter().map(|tag| tag.strip_prefix(':').map_or(tag.clone(), |tag| full(&tag.to_owned()))).collect()
+        tags.iter().map(|tag| filled(recipe, tag, epoch)).collect::<Result<_, _>>()?
     };
     Ok(names.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
+}
+
+/// A name of the command line, with the holes of its tag filled. A hole without a value is an error: who types it wants it.
+fn filled(recipe: &Recipe, given: &str, epoch: Epoch) -> Result<String, Error> {
+    let text = if given.starts_with(':') { format!("{}{given}", recipe.name) } else { given.to_owned() };
+    let Some(hole) = text.find('{') else { return Ok(text) };
+    let wrong = |message: String| Error::Usage {
+        message,
+        help: "only tags have holes, and those of recipes: `-t :{suite}-{epoch:%Y%m%d}`".to_owned(),
+    };
+    let colon = text[..hole].rfind(':').ok_or_else(|| wrong(format!("`{given}` is not a name with a tag")))?;
+    let (name, tag) = (&text[..colon], &text[colon + 1..]);
+    let tag = recipe.fill(&tag.parse()?, epoch)?;
+    let tag = tag.ok_or_else(|| wrong(format!("the tag of `{given}` has a hole that this recipe does not fill")))?;
+    Ok(format!("{name}:{tag}"))
 }
 
 /// What the image says about running it.
@@ -109,4 +124,36 @@ fn account(tree: &Tree, file: &'static str, fits: impl Fn(&[String]) -> bool) ->
     let lines = String::from_utf8_lossy(&bytes).into_owned();
     let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
     lines.lines().map(fields).find(|fields| fields.len() >= 4 && fits(fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names_of(tags: &[&str], from: &str) -> Result<Vec<String>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("r.toml");
+        std::fs::write(&file, format!("name = \"team/app\"\nplatforms = [\"linux/amd64\"]\n{from}")).unwrap();
+        let recipe = recipe::load(&file, None).unwrap();
+        let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let names = names(&recipe, &tags, Epoch::from_seconds(1_700_000_000)).map_err(|error| error.to_string())?;
+        Ok(names.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn tags_of_the_command_line_have_the_holes_of_recipes() {
+        let debian = "[from.debian]\nsuite = \"trixie\"\n";
+        let given = [":{suite}-{epoch:%Y}", "localhost:5000/x:{epoch}", "localhost:5000/x", ":1", "y:2"];
+        let expected = ["team/app:trixie-2023", "localhost:5000/x:20231114", "localhost:5000/x", "team/app:1", "y:2"];
+        let found = names_of(&given, debian).unwrap();
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.ends_with(expected) || found.contains(expected), "{found}, not {expected}");
+        }
+        let dnf = "[from.dnf]\ndistribution = \"fedora\"\nrelease = \"43\"\n";
+        assert!(names_of(&[":{suite}"], dnf).unwrap()[0].contains("team/app:43"));
+        for wrong in [":{variant}", "{name}", "x{name}:1", ":{suit}", ":{suite"] {
+            assert!(names_of(&[wrong], debian).is_err(), "{wrong}");
+        }
+        assert!(names_of(&[":{suite}"], "[from.scratch]\n").unwrap_err().contains("does not fill"));
+    }
 }

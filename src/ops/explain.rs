@@ -11,6 +11,7 @@ use crate::inventory::{self, Owner};
 use crate::ops::build::BuildOptions;
 use crate::ops::facts::FileFacts;
 use crate::ops::subject::{self, Held, Subject};
+use crate::ops::watch::Changed;
 use crate::package::{Manager, Package};
 use crate::platform::AnyPlatform;
 use crate::tree::{Inode, Origin, Tree, TreePath};
@@ -54,6 +55,9 @@ pub struct Explanation {
     /// Who put it there, as the build itself knows; nothing for a finished image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// What passes of the recipe did to it, in their order; nothing for a finished image.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Changed>,
     /// The layer that it is in; nothing for a recipe or a root filesystem alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<InLayer>,
@@ -102,7 +106,8 @@ pub fn explain(options: &ExplainOptions, context: &Context) -> Result<Explanatio
         help: "name a path of the image, such as `/usr/bin/env`".to_owned(),
     };
     let asked = TreePath::new(&options.path).map_err(|error| wrong(&error))?;
-    let held = subject::open(&options.image, options.platform.as_ref(), &options.build, context)?;
+    let build = BuildOptions { watched: Some(asked.clone()), ..options.build.clone() };
+    let held = subject::open(&options.image, options.platform.as_ref(), &build, context)?;
     let tree = &held.tree;
     let place = tree.resolve_parents(&asked).map_err(|error| wrong(&error))?;
     let inode = tree.get(&place);
@@ -121,6 +126,7 @@ pub fn explain(options: &ExplainOptions, context: &Context) -> Result<Explanatio
         leads_to,
         owners: owned(&held, &place)?,
         origin: inode.and_then(origin),
+        changes: held.changes.clone(),
         layer: inode.and_then(|inode| layer(&held, inode)),
     })
 }
@@ -164,10 +170,13 @@ impl Explanation {
         if let Some(origin) = &self.origin {
             writeln!(out, "  put there by {origin}")?;
         }
+        for Changed { pass, what } in &self.changes {
+            writeln!(out, "  pass {pass}: {what}")?;
+        }
         if self.owners.is_empty() && self.origin.is_none() && self.facts.is_some() {
             writeln!(out, "  of no package")?;
         }
-        if self.facts.is_none() && !self.owners.is_empty() {
+        if self.facts.is_none() && !self.owners.is_empty() && self.changes.is_empty() {
             writeln!(out, "  left out of the image, or removed after the package was installed")?;
         }
         if let Some(InLayer { number, of, digest, created_by, .. }) = &self.layer {

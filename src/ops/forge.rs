@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::context::Context;
 use crate::error::Error;
 use crate::image::{self, Layer, Packing};
+use crate::ops::watch::{Changed, Watch};
 use crate::pass::{Outcome, Pass};
 use crate::report::{Phase, Unit};
 use crate::source::Rootfs;
-use crate::tree::Tree;
+use crate::tree::{Tree, TreePath};
 
 /// A pass that was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,12 +26,14 @@ pub struct Applied {
     pub notes: Vec<String>,
 }
 
-/// Applies `passes`, in their order; gives what each did.
+/// Applies `passes`, in their order; gives what each did, and what to the path `watched`.
 pub(super) fn apply_passes(
     passes: Vec<Box<dyn Pass>>,
     rootfs: &mut Rootfs,
+    watched: Option<&TreePath>,
     context: &Context,
-) -> Result<Vec<Applied>, Error> {
+) -> Result<(Vec<Applied>, Vec<Changed>), Error> {
+    let mut watch = watched.map(|path| Watch::new(path, &rootfs.tree));
     context.reporter.begin(Phase::Passes, Some(passes.len() as u64), Unit::Items);
     let mut applied = Vec::new();
     for pass in passes {
@@ -40,10 +43,13 @@ pub(super) fn apply_passes(
         }
         let counts = counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
         applied.push(Applied { name: pass.name().to_owned(), summary, counts, notes });
+        if let Some(watch) = &mut watch {
+            watch.look(pass.name(), &rootfs.tree);
+        }
         context.reporter.advance(Phase::Passes, 1);
     }
     context.reporter.end(Phase::Passes, &format!("{} entries left", rootfs.tree.len()));
-    Ok(applied)
+    Ok((applied, watch.map(|watch| watch.changes).unwrap_or_default()))
 }
 
 /// Packs the tree into a layer, of which the image's history says `created_by`.

@@ -13,11 +13,12 @@ use serde::Serialize;
 use crate::archive::Limits;
 use crate::digest::{DiffId, Digest};
 use crate::error::Error;
-use crate::image::{self, Choice, Opened};
+use crate::image::{self, Choice, OpenedImage};
 use crate::inventory::{self, InventoryError, OsRelease};
 use crate::package::Package;
 use crate::pass;
 use crate::store::Store;
+use crate::tree::Tree;
 pub use remote::{Named, RemoteInspection, inspect_remote};
 pub use sizes::Usage;
 
@@ -135,12 +136,17 @@ pub fn inspect(path: &Path, options: &InspectOptions, store: &Store) -> Result<I
         .map_or(Ok(()), |image| options.choice.check(image.config.document()))
         .map_err(|source| Error::Open { path: name(), source })?;
     let named = opened.image.iter().flat_map(|image| &image.named).map(remote::named).collect::<Result<_, _>>()?;
-    inspection(&opened, named).map_err(|source| Error::Inventory { path: name(), source })
+    inspection(&opened.tree, opened.image.as_ref(), named).map_err(|source| Error::Inventory { path: name(), source })
 }
 
-fn inspection(opened: &Opened, manifests: Vec<Named>) -> Result<Inspection, InventoryError> {
-    let tree = &opened.tree;
-    let image = opened.image.as_ref();
+/// Looks into the folder `path`, which holds a root filesystem.
+pub fn inspect_folder(path: &Path) -> Result<Inspection, Error> {
+    let name = || path.display().to_string();
+    let tree = image::open_folder(path).map_err(|source| Error::Open { path: name(), source })?;
+    inspection(&tree, None, Vec::new()).map_err(|source| Error::Inventory { path: name(), source })
+}
+
+fn inspection(tree: &Tree, image: Option<&OpenedImage>, manifests: Vec<Named>) -> Result<Inspection, InventoryError> {
     let layer = |layer: &image::OpenedLayer| LayerFacts {
         digest: layer.digest,
         diff_id: layer.diff_id,

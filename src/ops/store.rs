@@ -37,7 +37,9 @@ pub struct TidyReport {
     pub schema: &'static str,
     /// The store's folder.
     pub root: PathBuf,
-    /// What was removed, and what is left.
+    /// Whether nothing was removed, but only looked for.
+    pub dry_run: bool,
+    /// What was removed, or would be, and what is left.
     #[serde(flatten)]
     pub tidied: Tidied,
 }
@@ -64,6 +66,8 @@ pub struct TidyOptions {
     pub unused_for: Option<Duration>,
     /// Whether to wait for others who use the store.
     pub wait: bool,
+    /// Whether to say only what would go. Others who use the store do not matter then.
+    pub dry_run: bool,
 }
 
 /// Lists what is in the store, with every blob where `blobs` says so.
@@ -80,8 +84,10 @@ pub fn list(store: &Store, blobs: bool) -> Listing {
 /// Removes what has not been used for a while from the store in `root`.
 pub fn tidy(root: &Path, options: TidyOptions) -> Result<TidyReport, StoreError> {
     let age = options.unused_for.map_or(Age::Any, Age::AtLeast);
-    let tidied = Tidy::open(root, options.wait)?.remove_unused(age)?;
-    Ok(TidyReport { schema: "rootsmith/store-gc/1", root: root.to_owned(), tidied })
+    let dry_run = options.dry_run;
+    let tidied =
+        if dry_run { Store::open(root)?.unused(age) } else { Tidy::open(root, options.wait)?.remove_unused(age)? };
+    Ok(TidyReport { schema: "rootsmith/store-gc/1", root: root.to_owned(), dry_run, tidied })
 }
 
 /// Reads everything in the store, removes what is damaged and names it.
@@ -109,8 +115,14 @@ mod tests {
         assert_eq!((listing.usage.blobs, listing.usage.blob_bytes, listing.usage.memos), (1, 5, 1));
         assert_eq!(listing.blobs.unwrap()[0].digest, blob.digest);
         assert!(verify(&store, &Silent).unwrap().damaged.is_empty());
+        let options = TidyOptions { unused_for: None, wait: false, dry_run: true };
+        let dry = tidy(folder.path(), options).unwrap();
+        assert!(dry.dry_run);
+        assert_eq!((dry.tidied.removed.blobs, store.usage().blobs), (1, 1), "nothing is gone, and the store is in use");
+        let used = TidyOptions { unused_for: Some(Duration::from_secs(60)), ..options };
+        assert_eq!(tidy(folder.path(), used).unwrap().tidied.left.blobs, 1);
         drop(store);
-        let options = TidyOptions { unused_for: None, wait: false };
+        let options = TidyOptions { dry_run: false, ..options };
         let report = tidy(folder.path(), options).unwrap();
         assert_eq!((report.tidied.removed.blobs, report.tidied.left.blobs), (1, 0));
     }

@@ -17,8 +17,9 @@ use crate::ops::build::{self, BuildOptions};
 use crate::ops::inspect::{self, Config};
 use crate::ops::lock;
 use crate::ops::transfer::{self, Goal, Source, TransferOptions};
+use crate::ops::watch::Changed;
 use crate::platform::{AnyPlatform, Architecture, Platform};
-use crate::recipe::{self, Recipe};
+use crate::recipe::{self, PathRules, Recipe};
 use crate::tree::{Node, Tree, TreePath};
 
 /// Where it is, or what it is made of.
@@ -57,6 +58,8 @@ pub struct Held {
     pub tree: Tree,
     /// Its image; nothing for a root filesystem alone.
     pub image: Option<HeldImage>,
+    /// What passes did to the path that the build watched.
+    pub changes: Vec<Changed>,
     /// Keeps the contents of the tree.
     _opened: Option<Opened>,
     /// Keeps the image itself, where it was brought from elsewhere.
@@ -185,7 +188,17 @@ impl Ready {
             Near::Recipe { recipe, lock } => {
                 let forged = build::for_platform(recipe, lock, chosen(recipe, platform)?, how, context)?;
                 let image = of_image(&forged.image);
-                Ok(Held::new(name, forged.rootfs.tree, Some(image)))
+                let mut held = Held::new(name, forged.rootfs.tree, Some(image));
+                held.changes = forged.changes;
+                if let Some(path) = &how.watched
+                    && held.changes.is_empty()
+                    && !held.tree.contains(path)
+                    && PathRules::new(&recipe.prune).drops(path.as_bytes())
+                {
+                    // It was not even unpacked.
+                    held.changes.push(Changed { pass: "prune".to_owned(), what: "leaves it out".to_owned() });
+                }
+                Ok(held)
             }
         }
     }
@@ -250,7 +263,7 @@ pub(super) fn bring_near(
 impl Held {
     /// What was made here: its contents lie in the store.
     pub(super) fn new(name: String, tree: Tree, image: Option<HeldImage>) -> Self {
-        Self { name, tree, image, _opened: None, _folder: None }
+        Self { name, tree, image, changes: Vec::new(), _opened: None, _folder: None }
     }
 
     /// Leaves out what images never hold: devices and named pipes. For comparisons with one that is an image.
@@ -319,5 +332,5 @@ fn of_opened(name: String, mut opened: Opened) -> Held {
             layers: image.layers.iter().map(layer).collect(),
         }
     });
-    Held { name, tree, image, _opened: Some(opened), _folder: None }
+    Held { name, tree, image, changes: Vec::new(), _opened: Some(opened), _folder: None }
 }

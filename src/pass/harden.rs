@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::recipe::{Harden, Init, Setuid, TINI_PLACES};
-use crate::tree::{InodeId, Tree, TreePath};
+use crate::tree::{InodeId, Origin, Tree, TreePath};
 
 use super::account_file::AccountFile;
 use super::{Outcome, Pass, PassError};
@@ -26,6 +26,10 @@ const MODES: &[(&str, u32, &str)] = &[
     ("etc/shadow", 0o640, "shadow"),
     ("etc/gshadow", 0o640, "shadow"),
 ];
+
+/// Where programs and their configuration are: there nobody but root has to write, and a folder that anyone may write to
+/// is a mistake. Data of programs is elsewhere, and the sticky bit has to be enough there.
+const SYSTEM: [&str; 10] = ["bin", "boot", "etc", "lib", "lib32", "lib64", "libx32", "libexec", "sbin", "usr"];
 
 const SPECIAL: u32 = 0o6000;
 const STICKY: u32 = 0o1000;
@@ -110,10 +114,21 @@ fn strip_capabilities(tree: &mut Tree) -> u64 {
     with.map(|inode| inode.meta.xattrs.retain(|name| name != CAPABILITY.as_bytes())).count() as u64
 }
 
-/// Closes files that anyone may write to, and gives the sticky bit to such folders, as `/tmp` has it: users can go on
-/// using them, but not remove each other's files.
+/// Closes files that anyone may write to, and folders of the system. Other such folders get the sticky bit, as `/tmp` has
+/// it: users can go on using them, but not remove each other's files. So do those of the recipe itself.
 fn mend_world_writable(tree: &mut Tree) -> u64 {
     let mut mended = 0;
+    let is_open = |mode: u32| mode & (WORLD_WRITABLE | STICKY) == WORLD_WRITABLE;
+    let of_system = |path: &TreePath| SYSTEM.iter().any(|folder| path.starts_with(&TreePath::literal(folder)));
+    let closed = tree.entries().filter(|entry| {
+        let inode = entry.inode;
+        let own = matches!(inode.origin, Origin::Recipe(_));
+        inode.is_directory() && is_open(inode.meta.mode) && !own && of_system(entry.path)
+    });
+    for id in closed.map(|entry| entry.id).collect::<Vec<_>>() {
+        tree.inode_mut(id).meta.mode &= !WORLD_WRITABLE;
+        mended += 1;
+    }
     for inode in tree.inodes_mut().filter(|inode| inode.meta.mode & WORLD_WRITABLE != 0) {
         if inode.is_file() {
             inode.meta.mode &= !WORLD_WRITABLE;

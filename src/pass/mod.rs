@@ -165,22 +165,28 @@ pub enum PassError {
     NoInit(TreePath),
 }
 
+/// What was done to a root filesystem before its passes.
+#[derive(Clone, Debug, Default)]
+pub struct Before {
+    /// Paths of the recipe's files that its steps have changed or removed: they stay as they are.
+    pub settled: BTreeSet<TreePath>,
+    /// Patterns of `[prune]` that have named something which was left out already (`PathRules::naming`).
+    pub pruned: BTreeSet<String>,
+}
+
 /// The passes of a recipe, in the order in which they are applied. Reads which local files there are, and the
-/// certificates. Files of the recipe at the paths `settled` stay as its steps have left them.
-pub fn list(recipe: &Recipe, settled: BTreeSet<TreePath>, epoch: Epoch) -> Result<Vec<Box<dyn Pass>>, PassError> {
-    let prune = PrunePass::new(&recipe.prune, epoch);
+/// certificates.
+pub fn list(recipe: &Recipe, before: Before, epoch: Epoch) -> Result<Vec<Box<dyn Pass>>, PassError> {
+    let Before { settled, pruned } = before;
+    let prune = PrunePass::new(&recipe.prune, epoch).after(pruned);
     between(recipe, settled, epoch, Box::new(prune), Box::new(Normalize::new(epoch)))
 }
 
 /// The same for a tree that is put on top of layers that are kept, whose tree is `base`: only what the recipe itself
 /// asks for makes it different from that.
-pub fn list_above(
-    base: Tree,
-    recipe: &Recipe,
-    settled: BTreeSet<TreePath>,
-    epoch: Epoch,
-) -> Result<Vec<Box<dyn Pass>>, PassError> {
-    let prune = PrunePass::above(&recipe.prune, epoch);
+pub fn list_above(base: Tree, recipe: &Recipe, before: Before, epoch: Epoch) -> Result<Vec<Box<dyn Pass>>, PassError> {
+    let Before { settled, pruned } = before;
+    let prune = PrunePass::above(&recipe.prune, epoch).after(pruned);
     between(recipe, settled, epoch, Box::new(prune), Box::new(NormalizeAbove::new(base, epoch)))
 }
 

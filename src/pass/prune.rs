@@ -1,5 +1,7 @@
 //! `prune`: what never is in an image, and what the recipe leaves out.
 
+use std::collections::BTreeSet;
+
 use crate::epoch::Epoch;
 use crate::recipe::{PathRules, Prune};
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
@@ -11,6 +13,8 @@ pub struct PrunePass {
     rules: PathRules,
     epoch: Epoch,
     keeps_runtime_folders: bool,
+    /// Patterns of the recipe that named something before the tree was made.
+    seen: BTreeSet<String>,
 }
 
 const NAME: &str = "prune";
@@ -37,7 +41,12 @@ struct Gone {
 impl PrunePass {
     /// The pass for `[prune]`.
     pub fn new(prune: &Prune, epoch: Epoch) -> Self {
-        Self { rules: PathRules::new(prune), epoch, keeps_runtime_folders: false }
+        Self { rules: PathRules::new(prune), epoch, keeps_runtime_folders: false, seen: BTreeSet::new() }
+    }
+
+    /// The same, where the patterns `seen` ([`PathRules::naming`]) have named what is not in the tree any more.
+    pub fn after(self, seen: BTreeSet<String>) -> Self {
+        Self { seen, ..self }
     }
 
     /// The pass for a tree whose layers are kept: only what the recipe says is left out.
@@ -52,11 +61,12 @@ impl Pass for PrunePass {
     }
 
     fn apply(&self, tree: &mut Tree) -> Result<Outcome, PassError> {
+        let notes = self.name_nothing(tree);
         if !self.keeps_runtime_folders {
             empty_runtime_folders(tree)?;
         }
         if self.rules.is_empty() {
-            return Ok(Outcome::default());
+            return Ok(Outcome { notes, ..Outcome::default() });
         }
         let mut gone = Gone::default();
         let dropped = paths(tree, |tree, path| !tree.is_directory(path) && self.rules.drops(path.as_bytes()));
@@ -68,11 +78,20 @@ impl Pass for PrunePass {
         let summary = format!("{} files and {} folders left out, {}", gone.files, gone.folders, megabytes(gone.bytes));
         let counts = vec![("files", gone.files), ("folders", gone.folders), ("bytes", gone.bytes)];
         let summary = if gone.files + gone.folders == 0 { String::new() } else { summary };
-        Ok(Outcome { summary, counts, notes: Vec::new() })
+        Ok(Outcome { summary, counts, notes })
     }
 }
 
 impl PrunePass {
+    /// Says which patterns of the recipe name nothing: most often they are mistyped.
+    fn name_nothing(&self, tree: &Tree) -> Vec<String> {
+        let mut seen = self.seen.clone();
+        for entry in tree.entries() {
+            seen.extend(self.rules.naming(entry.path.as_bytes()).map(str::to_owned));
+        }
+        self.rules.unseen(&seen).map(|pattern| format!("prune: nothing was there that matches {pattern}")).collect()
+    }
+
     fn remove_empty_folders(&self, tree: &mut Tree, gone: &mut Gone) -> Result<(), PassError> {
         // Children come after their parents, so the reverse empties folders from the leaves on.
         let folders =

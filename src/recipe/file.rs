@@ -144,6 +144,13 @@ pub(super) fn read_file(mut fields: Fields<'_>, platforms: &[Platform]) -> Optio
     let given: Vec<_> = kinds.into_iter().filter(|key| fields.place_of(key).is_some()).collect();
     let (mode_place, path_place) = (fields.place_of("mode"), fields.place_of("path"));
     let path = fields.required("path");
+    if let Some(folder) = path.as_ref().and_then(covered) {
+        let clash = format!("what is put into `{folder}` is never seen: the kernel's own files are mounted over it");
+        fields.error(
+            path_place,
+            Mistake::Clash(clash, "put it elsewhere; images have the folder itself without any entry"),
+        );
+    }
     let source = read_source(&mut fields, platforms);
     let content = fields.string("content").map(FileKind::Text);
     let link = fields.string("link").map(FileKind::Link);
@@ -173,6 +180,13 @@ pub(super) fn read_file(mut fields: Fields<'_>, platforms: &[Platform]) -> Optio
     }
     fields.finish();
     Some(FileEntry { path: path?, what: what?, mode, owner, digest })
+}
+
+/// The folder of the kernel's that a path is in, where it is in one. Other folders that a running system fills, `/dev`, `/run`
+/// and `/tmp`, are not mounted over everywhere.
+fn covered(path: &ImagePath) -> Option<&'static str> {
+    let is_below = |folder: &&str| path.as_str().strip_prefix(*folder).is_some_and(|rest| rest.starts_with('/'));
+    ["/proc", "/sys"].into_iter().find(is_below)
 }
 
 /// Reads `source`: one for all platforms, or one for each.

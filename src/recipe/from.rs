@@ -47,7 +47,7 @@ impl SourceRequest {
         }
     }
 
-    /// The suite that packages come from, where it has one.
+    /// The suite that packages come from, or what its distribution has in place of one: apk's branch, dnf's release.
     pub fn suite(&self) -> Option<&str> {
         match self {
             Self::Debian(debian) => Some(&debian.suite),
@@ -55,7 +55,7 @@ impl SourceRequest {
             Self::Archive(_) => None,
             Self::Scratch(_) => None,
             Self::Host(_) => None,
-            Self::Dnf(_) => None,
+            Self::Dnf(dnf) => Some(&dnf.release),
             Self::Apk(apk) => apk.branch.as_deref(),
         }
     }

@@ -5,8 +5,11 @@ use std::str::FromStr;
 
 use super::fields::Fields;
 use super::file::{VALUE, VARIABLE};
+use super::from::SourceRequest;
+use super::mistake::{Mistake, Notebook};
 use super::shape::{ANY, Key, Keys, Shape, Text, Words, itself, text};
 use super::template::Template;
+use super::value::Place;
 use super::words::{ImagePath, Misfit, Owner};
 
 /// What the image's configuration says (OCI image spec, config.md).
@@ -143,6 +146,18 @@ pub(super) fn read(mut fields: Fields<'_>) -> ImageSettings {
     };
     fields.finish();
     settings
+}
+
+impl ImageSettings {
+    /// Writes down tags whose `{suite}` nothing can fill; `place` is that of the tags.
+    pub(super) fn check_tags(&self, source: &SourceRequest, place: Option<Place>, notebook: &Notebook) {
+        let lost = self.tags.iter().flatten().any(Template::names_suite) && source.suite().is_none();
+        if let (true, Some(place)) = (lost, place) {
+            let what = format!("a tag with `{{suite}}`, which [from.{}] has not", source.name());
+            let help = "write the suite itself, or take another hole: `{name}`, `{variant}`, `{epoch:%Y%m%d}`";
+            notebook.error(place, Mistake::Clash(what, help));
+        }
+    }
 }
 
 /// Reads `[layer]`.

@@ -214,10 +214,12 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     let harden = fields.table("harden", &harden::KEYS).map(harden::read).unwrap_or_default();
     let certificates = fields.table("certificates", &harden::CERTIFICATES).map(harden::read_certificates);
     let os_release = os_release::read(&mut fields, "os-release");
+    let tags_place = fields.places_in("image").get("tags").copied();
     let image = fields.table("image", &image::KEYS).map(image::read).unwrap_or_default();
     let layer = fields.table("layer", &image::LAYER).map(image::read_layer).unwrap_or_default();
     fields.finish();
     let mut source = source?;
+    image.check_tags(&source, tags_place, notebook);
     if let SourceRequest::Host(_) = &source
         && platforms.len() > 1
     {

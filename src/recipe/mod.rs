@@ -151,9 +151,13 @@ impl Recipe {
         let Some(templates) = &self.image.tags else {
             return Ok(vec![self.variant.clone().unwrap_or_else(|| "latest".to_owned())]);
         };
+        templates.iter().filter_map(|template| self.fill(template, epoch).transpose()).collect()
+    }
+
+    /// A tag with its holes filled by what the recipe says; nothing where it does not say it.
+    pub fn fill(&self, template: &Template, epoch: Epoch) -> Result<Option<String>, Misfit> {
         let (suite, variant) = (self.source.suite(), self.variant.as_deref());
-        let values = TemplateValues { name: &self.name, suite, variant, epoch };
-        templates.iter().filter_map(|template| template.expand(&values).transpose()).collect()
+        template.expand(&TemplateValues { name: &self.name, suite, variant, epoch })
     }
 
     /// The image's entrypoint: the recipe's, with the init before it by its absolute path `init`, unless it starts with

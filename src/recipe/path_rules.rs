@@ -1,5 +1,6 @@
 //! The paths that a recipe leaves out, as a question to ask of each path.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -19,6 +20,9 @@ pub struct PathRules {
     /// What may go as an empty folder.
     folders: GlobSet,
     dpkg: Vec<String>,
+    /// The patterns of the recipe itself, as messages name them, and two globs for each.
+    own: Vec<String>,
+    own_globs: GlobSet,
 }
 
 impl PathRules {
@@ -53,7 +57,27 @@ impl PathRules {
         if !dpkg.iter().any(|line| line.starts_with("path-exclude")) {
             dpkg.clear();
         }
-        Self { remove: compile(&remove), keep: compile(&keep), folders: compile(&folders), dpkg }
+        let (mut own, mut own_globs) = (Vec::new(), Vec::new());
+        for (key, patterns) in [("remove", &prune.remove), ("keep", &prune.keep)] {
+            for pattern in patterns {
+                own.push(format!("`{}` of `{key}`", pattern.as_str()));
+                own_globs.extend([pattern.as_str().to_owned(), format!("{}/**", pattern.as_str())]);
+            }
+        }
+        let (remove, keep, folders) = (compile(&remove), compile(&keep), compile(&folders));
+        Self { remove, keep, folders, dpkg, own, own_globs: compile(&own_globs) }
+    }
+
+    /// Those of the recipe's own patterns, of `remove` and `keep`, that name what is at `path`: a file, or a folder.
+    pub fn naming(&self, path: &[u8]) -> impl Iterator<Item = &str> {
+        let path = Path::new(OsStr::from_bytes(path));
+        let matched = if self.own.is_empty() { Vec::new() } else { self.own_globs.matches(path) };
+        matched.into_iter().map(|at| self.own[at / 2].as_str())
+    }
+
+    /// The recipe's own patterns that are not among `seen`, which [`PathRules::naming`] gave.
+    pub fn unseen<'a>(&'a self, seen: &'a BTreeSet<String>) -> impl Iterator<Item = &'a str> {
+        self.own.iter().map(String::as_str).filter(|pattern| !seen.contains(*pattern))
     }
 
     /// Whether nothing is left out.
@@ -156,6 +180,18 @@ mod tests {
         assert!(rules.drops(b"opt/tool") && rules.drops(b"opt/tool/share/x"));
         assert!(!rules.drops(b"opt/tool/bin/x") && !rules.drops(b"opt/toolbox"));
         assert!(rules.drops(b"usr/lib/libc.a") && !rules.drops(b"usr/lib/gcc/libgcc.a"));
+    }
+
+    #[test]
+    fn what_names_nothing_is_known() {
+        let (remove, keep) = (patterns(&["/opt/tool", "/usr/lib/*.a", "/opt/tol"]), patterns(&["/opt/tool/bin"]));
+        let rules = PathRules::new(&Prune { presets: vec![Preset::Docs], remove, keep });
+        let mut seen = BTreeSet::new();
+        for path in ["opt/tool/bin/x", "usr/lib/gcc/libgcc.a", "usr/share/doc/x"] {
+            seen.extend(rules.naming(path.as_bytes()).map(str::to_owned));
+        }
+        let unseen: Vec<&str> = rules.unseen(&seen).collect();
+        assert_eq!(unseen, ["`/usr/lib/*.a` of `remove`", "`/opt/tol` of `remove`"]);
     }
 
     #[test]

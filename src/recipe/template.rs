@@ -17,7 +17,7 @@ pub struct Template {
 pub struct TemplateValues<'a> {
     /// `{name}`: the recipe's name.
     pub name: &'a str,
-    /// `{suite}`: the suite that packages come from, where the source has one.
+    /// `{suite}`: the suite, branch or release that packages come from, where the source has one.
     pub suite: Option<&'a str>,
     /// `{variant}`: the variant of the recipe that was chosen, if any.
     pub variant: Option<&'a str>,
@@ -35,6 +35,11 @@ enum Piece {
 }
 
 impl Template {
+    /// Whether it has the hole `{suite}`.
+    pub fn names_suite(&self) -> bool {
+        self.pieces.contains(&Piece::Suite)
+    }
+
     /// The tag with its holes filled, or nothing where a hole has no value: a tag with `{variant}` is left out of a
     /// build without one.
     ///

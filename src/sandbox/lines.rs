@@ -1,12 +1,12 @@
-//! What a program said, as far as an error needs it: its last lines, and those around each package that dpkg could not
-//! deal with, because dpkg goes on with the others.
+//! What a program said, as far as an error needs it: its last lines, and those around each package that dpkg or rpm could
+//! not deal with, because they go on with the others.
 
 use std::collections::VecDeque;
 
 /// How many lines of the end are kept.
 const LAST: usize = 20;
 
-/// How many lines are kept of what went before one of dpkg's errors.
+/// How many lines are kept of what went before one of these errors.
 const BEFORE: usize = 10;
 
 /// How many lines are kept of all errors together.
@@ -14,6 +14,9 @@ const MOST: usize = 60;
 
 /// How dpkg begins to say that it failed; the next line says why.
 const FAILURE: &str = "dpkg: error processing ";
+
+/// How rpm says that a script of a package failed, in its only line about it.
+const SCRIPTLET: &str = " scriptlet failed, ";
 
 /// Lines of a program's output.
 #[derive(Default)]
@@ -33,9 +36,13 @@ impl Lines {
 
     /// Takes the next line.
     pub(super) fn push(&mut self, line: String) {
-        if self.goes_on || (line.starts_with(FAILURE) && self.failures.len() < MOST) {
+        let fails = line.starts_with(FAILURE) || line.contains(SCRIPTLET);
+        if self.goes_on || (fails && self.failures.len() < MOST) {
             if !self.goes_on {
-                let start = self.last.iter().rposition(|line| line.starts_with("Setting up ")).unwrap_or(0);
+                // Each package begins so; what rpm says itself is of an earlier one.
+                let begins = ["Setting up ", "warning: ", "error: "];
+                let is_other = |line: &String| begins.iter().any(|begin| line.starts_with(begin));
+                let start = self.last.iter().rposition(is_other).unwrap_or(0);
                 let before = start.max(self.last.len().saturating_sub(BEFORE));
                 self.failures.extend(self.last.iter().skip(before).cloned());
             }
@@ -78,6 +85,15 @@ mod tests {
     fn the_end_is_shown() {
         assert_eq!(shown(numbers(0, 3)), ["0", "1", "2"]);
         assert_eq!(shown(numbers(0, 50)), numbers(30, 50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_a_script_of_rpm_said_before_it_failed_is_shown_too() {
+        let said = ["warning: a", "no such user", "warning: %post(b-1-1.noarch) scriptlet failed, exit status 3"];
+        let said = said.map(str::to_owned);
+        let far = shown(numbers(0, 30).chain(said.clone()).chain(numbers(30, 90)));
+        assert_eq!(far[..4], [&said[..], &["...".to_owned()]].concat());
+        assert_eq!(far[4..], numbers(70, 90).collect::<Vec<_>>());
     }
 
     #[test]

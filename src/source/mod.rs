@@ -12,6 +12,8 @@ pub mod oci;
 pub mod remembered;
 pub mod scratch;
 
+use std::collections::BTreeSet;
+
 use crate::epoch::Epoch;
 use crate::tree::Tree;
 
@@ -38,4 +40,15 @@ pub struct Rootfs {
     pub epoch: Epoch,
     /// What it was made of, for a person: `81 packages`.
     pub summary: String,
+    /// What a person should know of how it was made.
+    pub notes: Vec<String>,
+    /// Patterns of `[prune]` that have named something which was not put into the tree at all.
+    pub pruned: BTreeSet<String>,
+}
+
+impl Rootfs {
+    /// One of which nothing else is to be said.
+    pub fn new(tree: Tree, epoch: Epoch, summary: String) -> Self {
+        Self { tree, epoch, summary, notes: Vec::new(), pruned: BTreeSet::new() }
+    }
 }

@@ -4,7 +4,7 @@
 //! Small contents are in the memo itself; others are pieces of blobs, which are read and compared before they are
 //! believed. A memo that is damaged, of another form, or whose blobs are gone, counts as none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::source::Rootfs;
 use crate::store::Store;
-use crate::tree::{Content, Inode, InodeId, Meta, Node, Origin, Tree, TreePath, Xattrs};
+use crate::tree::{Content, Inode, InodeId, Meta, Node, Origin, Piece, Sparse, Tree, TreePath, Xattrs};
 
 /// The root filesystem that was remembered under `key`, where all of it is still there.
 pub fn recall(key: &Digest, store: &Store) -> Option<Rootfs> {
@@ -39,7 +39,8 @@ pub fn recall(key: &Digest, store: &Store) -> Option<Rootfs> {
             }
         }
     }
-    Some(Rootfs { tree, epoch: Epoch::from_seconds(kept.epoch), summary: kept.summary })
+    let rootfs = Rootfs::new(tree, Epoch::from_seconds(kept.epoch), kept.summary);
+    Some(Rootfs { notes: kept.notes, pruned: kept.pruned, ..rootfs })
 }
 
 /// Remembers `rootfs` under `key`. One with contents outside the store is not remembered, nor is anything where the store
@@ -56,6 +57,8 @@ pub fn remember(key: &Digest, rootfs: &Rootfs, store: &Store) {
 struct Kept {
     epoch: i64,
     summary: String,
+    notes: Vec<String>,
+    pruned: BTreeSet<String>,
     /// What contents are pieces of, in the order in which they are first named.
     blobs: Vec<[u8; 32]>,
     origins: Vec<KeptOrigin>,
@@ -92,6 +95,8 @@ enum KeptNode {
     Fifo,
     /// The path of an earlier entry.
     Link(Vec<u8>),
+    /// Place in the list of blobs; start, offset and size of each piece; size with all holes.
+    Sparse(u32, Vec<(u64, u64, u64)>, u64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -114,6 +119,8 @@ impl Kept {
         let mut kept = Self {
             epoch: rootfs.epoch.seconds(),
             summary: rootfs.summary.clone(),
+            notes: rootfs.notes.clone(),
+            pruned: rootfs.pruned.clone(),
             blobs: Vec::new(),
             origins: Vec::new(),
             entries: Vec::new(),
@@ -138,22 +145,29 @@ impl Kept {
             Node::Directory => KeptNode::Directory,
             Node::File(Content::Bytes(bytes)) => KeptNode::Bytes(bytes.to_vec()),
             Node::File(Content::Slice { path, offset, size }) => {
-                let place = match blobs.get(path) {
-                    Some(place) => *place,
-                    None => {
-                        self.blobs.push(blob_of(path, store)?);
-                        let place = u32::try_from(self.blobs.len() - 1).ok()?;
-                        blobs.insert(Arc::clone(path), place);
-                        place
-                    }
-                };
-                KeptNode::Slice(place, *offset, *size)
+                KeptNode::Slice(self.place(path, blobs, store)?, *offset, *size)
+            }
+            Node::File(Content::Sparse(sparse)) => {
+                let place = self.place(&sparse.path, blobs, store)?;
+                let pieces = sparse.pieces.iter().map(|piece| (piece.start, piece.offset, piece.size)).collect();
+                KeptNode::Sparse(place, pieces, sparse.size)
             }
             Node::Symlink(target) => KeptNode::Symlink(target.to_vec()),
             Node::CharacterDevice { major, minor } => KeptNode::CharacterDevice(*major, *minor),
             Node::BlockDevice { major, minor } => KeptNode::BlockDevice(*major, *minor),
             Node::Fifo => KeptNode::Fifo,
         })
+    }
+
+    /// The place of a blob in the list.
+    fn place(&mut self, path: &Arc<Path>, blobs: &mut BTreeMap<Arc<Path>, u32>, store: &Store) -> Option<u32> {
+        if let Some(place) = blobs.get(path) {
+            return Some(*place);
+        }
+        self.blobs.push(blob_of(path, store)?);
+        let place = u32::try_from(self.blobs.len() - 1).ok()?;
+        blobs.insert(Arc::clone(path), place);
+        Some(place)
     }
 
     /// The place of an origin in the list. Neighbours come from the same package most of the time.
@@ -195,6 +209,12 @@ impl KeptNode {
             Self::Bytes(bytes) => Node::File(Content::bytes(bytes)),
             Self::Slice(place, offset, size) => {
                 Node::File(Content::Slice { path: Arc::clone(blobs.get(place as usize)?), offset, size })
+            }
+            Self::Sparse(place, pieces, size) => {
+                let piece = |(start, offset, size)| Piece { start, offset, size };
+                let pieces = pieces.into_iter().map(piece).collect();
+                let path = Arc::clone(blobs.get(place as usize)?);
+                Node::File(Content::Sparse(Arc::new(Sparse { path, pieces, size })))
             }
             Self::Symlink(target) => Node::Symlink(target.into()),
             Self::CharacterDevice(major, minor) => Node::CharacterDevice { major, minor },
@@ -257,6 +277,9 @@ mod tests {
         (capable.meta.uid, capable.meta.mtime) = (1000, -5);
         put("usr/bin/bash", capable);
         put("usr/bin/note", Inode::file(0o644, Content::bytes(b"hello".as_slice()), Origin::Sandbox));
+        let path = store.put(b"0123456789").unwrap().path;
+        let sparse = Sparse { path, pieces: vec![Piece { start: 3, offset: 1, size: 2 }], size: 7 };
+        put("usr/bin/holes", Inode::file(0o644, Content::Sparse(Arc::new(sparse)), Origin::Sandbox));
         put("usr/bin/sh", Inode::symlink("bash", Origin::Import("a.tar".into())));
         let device = Node::CharacterDevice { major: 1, minor: 3 };
         put("dev/null", Inode { meta: Meta::new(0o666), node: device, origin: Origin::Recipe("[[file]]".into()) });
@@ -264,7 +287,8 @@ mod tests {
         put("var/lib/dpkg/status", status);
         put("run/pipe", Inode { meta: Meta::new(0o600), node: Node::Fifo, origin: package() });
         tree.link(TreePath::new("usr/bin/rbash").unwrap(), &TreePath::new("usr/bin/bash").unwrap()).unwrap();
-        Rootfs { tree, epoch: Epoch::from_seconds(7), summary: "2 packages".to_owned() }
+        let rootfs = Rootfs::new(tree, Epoch::from_seconds(7), "2 packages".to_owned());
+        Rootfs { notes: vec!["a note".to_owned()], pruned: BTreeSet::from(["`/x` of `remove`".to_owned()]), ..rootfs }
     }
 
     #[test]
@@ -276,6 +300,7 @@ mod tests {
         remember(&key, &rootfs, &store);
         let recalled = recall(&key, &store).unwrap();
         assert_eq!((recalled.epoch, &recalled.summary), (rootfs.epoch, &rootfs.summary));
+        assert_eq!((&recalled.notes, &recalled.pruned), (&rootfs.notes, &rootfs.pruned));
         assert_eq!(recalled.tree.to_text().unwrap(), rootfs.tree.to_text().unwrap());
         let origins =
             |rootfs: &Rootfs| -> Vec<_> { rootfs.tree.entries().map(|entry| entry.inode.origin.clone()).collect() };

@@ -82,25 +82,35 @@ impl Tidy {
 
     /// Removes what has not been used for `age`, and what killed runs left behind.
     pub fn remove_unused(&self, age: Age) -> Result<Tidied, StoreError> {
+        self.0.sort_out(age, |path| remove(path).map_err(|source| failed("remove a file", path, source)))
+    }
+}
+
+impl Store {
+    /// What [`Tidy::remove_unused`] would remove; nothing is removed, and others may go on.
+    pub fn unused(&self, age: Age) -> Tidied {
+        self.sort_out(age, |_| Ok::<_, std::convert::Infallible>(())).unwrap_or_else(|never| match never {})
+    }
+
+    /// Gives each file that has not been used for `age` to `gone`, and counts.
+    fn sort_out<E>(&self, age: Age, mut gone: impl FnMut(&Path) -> Result<(), E>) -> Result<Tidied, E> {
         let mut tidied = Tidied::default();
-        for (kind, path, metadata) in self.0.files() {
-            let unused = metadata.modified().ok().and_then(|last| self.0.0.opened.duration_since(last).ok());
+        for (kind, path, metadata) in self.files() {
+            let unused = metadata.modified().ok().and_then(|last| self.0.opened.duration_since(last).ok());
             let goes = match age {
                 Age::Any => true,
                 // A date in the future is that of a wrong clock, and says nothing.
                 Age::AtLeast(age) => unused.is_some_and(|unused| unused >= age),
             };
             if goes {
-                remove(&path).map_err(|source| failed("remove a file", &path, source))?;
+                gone(&path)?;
             }
             let sum = if goes { &mut tidied.removed } else { &mut tidied.left };
             sum.add(kind, metadata.len());
         }
         Ok(tidied)
     }
-}
 
-impl Store {
     /// What the store holds.
     pub fn usage(&self) -> Usage {
         let mut usage = Usage::default();

@@ -178,6 +178,7 @@ pub fn same_content(a: &Content, b: &Content) -> io::Result<bool> {
         {
             Ok(true)
         }
+        (Content::Sparse(a), Content::Sparse(b)) if a == b => Ok(true),
         _ => same_bytes(a, b),
     }
 }

@@ -13,7 +13,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-pub use content::{Content, ContentReader, LastFile};
+pub use content::{Content, ContentReader, LastFile, Piece, Sparse};
 pub use difference::{Difference, same_content};
 pub use inode::{Inode, Meta, Node, Origin, Xattrs};
 pub use path::{PathError, TreePath, escape};

@@ -48,7 +48,7 @@ pub fn index() -> Index {
 }
 
 fn solved<'a>(index: &'a Index, world: &[&'a str]) -> Result<Vec<Chosen<'a>>, SolveError> {
-    let repository = Repository { id: "alpine-main", tag: None, index };
+    let repository = Repository { name: "alpine-main", tag: None, index };
     let world: Vec<_> = world.iter().map(|entry| Relation::parse(entry).unwrap()).collect();
     solve::solve(&world, &[repository])
 }

@@ -153,13 +153,16 @@ fn paths_are_explained() {
     says("/bin/ls", "oci:out", &["symlink", "leads to /usr/bin/busybox\n", "of the package busybox"]);
     says("/etc/greeting.conf", "rootfs-dir:rootfs", &["of the package greeting 2.0-1 (dpkg), as a configuration file"]);
     says("/etc/app.conf", "oci:out", &["of no package"]);
-    says("/etc/app.conf", "toy.toml", &["put there by the recipe: [[file]] /etc/app.conf"]);
+    says("/etc/app.conf", "toy.toml", &["put there by the recipe: [[file]] /etc/app.conf", "pass files: made it"]);
     says("/etc/motd", "toy.toml", &["put there by a program in the sandbox"]);
     says("/usr/bin/greet", "toy.toml", &["put there by package greeting"]);
     let pruned = explain("/usr/share/man/man1/greet.1", "oci:out");
     pruned.failed_with(1);
     assert!(pruned.stdout.contains("is not in out\n  of the package greeting"), "{}", pruned.stdout);
     assert!(pruned.stdout.contains("left out of the image"), "{}", pruned.stdout);
+    let by_recipe = explain("/usr/share/man/man1/greet.1", "toy.toml");
+    by_recipe.failed_with(1);
+    assert!(by_recipe.stdout.contains("  pass prune: leaves it out\n"), "{}", by_recipe.stdout);
     let nothing = explain("/nowhere", "oci:out");
     nothing.failed_with(1);
     let json = workspace.rootsmith(["explain", "/usr/bin/greet", "--image", "oci:out", "--json"]);

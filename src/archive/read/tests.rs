@@ -97,6 +97,18 @@ fn every_kind_of_entry() {
 }
 
 #[test]
+fn labels_are_passed_over_and_dumped_directories_are_directories() {
+    let label = [records(&[("comment", b"x")]), entry(b'V', b"backup of /", &[b'x'; 10])].concat();
+    let tar = archive(&[label, entry(b'D', b"./var/", b"Ylog\0Nmail\0\0"), entry(b'0', b"./var/log", b"text")]);
+    let all = items(&tar).unwrap();
+    let paths: Vec<String> = all.iter().map(|item| item.path.to_string()).collect();
+    assert_eq!(paths, ["/var", "/var/log"]);
+    assert!(inode(&all[0]).is_directory());
+    let continued = items(&archive(&[entry(b'M', b"big", &[1; 600])])).unwrap_err();
+    assert!(continued.to_string().contains("in an earlier volume"), "{continued}");
+}
+
+#[test]
 fn contents_are_slices_of_the_blob() {
     let folder = tempfile::tempdir().unwrap();
     let path: Arc<Path> = Arc::from(folder.path().join("blob"));
@@ -202,7 +214,8 @@ fn entries_that_lie_are_refused() {
         ("size of a hard link", vec![x(), link(b'1', b"l", b"x", 512)]),
         ("size of a directory", vec![entry(b'5', b"d", &[0; 512])]),
         ("empty symbolic link", vec![link(b'2', b"l", b"", 0)]),
-        ("unknown type", vec![entry(b'V', b"volume", b"")]),
+        ("unknown type", vec![entry(b'Q', b"volume", b"")]),
+        ("rest of another volume", vec![x(), entry(b'M', b"big", &[1; 600])]),
         ("attribute without a name", vec![records(&[("SCHILY.xattr.", b"v")]), x()]),
         ("huge attribute", vec![records(&[("SCHILY.xattr.user.x", &[0; 70_000])]), x()]),
     ];
@@ -274,14 +287,26 @@ fn files_with_holes_are_filled_with_zeros() {
         ]
         .concat(),
     ];
+    let folder = tempfile::tempdir().unwrap();
+    let path: Arc<Path> = Arc::from(folder.path().join("blob"));
     for (number, form) in forms.into_iter().enumerate() {
-        let all = items(&archive(&[form, entry(b'0', b"after", b"x")])).unwrap();
+        File::create(&path).unwrap().write_all(&archive(&[form, entry(b'0', b"after", b"x")])).unwrap();
+        let mut all = Vec::new();
+        let each = |item| Ok::<_, ArchiveError>(all.push(item));
+        read_tar_file(&path, &Origin::Import("test".into()), &limits(), each).unwrap();
         assert_eq!(all[0].path.as_bytes(), b"holes", "form {number}");
         assert!(inode(&all[0]).content().unwrap().read().unwrap() == with_holes(), "form {number}");
         assert_eq!(all[1].path.as_bytes(), b"after", "form {number}");
     }
-    let huge = items(&archive(&[old_sparse(&[(0, 8)], &[], 1 << 62)]));
-    assert!(matches!(huge, Err(ArchiveError::Limit { what: "bytes in files with holes", .. })));
+    let mut pieces = b"40000\n".to_vec();
+    (0..40_000).for_each(|piece| pieces.extend(format!("{}\n1\n", 2 * piece).into_bytes()));
+    pieces.resize(pieces.len().next_multiple_of(512), 0);
+    pieces.extend([b'x'; 40_000]);
+    let version_1 = [("GNU.sparse.major", &b"1"[..]), ("GNU.sparse.minor", b"0"), ("GNU.sparse.realsize", b"80000")];
+    let long = archive(&[records(&version_1), entry(b'0', b"long", &pieces), entry(b'0', b"after", b"x")]);
+    let all = items(&long).unwrap();
+    assert!(matches!(inode(&all[0]).content(), Some(Content::Sparse(sparse)) if sparse.pieces.len() == 40_000));
+    assert_eq!(all[1].path.as_bytes(), b"after");
     let lying = items(&archive(&[old_sparse(&[(0, 9)], &[], 5000)]));
     assert!(matches!(lying, Err(ArchiveError::Entry { .. })));
     let mut endless = header(b'S', b"holes", 0);
@@ -291,6 +316,21 @@ fn files_with_holes_are_filled_with_zeros() {
     block[504] = 1;
     let tar = [endless.as_bytes().to_vec(), block.repeat(2000)].concat();
     assert!(items(&tar).is_err());
+}
+
+#[test]
+fn quotas_of_holes_follow_the_others() {
+    let read = |size: u64, limits: &Limits| {
+        let tar = archive(&[old_sparse(&[(0, 8)], &[], size)]);
+        let origin = Origin::Import("test".into());
+        read_tar(&tar[..], &Arc::from(Path::new("blob")), &origin, limits, |_| Ok::<_, ArchiveError>(()))
+    };
+    let refused = |result| matches!(result, Err(ArchiveError::Limit { what: "bytes in files with holes", .. }));
+    assert!(refused(read(1 << 62, &Limits::default())));
+    assert!(read(64 << 20, &Limits::default()).is_ok());
+    assert!(refused(read(65 << 20, &Limits::default())), "a small archive");
+    assert!(read(1 << 30, &Limits { ratio: 1 << 30, ..Limits::default() }).is_ok(), "the ratio can be raised");
+    assert!(refused(read(1 << 30, &Limits { ratio: 1 << 30, bytes: 1 << 29, ..Limits::default() })));
 }
 
 #[test]

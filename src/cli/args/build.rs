@@ -55,6 +55,8 @@ pub struct BuildArgs {
     #[arg(short, long = "output", value_name = "OUTPUT")]
     pub outputs: Vec<String>,
     /// A name in place of the recipe's, or `:TAG` for a tag alone; may be repeated
+    ///
+    /// A tag may have the holes that those of recipes have: `:13-{epoch:%Y%m%d}`.
     #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
     pub tags: Vec<String>,
     /// A variant of the recipe: [variant.NAME]

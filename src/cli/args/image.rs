@@ -13,9 +13,10 @@ Examples:
   rootsmith inspect oci:out/trixie
   rootsmith inspect oci-archive:trixie.tar --json | jq .packages
   rootsmith inspect docker://registry.example.com/team/base:13      what its registry says, without its layers
-  rootsmith inspect rootfs-tar:rootfs.tar.gz")]
+  rootsmith inspect rootfs-tar:rootfs.tar.gz
+  rootsmith inspect rootfs-dir:/srv/rootfs")]
 pub struct InspectArgs {
-    /// The image, as `build` names outputs: `docker://REF`, `oci:DIR[:TAG]`, `oci-archive:FILE`; or a path
+    /// The image, as `build` names outputs: `docker://REF`, `oci:DIR[:TAG]`, `oci-archive:FILE`, `rootfs-dir:DIR`; or a path
     #[arg(value_name = "IMAGE")]
     pub image: String,
     /// The platform, where the image has several

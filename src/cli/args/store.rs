@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 #[command(after_long_help = "\
 Examples:
   rootsmith store ls
-  rootsmith store gc --older-than 7
+  rootsmith store gc --older-than 7 --dry-run
   rootsmith store verify")]
 pub struct StoreArgs {
     /// What to do with it.
@@ -52,6 +52,9 @@ pub struct GcArgs {
     /// Remove everything
     #[arg(long)]
     pub all: bool,
+    /// Say what would be removed, and remove nothing
+    #[arg(long, conflicts_with = "wait")]
+    pub dry_run: bool,
     /// Wait for builds that use the store, in place of an error
     #[arg(long)]
     pub wait: bool,

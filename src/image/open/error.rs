@@ -14,7 +14,13 @@ pub enum OpenError {
     /// The file system said no.
     #[error("cannot {what} `{}`", path.display())]
     #[diagnostic(help("{}", match (*what, source.kind()) {
-        ("decompress", _) => "the file is damaged, or not all of it is there: fetch it again",
+        ("decompress", io::ErrorKind::FileTooLarge) => {
+            "where the archive is meant to be that large, `rootsmith import` takes it with a higher `--max-bytes` or `--max-ratio`"
+        }
+        ("decompress", io::ErrorKind::UnexpectedEof) => "not all of the file is there: fetch it again",
+        ("decompress", _) => {
+            "the file is damaged: fetch it again; where something was put behind its end, decompress it by its own program first"
+        }
         (_, io::ErrorKind::NotFound) => {
             "see that it is there; an image of a registry has `docker://` before its name: `docker://HOST/NAME:TAG`"
         }
@@ -41,7 +47,9 @@ pub enum OpenError {
     },
     /// A folder that is no image.
     #[error("`{}` is not an OCI layout: it has no `oci-layout` and `index.json`", .0.display())]
-    #[diagnostic(help("a folder has to be an OCI image layout; a root filesystem can be read from a tar"))]
+    #[diagnostic(help(
+        "a folder has to be an OCI image layout; `inspect`, `diff` and `explain` read a root filesystem as `rootfs-dir:FOLDER`"
+    ))]
     NotLayout(PathBuf),
     /// A file that holds no image.
     #[error("`{}` is not an image: it has neither `oci-layout` and `index.json` nor `manifest.json`", .0.display())]

@@ -11,6 +11,7 @@ use crate::oci::Reference;
 use crate::ops::forge::Applied;
 use crate::ops::lock::LockOptions;
 use crate::platform::Platform;
+use crate::tree::TreePath;
 
 /// What to build, and where it goes.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct BuildOptions {
     pub threads: NonZeroUsize,
     /// The socket of the Docker engine, for `docker-daemon:`.
     pub docker_socket: PathBuf,
+    /// A path of which is noted what each pass does to it.
+    pub watched: Option<TreePath>,
 }
 
 /// What was built.

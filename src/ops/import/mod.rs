@@ -78,7 +78,7 @@ pub fn import(options: &ImportOptions, stream: &mut dyn Read, context: &Context)
     }
     let epoch = foreign.rootfs.epoch;
     let names = names(options, &name)?;
-    let passes = forge::apply_passes(pass::without_recipe(epoch), &mut foreign.rootfs, context)?;
+    let (passes, _) = forge::apply_passes(pass::without_recipe(epoch), &mut foreign.rootfs, None, context)?;
     let created_by = options.message.as_deref().unwrap_or(config::CREATED_BY);
     let layer = forge::pack(&foreign.rootfs.tree, options.packing, created_by, context)?;
     let image = Image::assemble(platform, epoch, &settings, vec![layer])?;

@@ -78,3 +78,15 @@ fn an_empty_tree_has_a_root() {
     assert_eq!(sizes::usage(&Tree::new()), Usage { path: "/".to_owned(), bytes: 0, children: Vec::new() });
     assert_eq!(sizes::counts(&Tree::new()), FileCounts { directories: 1, ..FileCounts::default() });
 }
+
+#[test]
+fn a_folder_is_looked_into_too() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("usr/lib")).unwrap();
+    std::fs::write(folder.path().join("usr/lib/os-release"), "ID=acme\nPRETTY_NAME=Acme\n").unwrap();
+    let found = inspect_folder(folder.path()).unwrap();
+    assert!(found.digest.is_none() && found.config.is_none() && found.layers.is_empty());
+    assert_eq!((found.files.regular, found.files.directories), (1, 3));
+    assert!(found.to_text().starts_with("Distribution  Acme\n"), "{}", found.to_text());
+    assert!(inspect_folder(&folder.path().join("none")).is_err());
+}

@@ -1,5 +1,8 @@
 //! `[from.debian]`.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
 use serde_json::{Value, json};
 
 use super::LockOptions;
@@ -126,8 +129,16 @@ pub(super) fn fetch(
     archives::add_dated(pin, &mut mirrors);
     let rules = PathRules::new(&recipe.prune);
     let keyrings = keyrings(request);
-    let drops = |path: &TreePath| rules.drops(path.as_bytes());
-    Ok(debian::fetch(pin, &request.local, &mirrors, &keyrings, &drops, foresee, context)?)
+    let seen = Mutex::new(BTreeSet::new());
+    let drops = |path: &TreePath| {
+        for pattern in rules.naming(path.as_bytes()) {
+            seen.lock().expect("no thread panics while it holds the patterns").insert(pattern.to_owned());
+        }
+        rules.drops(path.as_bytes())
+    };
+    let rootfs = debian::fetch(pin, &request.local, &mirrors, &keyrings, &drops, foresee, context)?;
+    let pruned = seen.into_inner().expect("no thread panics while it holds the patterns");
+    Ok(Rootfs { pruned, ..rootfs })
 }
 
 /// Where the archives are reached, with the logins of the recipe's own in their addresses: those are shown nowhere. Without

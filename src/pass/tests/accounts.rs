@@ -35,7 +35,7 @@ fn a_home_folder_that_files_were_put_into_is_given_to_the_user() {
         "[[file]]\npath = \"/app/run\"\ncontent = \"\"\n[harden]\nuser = { name = \"app\", uid = 7, home = \"/app\" }";
     let recipe = recipe(text);
     let mut tree = account_tree();
-    for pass in &list(&recipe, BTreeSet::new(), epoch()).unwrap()[1..3] {
+    for pass in &list(&recipe, Before::default(), epoch()).unwrap()[1..3] {
         pass.apply(&mut tree).unwrap();
     }
     assert_eq!(line(&tree, "/app"), format!("0750 7:7 dir /app mtime={EPOCH}"));

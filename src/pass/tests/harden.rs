@@ -73,3 +73,25 @@ fn an_init_that_is_not_there_is_an_error() {
     let error = HardenPass::new(recipe("harden.init = \"tini\"").harden).apply(&mut tree(&[])).unwrap_err();
     assert_eq!(error.to_string(), "cannot make tini process 1: the image has no `/usr/bin/tini`");
 }
+
+#[test]
+fn folders_of_the_system_are_closed_and_others_become_sticky() {
+    let mut tree = special_tree();
+    let of_recipe = Origin::Recipe("[[file]] /etc/app".into());
+    let folders = [
+        ("etc", 0o777, 0o775),
+        ("usr/lib/app", 0o2777, 0o2775),
+        ("etc/spool", 0o1777, 0o1777),
+        ("opt/app", 0o777, 0o1777),
+        ("var/lib/app", 0o777, 0o1777),
+        ("run/lock", 0o777, 0o1777),
+    ];
+    for (at, mode, _) in folders {
+        tree.insert_with_parents(path(at), Inode::directory(mode, Origin::Sandbox)).unwrap();
+    }
+    tree.insert_with_parents(path("etc/app"), Inode::directory(0o777, of_recipe)).unwrap();
+    harden("harden.permissions = \"fix\"", &mut tree);
+    for (at, _, mode) in folders.into_iter().chain([("etc/app", 0, 0o1777)]) {
+        assert_eq!(tree.get(&path(at)).unwrap().meta.mode, mode, "{at}");
+    }
+}

@@ -1,3 +1,4 @@
+mod above;
 mod accounts;
 mod certificates;
 mod files;
@@ -68,7 +69,7 @@ fn prune(tree: &mut Tree, rules: &str) -> Outcome {
 
 #[test]
 fn the_list_is_in_order() {
-    let passes = list(&recipe(""), BTreeSet::new(), epoch()).unwrap();
+    let passes = list(&recipe(""), Before::default(), epoch()).unwrap();
     let names: Vec<_> = passes.iter().map(|pass| pass.name()).collect();
     assert_eq!(names, ["prune", "files", "accounts", "certificates", "os-release", "harden", "normalize"]);
 }

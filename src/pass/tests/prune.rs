@@ -87,3 +87,27 @@ fn caches_and_logs_leave_their_folders_and_what_debconf_knows() {
     ];
     assert_eq!(paths(&tree), kept);
 }
+
+#[test]
+fn files_of_the_recipe_stay_in_runtime_folders() {
+    let mut tree = tree(&["run/made=", "tmp/made="]);
+    let text = "[[file]]\npath = \"/run/app\"\ndirectory = true\nowner = \"7\"\n[[file]]\npath = \"/tmp/seed\"\ncontent = \"x\"";
+    for pass in list(&recipe(text), Before::default(), epoch()).unwrap() {
+        pass.apply(&mut tree).unwrap();
+    }
+    assert_eq!(paths(&tree), ["/", "/run", "/run/app", "/tmp", "/tmp/seed"]);
+}
+
+#[test]
+fn patterns_that_name_nothing_are_noted() {
+    let mut tree = tree(&["opt/tool/bin/x=", "opt/empty/", "run/lock/"]);
+    let rules = "prune.presets = [\"docs\"]\nprune.remove = [\"/opt/tool\", \"/opt/empty\", \"/opt/tol\", \"/srv/*.a\"]\n\
+                 prune.keep = [\"/opt/tool/bn\", \"/opt/tool/bin\"]";
+    let seen = BTreeSet::from(["`/srv/*.a` of `remove`".to_owned()]);
+    let pass = PrunePass::new(&recipe(rules).prune, Epoch::default()).after(seen);
+    let outcome = pass.apply(&mut tree).unwrap();
+    let expected = ["`/opt/tol` of `remove`", "`/opt/tool/bn` of `keep`"]
+        .map(|pattern| format!("prune: nothing was there that matches {pattern}"));
+    assert_eq!(outcome.notes, expected);
+    assert_eq!(prune(&mut tree, "prune.keep = [\"/x\"]").notes.len(), 1);
+}

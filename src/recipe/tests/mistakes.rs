@@ -144,6 +144,32 @@ fn suites_of_others_need_an_archive() {
 }
 
 #[test]
+fn a_suite_in_a_tag_needs_a_source_that_has_one() {
+    let tags = "[image]\ntags = [\"1\", \"{suite}-1\"]\n";
+    for from in ["[from.scratch]\n", "[from.apk]\ndistribution = \"wolfi\"\n"] {
+        let found = read(&[("base.toml", &format!("name = \"base\"\n{from}{tags}"))], None).unwrap_err();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(": a tag with `{suite}`, which [from."), "{found:?}");
+        assert!(found[0].contains("[write the suite itself"), "{found:?}");
+    }
+    for from in ["[from.apk]\nbranch = \"v3.22\"\n", "[from.dnf]\ndistribution = \"fedora\"\nrelease = \"43\"\n"] {
+        read(&[("base.toml", &format!("name = \"base\"\n{from}{tags}"))], None).unwrap();
+    }
+}
+
+#[test]
+fn nothing_is_put_where_the_kernel_mounts() {
+    let file = |path: &str| format!("{MINIMAL}[[file]]\npath = \"{path}\"\ndirectory = true\n");
+    for path in ["/proc/x", "/sys/fs/y"] {
+        let found = read(&[("base.toml", &file(path))], None).unwrap_err();
+        assert!(found[0].contains("is never seen: the kernel's own files"), "{found:?}");
+    }
+    for path in ["/proc", "/sysroot", "/run/app", "/dev/pts", "/tmp/x"] {
+        read(&[("base.toml", &file(path))], None).unwrap();
+    }
+}
+
+#[test]
 fn credentials_in_a_url_are_refused_and_not_shown() {
     let text = format!("{MINIMAL}[[from.debian.repository]]\nurl = \"https://me:hunter2@example.org/debian\"\n");
     let found = read(&[("base.toml", &text)], None).unwrap_err();

@@ -37,7 +37,7 @@ pub enum ApkError {
     #[error("no address has the repository `{repository}` for {architecture}; asked: {}", addresses.join(", "))]
     #[diagnostic(help("check `branch` and `repositories` in [from.apk], and whether it has that architecture"))]
     NoRepository {
-        /// The repository's id.
+        /// The repository.
         repository: String,
         /// apk's name of the architecture.
         architecture: &'static str,

@@ -21,11 +21,13 @@ pub fn fetch(pin: &ApkPin, mirrors: &Mirrors, context: &Context) -> Result<Rootf
     let newest = packages.iter().filter_map(built).max().map(Epoch::from_seconds);
     let epoch = context.epoch.or(newest).unwrap_or_default();
     let count = packages.len();
+    let notes = install::left_out(pin, &packages).into_iter().collect();
     context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
     let tree = install::install(pin, packages, epoch, context)?;
     context.reporter.end(Phase::Configure, &format!("{count} packages"));
     let branch = pin.branch.as_ref().map(|branch| format!(" {branch}")).unwrap_or_default();
-    Ok(Rootfs { tree, epoch, summary: format!("{count} packages of {}{branch}", pin.distribution) })
+    let summary = format!("{count} packages of {}{branch}", pin.distribution);
+    Ok(Rootfs { notes, ..Rootfs::new(tree, epoch, summary) })
 }
 
 /// Downloads the packages that the store lacks, and unpacks each as soon as it is there; sorted by name.

@@ -85,7 +85,29 @@ fn with_scripts(
     }
     let in_order: Vec<&Unpacked> = order.iter().map(|place| &packages[*place]).collect();
     scripts.run_triggers(&in_order, layout)?;
-    Ok(scripts.finish(layout)?.collect(&context.store)?)
+    let mut tree = scripts.finish(layout)?.collect(&context.store)?;
+    // What the sandbox mounts on is its own; the image has these folders as it has them without scripts.
+    for folder in ["dev", "proc", "sys"].map(TreePath::literal) {
+        if let (Some(before), Some(there)) = (layout.tree.get(&folder), tree.get_mut(&folder))
+            && before.is_directory()
+        {
+            there.meta.mode = before.meta.mode;
+        }
+    }
+    Ok(tree)
+}
+
+/// Says which packages have scripts that would have run; nothing where there are none. What those of busybox do is done.
+pub(super) fn left_out(pin: &ApkPin, packages: &[Unpacked]) -> Option<String> {
+    const AT_INSTALL: [&str; 3] = ["pre-install", "post-install", "trigger"];
+    let has_script = |package: &&Unpacked| AT_INSTALL.iter().any(|kind| package.package.script(kind).is_some());
+    let named = packages.iter().filter(has_script).map(Unpacked::name).filter(|name| *name != "busybox");
+    let names: Vec<&str> = named.collect();
+    if pin.scripts == LockedScripts::Sandbox || names.is_empty() {
+        return None;
+    }
+    let names = names.join(", ");
+    Some(format!("scripts were left out of {names}; `scripts = \"sandbox\"` in [from.apk] runs them"))
 }
 
 /// The users and groups of a tree.

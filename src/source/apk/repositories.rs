@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
+use crate::http::without_secrets;
 use crate::recipe::{ApkPlace, ApkRequest};
 
 /// Where repositories are reached: addresses above the folders of architectures, in order of preference, by id.
@@ -78,6 +79,11 @@ pub fn mirrors(request: &ApkRequest, chosen: &[(String, String)]) -> Mirrors {
 }
 
 impl Repository {
+    /// What messages call it: its id where it is one of the distribution's, else its address, as the recipe has it.
+    pub fn shown(&self) -> String {
+        if self.path.is_some() { self.id.clone() } else { without_secrets(&self.url) }
+    }
+
     /// Its line in the image's `/etc/apk/repositories`; none for a folder of this machine.
     pub fn line(&self) -> Option<String> {
         if self.url.starts_with("file:") {

@@ -41,6 +41,8 @@ pub struct Resolve<'a> {
 /// An index that was read.
 struct Read {
     repository: Repository,
+    /// What messages call it.
+    shown: String,
     index: Index,
     digest: Digest,
     signed_by: Option<String>,
@@ -48,8 +50,7 @@ struct Read {
 
 impl Read {
     fn for_solver(&self) -> solve::Repository<'_> {
-        let Repository { id, tag, .. } = &self.repository;
-        solve::Repository { id, tag: tag.as_deref(), index: &self.index }
+        solve::Repository { name: &self.shown, tag: self.repository.tag.as_deref(), index: &self.index }
     }
 }
 
@@ -135,14 +136,17 @@ fn read_one(
         match context.http.fetch_optional(&address, INDEX_LIMIT).map_err(ApkError::from) {
             Ok(None) => {}
             Ok(Some(bytes)) => match read(bytes) {
-                Ok((index, digest, signed_by)) => return Ok(Read { repository, index, digest, signed_by }),
+                Ok((index, digest, signed_by)) => {
+                    let shown = repository.shown();
+                    return Ok(Read { repository, shown, index, digest, signed_by });
+                }
                 Err(error) => drop(failure.get_or_insert(error)),
             },
             Err(error) => drop(failure.get_or_insert(error)),
         }
     }
     Err(failure.unwrap_or_else(|| ApkError::NoRepository {
-        repository: repository.id,
+        repository: repository.shown(),
         architecture,
         addresses: addresses.iter().map(|address| without_secrets(address)).collect(),
     }))

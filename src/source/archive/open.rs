@@ -51,7 +51,7 @@ pub fn open(
         Some(image) => format!("{} layers of {}", image.layers.len(), input.name),
         None => format!("{} entries of {}", tree.len(), input.name),
     };
-    let rootfs = Rootfs { tree, epoch, summary };
+    let rootfs = Rootfs::new(tree, epoch, summary);
     Ok(Foreign { rootfs, platform, config: image.map(|image| image.config) })
 }
 

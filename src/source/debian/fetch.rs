@@ -56,7 +56,7 @@ pub fn fetch(
     if pin.installer == Installer::Files {
         let tree = files::install(candidates, pin, epoch, &*context.reporter)?;
         let summary = format!("files of {count} packages of {} {}", pin.distribution, pin.suite);
-        return Ok(Rootfs { tree, epoch, summary });
+        return Ok(Rootfs::new(tree, epoch, summary));
     }
     let around = Surroundings {
         sandbox: &context.sandbox,
@@ -81,7 +81,7 @@ pub fn fetch(
     context.reporter.end(Phase::Configure, &format!("{count} packages"));
     part::cut_installed(&mut tree, pin, &*context.reporter)?;
     apt_state::write(pin, keyrings, &mut tree, epoch)?;
-    Ok(Rootfs { tree, epoch, summary: format!("{count} packages of {} {}", pin.distribution, pin.suite) })
+    Ok(Rootfs::new(tree, epoch, format!("{count} packages of {} {}", pin.distribution, pin.suite)))
 }
 
 /// Downloads the packages that the store lacks, and unpacks each as soon as it is there.

@@ -32,7 +32,7 @@ pub fn fetch(
     database::settle_new(&mut tree, &pin.database)?;
     context.reporter.advance(Phase::Configure, count as u64);
     context.reporter.end(Phase::Configure, &format!("{count} packages"));
-    Ok(Rootfs { tree, epoch, summary: format!("{count} packages of {} {}", pin.distribution, pin.release) })
+    Ok(Rootfs::new(tree, epoch, format!("{count} packages of {} {}", pin.distribution, pin.release)))
 }
 
 /// Downloads the packages that the store lacks; gives them in the lock's order, and the time at which the newest was built.

@@ -1,5 +1,7 @@
 //! The transaction: one call of rpm in the sandbox, with all packages.
 
+use std::collections::BTreeSet;
+
 use super::DnfError;
 use super::host_rpm::{FOLDER, HostRpm, put};
 use super::package_file::PackageFile;
@@ -107,9 +109,13 @@ pub(super) fn install(
     Ok(tree)
 }
 
-/// Passes on what rpm warns of, but for users that were missing to it and are there now.
+/// Passes on what rpm warns of, but for users that were missing to it and are there now; with what scripts said that failed.
 fn warn(output: &[String], made: &Made, context: &Context) {
-    for warning in output.iter().filter_map(|line| line.strip_prefix("warning: ")) {
+    let mut passed_on = BTreeSet::new();
+    for (at, line) in output.iter().enumerate() {
+        let Some(warning) = line.strip_prefix("warning: ").filter(|warning| passed_on.insert(*warning)) else {
+            continue;
+        };
         let words: Vec<&str> = warning.split_whitespace().collect();
         let is_mended = match words.as_slice() {
             ["user", name, "does", "not", "exist", ..] => made.users.contains_key(*name),
@@ -117,8 +123,24 @@ fn warn(output: &[String], made: &Made, context: &Context) {
             _ => false,
         };
         if !is_mended {
-            context.reporter.warn(&format!("rpm: {warning}"));
+            context.reporter.warn(&format!("rpm: {warning}{}", said(&output[..at], warning)));
         }
+    }
+}
+
+/// The last lines that a script wrote before rpm's `warning` that it failed; nothing after other warnings.
+fn said(before: &[String], warning: &str) -> String {
+    const MOST: usize = 5;
+    if !warning.contains(" scriptlet failed, ") {
+        return String::new();
+    }
+    let of_rpm =
+        |line: &&String| ["warning: ", "error: "].iter().any(|begin| line.starts_with(begin)) || **line == "...";
+    let lines: Vec<&str> =
+        before.iter().rev().take_while(|line| !of_rpm(line)).take(MOST).map(String::as_str).collect();
+    match lines.is_empty() {
+        true => "; it said nothing".to_owned(),
+        false => format!("; it said: {}", lines.into_iter().rev().collect::<Vec<_>>().join(" / ")),
     }
 }
 
@@ -147,4 +169,21 @@ fn leave_settings(pin: &DnfPin, tree: &mut Tree, epoch: Epoch) -> Result<(), Dnf
         write(format!("etc/dnf/modules.d/{name}.module"), module_file(name, stream))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_scripts_are_shown_with_what_they_said() {
+        let failed = "%post(app-1-1.noarch) scriptlet failed, exit status 3";
+        let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        let before = lines(&["of another", "warning: other", "line 1", "line 2"]);
+        assert_eq!(said(&before, failed), "; it said: line 1 / line 2");
+        assert_eq!(said(&before[..2], failed), "; it said nothing");
+        assert_eq!(said(&before, "user app does not exist - using root"), "");
+        let many = lines(&["1", "2", "3", "4", "5", "6"]);
+        assert_eq!(said(&many, failed), "; it said: 2 / 3 / 4 / 5 / 6");
+    }
 }

@@ -126,7 +126,7 @@ pub fn capture(
         return Err(CaptureError::refused(report));
     }
     let summary = format!("{files} files of {}", request.path.display());
-    Ok(Captured { rootfs: Rootfs { tree, epoch, summary }, report })
+    Ok(Captured { rootfs: Rootfs::new(tree, epoch, summary), report })
 }
 
 /// Which secrets may be in the image: those that the recipe allows, and those that came with a package.

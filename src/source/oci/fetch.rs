@@ -49,7 +49,7 @@ pub fn fetch(pin: &OciPin, place: &Place, context: &Context) -> Result<Rootfs, O
     let layers = if count == 1 { "1 layer".to_owned() } else { format!("{count} layers") };
     let summary = format!("{layers} of {}", pin.name.as_ref().unwrap_or(&pin.image));
     reporter.end(Phase::Unpack, &format!("{layers}, {:.1} MB", sizes as f64 / 1e6));
-    Ok(Rootfs { tree, epoch, summary })
+    Ok(Rootfs::new(tree, epoch, summary))
 }
 
 /// The image configuration, which the store has by now.

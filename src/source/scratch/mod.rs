@@ -88,7 +88,7 @@ pub fn rootfs(parts: Parts, epoch: Epoch) -> Rootfs {
     }
     tree.inodes_mut().for_each(|inode| inode.meta.mtime = epoch.seconds());
     let with = if with.is_empty() { String::new() } else { format!(" with {}", with.join(" and ")) };
-    Rootfs { tree, epoch, summary: format!("scratch{with}") }
+    Rootfs::new(tree, epoch, format!("scratch{with}"))
 }
 
 fn origin() -> Origin {

@@ -163,7 +163,7 @@ fn group_09_hard_links() {
         case(
             "in place of a folder",
             &[a(), directory("d"), file("d/x", ""), hard_link("d", "a")],
-            Kept(&["file /a", "link /d -> /a"]),
+            Refused("a file or link `/d`, where it had a folder"),
         ),
     ]);
 }
@@ -175,7 +175,12 @@ fn groups_10_and_11_the_same_path_twice() {
     check(vec![
         case("a file twice", &[file("a", "1"), file("a", "2")], Kept(&["file /a"])),
         case("in other words", &[file("a", "1"), file("./a", "2"), file("/a", "3")], Kept(&["file /a"])),
-        case("a folder, then a file", &[directory("a"), file("a/x", ""), file("a", "")], Kept(&["file /a"])),
+        case("a folder, then a file", &[directory("a"), file("a", "")], Kept(&["file /a"])),
+        case(
+            "a folder with a file, then a file",
+            &[directory("a"), file("a/x", ""), file("a", "")],
+            Refused("a file or link `/a`, where it had a folder with 1 entries in it"),
+        ),
         case("a file, then a folder", &[file("a", ""), directory("a/")], Kept(&["dir /a"])),
         case(
             "folders keep what is in them",
@@ -210,8 +215,9 @@ fn group_12_devices() {
         ),
         case("no fields", &[device(b'3', "x", 1, 3).v7()], Refused("a device without numbers")),
         case("a socket", &[entry(b's', "s", "", b"")], Refused("the unknown type `s`")),
-        case("a volume", &[entry(b'V', "v", "", b"")], Refused("the unknown type `V`")),
-        case("a multi-volume part", &[entry(b'M', "v", "", b"")], Refused("the unknown type `M`")),
+        case("a volume", &[entry(b'V', "v", "", b""), file("x", "")], Kept(&["file /x"])),
+        case("a multi-volume part", &[entry(b'M', "v", "", b"")], Refused("a file that began in an earlier volume")),
+        case("a dumped folder", &[entry(b'D', "d", "", b"Yx\0\0"), file("d/x", "")], Kept(&["dir /d", "file /d/x"])),
     ]);
 }
 

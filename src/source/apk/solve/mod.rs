@@ -22,8 +22,8 @@ use universe::{PackageId, Universe};
 /// The packages of one repository.
 #[derive(Clone, Copy, Debug)]
 pub struct Repository<'a> {
-    /// What the lock calls it, for messages.
-    pub id: &'a str,
+    /// What messages call it.
+    pub name: &'a str,
     /// The tag that packages have to be asked for with to come from it.
     pub tag: Option<&'a str>,
     /// What it has.

@@ -9,7 +9,7 @@ fn index(packages: &[(&str, &str, &str)]) -> Index {
 fn names(world: &[&str], repositories: &[(Option<&str>, &Index)]) -> Result<Vec<String>, SolveError> {
     let world: Vec<_> = world.iter().map(|entry| Relation::parse(entry).unwrap()).collect();
     let repositories: Vec<_> =
-        repositories.iter().map(|(tag, index)| Repository { id: "test", tag: *tag, index }).collect();
+        repositories.iter().map(|(tag, index)| Repository { name: "test", tag: *tag, index }).collect();
     let chosen = solve(&world, &repositories)?;
     Ok(chosen.iter().map(|chosen| format!("{}-{}", chosen.record.name(), chosen.record.version())).collect())
 }
@@ -45,7 +45,7 @@ fn a_virtual_name_is_a_persons_choice() {
 #[test]
 fn who_alone_has_a_virtual_name_goes_into_the_world() {
     let index = index(&[("app", "1", "D:sh"), ("busybox", "1", "p:sh"), ("other", "1", "D:busybox")]);
-    let repositories = [Repository { id: "test", tag: None, index: &index }];
+    let repositories = [Repository { name: "test", tag: None, index: &index }];
     let unasked = |world: &[&str]| {
         let world: Vec<_> = world.iter().map(|entry| Relation::parse(entry).unwrap()).collect();
         let chosen = solve(&world, &repositories).unwrap();
@@ -128,7 +128,7 @@ fn tagged_repositories_serve_who_asks() {
 #[test]
 fn the_first_repository_wins_where_versions_are_equal() {
     let (first, second) = (index(&[("a", "1", "o:first")]), index(&[("a", "1", "o:second"), ("b", "1", "")]));
-    let repository = |index| Repository { id: "test", tag: None, index };
+    let repository = |index| Repository { name: "test", tag: None, index };
     let world = [Relation::parse("a").unwrap()];
     for order in [[&first, &second], [&second, &first]] {
         let repositories = order.map(repository);

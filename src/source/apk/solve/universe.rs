@@ -222,7 +222,7 @@ impl<'a> Universe<'a> {
     fn check_known(&self, relation: &Relation<'a>) -> Result<(), SolveError> {
         let providers = self.having(relation.name);
         if providers.is_empty() {
-            let repositories = self.repositories.iter().map(|repository| repository.id);
+            let repositories = self.repositories.iter().map(|repository| repository.name);
             let real = self.names.iter().filter(|known| !known.versions.is_empty()).map(|known| known.text);
             return Err(SolveError::unknown(relation.name, repositories, real));
         }
