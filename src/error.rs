@@ -202,12 +202,14 @@ pub enum Error {
     NoConda,
     /// A lock that does not fit under `--locked`.
     #[error("the lock of `{}` {why}, and --locked (or --frozen) forbids to write one", recipe.display())]
-    #[diagnostic(help("`rootsmith lock {}` writes it", recipe.display()))]
+    #[diagnostic(help("{help}"))]
     StaleLock {
         /// The recipe.
         recipe: PathBuf,
         /// `is missing`.
         why: &'static str,
+        /// How it is written.
+        help: String,
     },
     /// A lock without a pin.
     #[error("the lock names no inputs")]

@@ -49,7 +49,7 @@ pub(super) fn options(arguments: &BuildArgs, recipe: PathBuf, session: &Session)
         recipe,
         variant: arguments.variant.clone(),
         platforms: arguments.platforms.clone(),
-        lock: lock_options(&arguments.network, &arguments.secrets, session)?,
+        lock: with_file(&arguments.lock, lock_options(&arguments.network, &arguments.secrets, session)?),
         tags: arguments.tags.clone(),
         targets,
         threads: threads(arguments.threads),
@@ -102,7 +102,7 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
     let options = UpdateOptions {
         recipe: arguments.recipe.clone(),
         variant: arguments.variant.clone(),
-        lock: lock_options(&arguments.network, &arguments.secrets, session)?,
+        lock: with_file(&arguments.lock, lock_options(&arguments.network, &arguments.secrets, session)?),
         check: arguments.check,
         update: names.map(|names| names.into_iter().map(str::to_owned).collect()),
     };
@@ -153,6 +153,7 @@ pub(super) fn lock_options(arguments: &NetworkArgs, given: &[Secret], session: &
     let host = network::host_mirrors(Path::new("/"));
     Ok(LockOptions {
         locked: arguments.is_locked(),
+        file: None,
         docker_socket: docker_socket(session)?,
         mirrors: MirrorSettings {
             chosen: chosen.collect(),
@@ -163,6 +164,11 @@ pub(super) fn lock_options(arguments: &NetworkArgs, given: &[Secret], session: &
         programs: session.environment.path.clone(),
         now: now(),
     })
+}
+
+/// The options with the lock in this file, where one is given.
+pub(super) fn with_file(file: &Option<PathBuf>, options: LockOptions) -> LockOptions {
+    LockOptions { file: file.clone(), ..options }
 }
 
 /// `ID=URL`, a mirror of an archive other than the main one.

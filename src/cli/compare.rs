@@ -32,9 +32,10 @@ pub(super) fn diff(arguments: &DiffArgs, session: &Session) -> Result<Answer, Er
 
 /// Verifies; the answer is the digest, or what is different and no.
 pub(super) fn verify(arguments: &VerifyArgs, session: &Session) -> Result<Answer, Error> {
+    let build = how(arguments.recipe.clone(), &arguments.how, session)?;
     let options = VerifyOptions {
         image: subject(&arguments.image, None, session)?,
-        build: how(arguments.recipe.clone(), &arguments.how, session)?,
+        build: BuildOptions { lock: build::with_file(&arguments.lock, build.lock), ..build },
     };
     if matches!(options.image, Subject::Recipe { .. }) {
         return Err(Error::Usage {

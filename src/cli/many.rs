@@ -65,6 +65,12 @@ fn check(arguments: &BuildArgs) -> Result<(), Error> {
             help: "name each recipe once".to_owned(),
         });
     }
+    if let Some(lock) = &arguments.lock {
+        return Err(Error::Usage {
+            message: format!("`--lock {}` is one lock for {} recipes", lock.display(), arguments.recipes.len()),
+            help: "leave it out: each recipe has its own lock beside it".to_owned(),
+        });
+    }
     if let Some(tag) = arguments.tags.iter().find(|tag| !tag.starts_with(':')) {
         return Err(Error::Usage {
             message: format!("`--tag {tag}` would name several images the same"),

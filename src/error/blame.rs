@@ -109,7 +109,9 @@ fn of_resolve(error: &ResolveError) -> Blame {
         | ResolveError::BadKeyring { .. }
         | ResolveError::NoKeys { .. }
         | ResolveError::SliceOfNothing { .. } => Blame::Input,
-        ResolveError::NoSuite { .. } | ResolveError::NotChosen { .. } => Blame::Input,
+        ResolveError::NoSuite { .. } | ResolveError::NotChosen { .. } | ResolveError::UnknownSuite { .. } => {
+            Blame::Input
+        }
         ResolveError::Packages(IndexError::NoComponent { .. } | IndexError::NoArchitecture { .. }) => Blame::Input,
         _ => Blame::Upstream,
     }
@@ -119,9 +121,8 @@ fn of_install(error: &InstallError) -> Blame {
     match error {
         InstallError::Store(error) => of_store(error),
         InstallError::Sandbox(error) => of_sandbox(error),
-        InstallError::FileConflict { .. } | InstallError::EmptySlice { .. } | InstallError::NoProgram { .. } => {
-            Blame::Input
-        }
+        InstallError::FileConflict { .. } | InstallError::EmptySlice { .. } => Blame::Input,
+        InstallError::NoProgram { .. } | InstallError::NoDebconf => Blame::Input,
         InstallError::Engine { .. } => Blame::Machine,
         InstallError::Content { .. } | InstallError::Program { source: ElfError::Io(_), .. } => Blame::Machine,
         _ => Blame::Upstream,

@@ -105,7 +105,7 @@ fn current(options: &LayerOptions, platform: Platform, base: &Tree, context: &Co
         return Ok(lock.clone());
     }
     if options.lock.locked {
-        return Err(lock::stale(file, old.is_some()));
+        return Err(lock::stale(file, old.is_some(), None));
     }
     let pin = conda::pin(&options.request, platform, base, &options.lock, context)?;
     let lock = Lock::new(asked, vec![pin]);

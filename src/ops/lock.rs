@@ -45,7 +45,10 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
     if matches!(recipe.source, SourceRequest::Host(_)) {
         return Err(Error::HostLock);
     }
-    let path = path(&recipe, &options.recipe);
+    let path = path(&recipe, &options.recipe, &options.lock).ok_or_else(|| Error::Usage {
+        message: format!("the recipe `{}` is no file, and has no lock beside it", options.recipe.display()),
+        help: "say where the lock is: `--lock FILE`".to_owned(),
+    })?;
     if !has_inputs(&recipe) {
         return Ok(Updated { path, written: false, is_needed: false, changes: Vec::new() });
     }
@@ -61,7 +64,7 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
         return Ok(Updated { path, written: false, is_needed: true, changes: Vec::new() });
     }
     if options.lock.locked {
-        return Err(stale(&options.recipe, old.is_some()));
+        return Err(stale(&options.recipe, old.is_some(), options.lock.file.as_deref()));
     }
     let names = options.update.as_deref().filter(|names| !names.is_empty());
     let new = resolve(&recipe, &options.lock, old.as_ref().zip(names), context)?;
@@ -76,7 +79,8 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
     Ok(Updated { path, written, is_needed: true, changes })
 }
 
-/// The lock to build from: the one beside the recipe where it fits, else a new one, which is written there.
+/// The lock to build from: the one beside the recipe, or where the options have it, where it fits; else a new one, which
+/// is written there. A recipe that is no file has none, unless the options say where.
 pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, context: &Context) -> Result<Lock, Error> {
     if matches!(recipe.source, SourceRequest::Host(_)) && options.locked {
         return Err(Error::HostLock);
@@ -84,17 +88,24 @@ pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, conte
     if !has_inputs(recipe) {
         return Ok(Lock::new(asked(recipe), Vec::new()));
     }
-    let path = path(recipe, file);
-    let old = Lock::read(&path)?;
-    warn_of_changes(old.as_ref(), &path, context);
+    let path = path(recipe, file, options);
+    let old = match &path {
+        Some(path) => Lock::read(path)?,
+        None => None,
+    };
+    if let Some(path) = &path {
+        warn_of_changes(old.as_ref(), path, context);
+    }
     if let Some(lock) = old.as_ref().filter(|lock| lock.request == asked(recipe)) {
         return Ok(lock.clone());
     }
     if options.locked {
-        return Err(stale(file, old.is_some()));
+        return Err(stale(file, old.is_some(), options.file.as_deref()));
     }
     let lock = resolve(recipe, options, None, context)?;
-    lock.write(&path)?;
+    if let Some(path) = &path {
+        lock.write(path)?;
+    }
     Ok(lock)
 }
 
@@ -144,18 +155,33 @@ fn warn_of_changes(lock: Option<&Lock>, path: &Path, context: &Context) {
     }
 }
 
-/// The lock's file: beside the recipe, one for each variant.
-fn path(recipe: &Recipe, file: &Path) -> PathBuf {
+/// The lock's file: where the options have it, else beside the recipe, one for each variant. None for a recipe that is no
+/// file.
+fn path(recipe: &Recipe, file: &Path, options: &LockOptions) -> Option<PathBuf> {
+    if options.file.is_some() {
+        return options.file.clone();
+    }
+    if recipe::is_stream(file) {
+        return None;
+    }
     let plain = Lock::path_for(file);
-    match &recipe.variant {
+    Some(match &recipe.variant {
         None => plain,
         Some(variant) => {
             let stem = file.file_stem().unwrap_or_default().to_string_lossy();
             plain.with_file_name(format!("{stem}.{variant}.lock"))
         }
-    }
+    })
 }
 
-pub(super) fn stale(recipe: &Path, exists: bool) -> Error {
-    Error::StaleLock { recipe: recipe.to_owned(), why: if exists { "does not fit it any more" } else { "is missing" } }
+pub(super) fn stale(recipe: &Path, exists: bool, lock: Option<&Path>) -> Error {
+    let at = lock.map(|lock| format!(" --lock {}", lock.display())).unwrap_or_default();
+    let help = match lock {
+        None if recipe::is_stream(recipe) => {
+            "a recipe that is no file has its lock where `--lock FILE` says".to_owned()
+        }
+        _ => format!("`rootsmith lock {}{at}` writes it", recipe.display()),
+    };
+    let why = if exists { "does not fit it any more" } else { "is missing" };
+    Error::StaleLock { recipe: recipe.to_owned(), why, help }
 }

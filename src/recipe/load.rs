@@ -154,7 +154,9 @@ fn read_chain(path: &Path, text: io::Result<String>, notebook: &mut Notebook) ->
         }
         seen.push(identity);
         let file = notebook.files.len();
-        notebook.files.push(RecipeFile { path: path.clone(), text: Arc::from(text.as_str()) });
+        let folder =
+            if is_stream(&path) { PathBuf::new() } else { path.parent().map(Path::to_owned).unwrap_or_default() };
+        notebook.files.push(RecipeFile { path: path.clone(), folder, text: Arc::from(text.as_str()) });
         let (document, errors) = DeTable::parse_recoverable(&text);
         for error in errors {
             let span = error.span().unwrap_or_default();
@@ -162,29 +164,38 @@ fn read_chain(path: &Path, text: io::Result<String>, notebook: &mut Notebook) ->
             notebook.error(place, Mistake::Syntax(error.message().to_owned()));
         }
         let layer = located(document, file);
-        next = parent(&layer, &path);
+        next = parent(&layer, &notebook.files[file].folder);
         layers.push(layer);
     }
     layers
 }
+
+/// Whether a recipe is read from what is no file: the standard input (`-`), a pipe, a device. Nothing is beside such.
+pub fn is_stream(path: &Path) -> bool {
+    path == Path::new(STANDARD_INPUT) || fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// What stands for the standard input.
+const STANDARD_INPUT: &str = "-";
 
 fn read_text(path: &Path) -> io::Result<String> {
     // A recipe is written by hand; what is larger is another file by mistake.
     const MOST: u64 = 4 << 20;
     let mut bytes = Vec::new();
     // Not all that can be read has a size: devices and pipes go on as long as they like.
-    fs::File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    let mut source: Box<dyn Read> =
+        if path == Path::new(STANDARD_INPUT) { Box::new(io::stdin().lock()) } else { Box::new(fs::File::open(path)?) };
+    source.by_ref().take(MOST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a recipe has at most 4 MiB"));
     }
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
-/// The file that a layer extends, with its text and the place that names it.
-fn parent(layer: &Item, path: &Path) -> Option<(PathBuf, io::Result<String>, Option<Place>)> {
+/// The file that a layer of a file in `folder` extends, with its text and the place that names it.
+fn parent(layer: &Item, folder: &Path) -> Option<(PathBuf, io::Result<String>, Option<Place>)> {
     let Value::Table(table) = &layer.value else { return None };
     let (_, item) = table.get("extends")?;
-    let folder = path.parent().unwrap_or(Path::new(""));
     let parent = folder.join(item.value.as_text()?);
     let text = read_text(&parent);
     Some((parent, text, Some(item.place)))
@@ -263,7 +274,7 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         image,
         layer,
         sources: notebook.files.iter().map(|file| file.path.clone()).collect(),
-        folder: notebook.files[0].folder(),
+        folder: notebook.files[0].folder.clone(),
         warnings: Arc::default(),
         places: Places::default(),
     })

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
@@ -150,14 +150,9 @@ pub enum Mistake {
 #[derive(Debug)]
 pub(super) struct RecipeFile {
     pub(super) path: PathBuf,
-    pub(super) text: Arc<str>,
-}
-
-impl RecipeFile {
     /// The folder that relative paths in the file start from.
-    pub(super) fn folder(&self) -> PathBuf {
-        self.path.parent().map(Path::to_owned).unwrap_or_default()
-    }
+    pub(super) folder: PathBuf,
+    pub(super) text: Arc<str>,
 }
 
 /// The files read so far, and what is wrong with them.
@@ -237,6 +232,10 @@ impl Mistake {
             Self::UnknownKey { known, .. } => format!("the keys there are: {}", quoted(known)),
             Self::NotYet { instead, .. } => instead.clone(),
             Self::Form { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
+            Self::Form { key, misfit, .. } if key == "packages" && misfit.found.ends_with('-') => {
+                let name = misfit.found.trim_end_matches('-');
+                format!("packages that are not to be installed are named in `exclude`: `exclude = [\"{name}\"]`")
+            }
             Self::Missing { key, about, .. } => format!("add `{key}`: {about}"),
             Self::NoSource => "add a `[from.debian]` table with a `suite`; `rootsmith init` writes a recipe".to_owned(),
             Self::TwoSources(_) => "keep one of them; other sources can be recipes of their own".to_owned(),

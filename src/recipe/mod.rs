@@ -41,8 +41,8 @@ pub use conda::{
     Activate, Bytecode, ChannelPriority, CondaPrefix, CondaPreset, CondaRequest, ExcludeNewer, LayerStrategy, PostLink,
 };
 pub use debian::{
-    DebianEngine, DebianRequest, DebianVariant, Distribution, PackageList, PackageRequest, Repository, RepositoryUrl,
-    SliceRequest, Snapshot, Trust,
+    DebconfAnswer, DebianEngine, DebianRequest, DebianVariant, Distribution, PackageList, PackagePattern,
+    PackageRequest, Repository, RepositoryUrl, SliceRequest, Snapshot, Trust,
 };
 pub use dnf::{
     DatabaseFormat, DnfRepository, DnfRequest, DnfShape, KeySources, ModuleStream, RepositoryPlace, RpmDistribution,
@@ -52,7 +52,7 @@ pub use from::SourceRequest;
 pub use harden::{Harden, Init, Setuid, TINI_PLACES, UserRequest};
 pub use host::{Allowance, CAPTURE_PRESETS, CapturePreset, HostRequest, Kept, Mounts, SECRET_RULES, path_set};
 pub use image::{Compression, ImageSettings, LayerSettings, Port, StopSignal};
-pub use load::{load, load_text};
+pub use load::{is_stream, load, load_text};
 pub use mistake::{Mistake, Problem, RecipeErrors};
 pub use oci::{ImageLocation, OciRequest};
 pub use os_release::os_release_order;

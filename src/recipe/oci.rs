@@ -84,7 +84,7 @@ pub(super) static KEYS: Keys = Keys {
 /// Reads `[from.oci]`.
 pub(super) fn read(mut fields: Fields<'_>) -> Option<OciRequest> {
     let place = fields.place_of("image");
-    let folder = place.map(|place| fields.notebook().files[place.file].folder()).unwrap_or_default();
+    let folder = place.map(|place| fields.notebook().files[place.file].folder.clone()).unwrap_or_default();
     let image = fields.required::<ImageLocation>("image");
     let digest_place = fields.place_of("digest");
     let digest = fields.text::<ImageDigest>("digest").map(|digest| digest.0);

@@ -45,8 +45,18 @@ static ARCHIVE: Keys = Keys { name: "[from.scratch.debian]", groups: debian::KEY
 /// The suite that tini comes from where the recipe names none.
 const SUITE: &str = "trixie";
 /// Keys of `[from.debian]` that mean nothing where only tini is taken.
-const MEANINGLESS: [&str; 8] =
-    ["variant", "packages", "recommends", "engine", "scripts", "dependencies", "slices", "binaries"];
+const MEANINGLESS: [&str; 10] = [
+    "variant",
+    "packages",
+    "exclude",
+    "debconf",
+    "recommends",
+    "engine",
+    "scripts",
+    "dependencies",
+    "slices",
+    "binaries",
+];
 
 /// Reads `[from.scratch]`. Whether tini is needed is known only with the rest of the recipe.
 pub(super) fn read(mut fields: Fields<'_>) -> Option<ScratchRequest> {

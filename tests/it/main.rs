@@ -16,6 +16,7 @@ mod apk_peer;
 mod apk_solve;
 mod architecture;
 mod archives;
+mod asked;
 mod capture;
 mod cli;
 mod clients;

@@ -21,6 +21,7 @@ Examples:
   rootsmith build trixie.toml --frozen -o rootfs-tar:trixie.tar
   rootsmith build recipes/*.toml -o oci:out/{recipe} --jobs 2
   rootsmith build --binary ./app -o oci:out/app
+  sed s/trixie/forky/ trixie.toml | rootsmith build - -o oci:out/forky
 
 Outputs:
   oci:DIR[:TAG]              an OCI image layout; other tags in it stay
@@ -34,8 +35,9 @@ Outputs:
   cpio:FILE[.gz|.zst]        the same, as a cpio: an initial root filesystem of the kernel
 A FILE may be a pipe or a device, and `-` is the standard output; the digest is then on standard error.")]
 pub struct BuildArgs {
-    /// The recipe; or several, to be built in one run
+    /// The recipe, or `-` for one on the standard input; or several, to be built in one run
     ///
+    /// Paths in a recipe that is no file are relative to the current folder, and its lock is kept only with --lock.
     /// One that cannot be built does not stop the others. Outputs of several then have a hole for their names:
     /// `-o oci-archive:out/{recipe}.tar`.
     #[arg(value_name = "RECIPE", required_unless_present = "binaries", conflicts_with = "binaries")]
@@ -65,6 +67,9 @@ pub struct BuildArgs {
     /// One of the recipe's platforms, to be built alone; may be repeated
     #[arg(long = "platform", value_name = "PLATFORM")]
     pub platforms: Vec<Platform>,
+    /// The file of the lock, where it is not the one beside the recipe
+    #[arg(long = "lock", value_name = "FILE", help_heading = "Inputs")]
+    pub lock: Option<PathBuf>,
     /// Which inputs may change, and from where they come.
     #[command(flatten)]
     pub network: NetworkArgs,
@@ -97,7 +102,7 @@ Examples:
   rootsmith lock --update --summary trixie.toml  the same as Markdown, for a scheduled job that opens a merge request
   rootsmith lock --check trixie.toml             exit with 1 where newer inputs exist")]
 pub struct LockArgs {
-    /// The recipe
+    /// The recipe, or with --lock `-` for one on the standard input
     #[arg(value_name = "RECIPE")]
     pub recipe: PathBuf,
     /// Take newer inputs: of everything, or of the packages named
@@ -116,6 +121,9 @@ pub struct LockArgs {
     /// A secret with the login for an archive: id=NAME,src=FILE; may be repeated
     #[arg(long = "secret", value_name = "SECRET")]
     pub secrets: Vec<Secret>,
+    /// The file of the lock, where it is not the one beside the recipe
+    #[arg(long = "lock", value_name = "FILE", help_heading = "Inputs")]
+    pub lock: Option<PathBuf>,
     /// Which inputs may change, and from where they come.
     #[command(flatten)]
     pub network: NetworkArgs,

@@ -68,6 +68,9 @@ pub struct VerifyArgs {
     /// The recipe; its lock must be beside it, and fit
     #[arg(long = "recipe", value_name = "RECIPE")]
     pub recipe: PathBuf,
+    /// The file of the lock, where it is not the one beside the recipe
+    #[arg(long = "lock", value_name = "FILE")]
+    pub lock: Option<PathBuf>,
     /// Print Markdown
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,

@@ -12,8 +12,8 @@ use crate::error::{Error, Placed};
 use crate::http;
 use crate::lock::{DebianPin, Lock};
 use crate::platform::Platform;
-use crate::recipe::{DebianEngine, DebianRequest, PathRules, Recipe, Repository};
-use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unresolved, archives, local};
+use crate::recipe::{DebconfAnswer, DebianEngine, DebianRequest, PathRules, Recipe, Repository};
+use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unlocked, Unresolved, archives, local};
 use crate::source::{Foresee, Rootfs};
 use crate::tree::TreePath;
 
@@ -62,6 +62,9 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
     if !source.binaries.is_empty() {
         ask("binaries", format!("{:?}", source.binaries).into());
     }
+    if !source.exclude.is_empty() {
+        ask("exclude", json!(source.exclude.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    }
     let told = told(source, recipe);
     if !told.is_empty() {
         asked["debian"]["in-image"] = told.into();
@@ -71,7 +74,8 @@ pub(super) fn asked(source: &DebianRequest, recipe: &Recipe) -> Value {
 
 /// What a root filesystem is made of that is not in the lock.
 pub(super) fn unlocked(source: &DebianRequest) -> Value {
-    json!(local::digests(&source.local))
+    let answers: Vec<&str> = source.debconf.iter().map(DebconfAnswer::as_str).collect();
+    json!({ "files": local::digests(&source.local), "debconf": answers })
 }
 
 /// What the image's own apt is told beyond the distribution's own: addresses, and the keys that are in the image for them.
@@ -108,7 +112,7 @@ pub(super) fn resolve(
 
 /// The error with the place in the recipe that led to it, where there is one.
 fn placed(unresolved: Unresolved, recipe: &Recipe) -> Error {
-    match unresolved.said().and_then(|said| recipe.places.find(said)) {
+    match recipe.places.find(&unresolved.said()) {
         Some((text, spans)) => Box::new(Placed { error: *unresolved.error, text, spans }).into(),
         None => (*unresolved.error).into(),
     }
@@ -136,7 +140,8 @@ pub(super) fn fetch(
         }
         rules.drops(path.as_bytes())
     };
-    let rootfs = debian::fetch(pin, &request.local, &mirrors, &keyrings, &drops, foresee, context)?;
+    let own = Unlocked { packages: &request.local, answers: &request.debconf };
+    let rootfs = debian::fetch(pin, own, &mirrors, &keyrings, &drops, foresee, context)?;
     let pruned = seen.into_inner().expect("no thread panics while it holds the patterns");
     Ok(Rootfs { pruned, ..rootfs })
 }

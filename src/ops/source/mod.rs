@@ -33,6 +33,8 @@ use crate::source::{Foresee, Rootfs, remembered};
 pub struct LockOptions {
     /// The lock must be there and fit the recipe; it is not changed.
     pub locked: bool,
+    /// The lock's file, where it is not beside the recipe.
+    pub file: Option<PathBuf>,
     /// Where archives are reached.
     pub mirrors: MirrorSettings,
     /// Where logins for conda channels are.
@@ -150,7 +152,7 @@ pub(super) fn fetch(
         "engine": engine(),
     });
     if let SourceRequest::Debian(request) = &recipe.source {
-        what["local"] = debian::unlocked(request);
+        what["unlocked"] = debian::unlocked(request);
     }
     let key = Digest::of(&crate::oci::canonical_json(&what));
     if let Some(rootfs) = remembered::recall(&key, &context.store) {

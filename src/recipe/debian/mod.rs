@@ -1,7 +1,10 @@
 //! `[from.debian]`: packages of Debian, Ubuntu and what is built like them.
 
+mod debconf;
+mod exclude;
 mod repository;
 mod slice;
+mod suites;
 mod words;
 
 use std::fmt;
@@ -11,8 +14,10 @@ use super::fields::Fields;
 use super::file::SECRET;
 use super::mistake::{Mistake, nearest};
 use super::shape::{ANY, Key, Keys, Shape, Words, itself, text};
-use super::value::Item;
+use super::value::{Item, Place};
 use super::words::{ImagePath, Misfit};
+pub use debconf::DebconfAnswer;
+pub use exclude::PackagePattern;
 pub use repository::{Repository, Trust};
 use repository::{is_repository, read_repository};
 pub use slice::SliceRequest;
@@ -30,6 +35,10 @@ pub struct DebianRequest {
     pub variant: DebianVariant,
     /// Further packages, in the recipe's order.
     pub packages: Vec<PackageRequest>,
+    /// Packages that are never chosen, whoever asks for them.
+    pub exclude: Vec<PackagePattern>,
+    /// Answers that packages find when they are configured.
+    pub debconf: Vec<DebconfAnswer>,
     /// Files of packages that are in no archive.
     pub local: Vec<PathBuf>,
     /// Groups of packages.
@@ -97,6 +106,15 @@ pub enum PackageList {
     Task(String),
 }
 
+impl PackageList {
+    /// Its name alone.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Priority(name) | Self::Section(name) | Self::Task(name) => name,
+        }
+    }
+}
+
 /// What installs packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DebianEngine {
@@ -129,6 +147,11 @@ pub(super) static KEYS: Keys = Keys {
             name: "packages",
             shape: Shape::Set(&Shape::Text(PACKAGE), is_package),
             about: "further packages: `name`, `name=version`, `name/suite`, `name:architecture`, `./file.deb`",
+        },
+        Key {
+            name: "exclude",
+            shape: Shape::Set(&Shape::Text(text::<PackagePattern>("the name of a package")), itself),
+            about: "packages that are never installed: names, with `*` and `?`",
         },
         Key {
             name: "priorities",
@@ -174,6 +197,14 @@ pub(super) static KEYS: Keys = Keys {
             name: "scripts",
             shape: Shape::Flag { only: None },
             about: "run maintainer scripts; false for files only, without dpkg, on any machine",
+        },
+        Key {
+            name: "debconf",
+            shape: Shape::Set(
+                &Shape::Text(text::<DebconfAnswer>("an answer to a question of debconf")),
+                debconf::is_answer,
+            ),
+            about: "answers for packages, as debconf-set-selections takes them: `tzdata tzdata/Areas select Europe`",
         },
         Key {
             name: "dependencies",
@@ -242,25 +273,6 @@ static REPOSITORY: Keys = Keys {
     later: &[],
 };
 
-/// The suites whose distribution needs no key: by release, by state, and those to come.
-const DEBIAN_SUITES: &[&str] = &[
-    "trixie",
-    "bookworm",
-    "bullseye",
-    "buster",
-    "forky",
-    "duke",
-    "sid",
-    "unstable",
-    "testing",
-    "stable",
-    "oldstable",
-    "oldoldstable",
-    "experimental",
-];
-const UBUNTU_SUITES: &[&str] =
-    &["noble", "jammy", "focal", "bionic", "resolute", "questing", "plucky", "oracular", "devel"];
-
 /// Reads `[from.debian]`.
 pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
     let suite_place = fields.place_of("suite");
@@ -277,7 +289,10 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         None if !scripts => DebianVariant::Custom,
         _ => DebianVariant::Minbase,
     };
+    let excluded = fields.place_of("exclude");
     let (packages, local) = fields.texts_and_files("packages", is_file);
+    let exclude: Vec<PackagePattern> = fields.list("exclude").unwrap_or_default();
+    check_exclude(&fields, &packages, &exclude, excluded, scripts);
     let mut lists: Vec<PackageList> = Vec::new();
     lists.extend(fields.strings("priorities").unwrap_or_default().into_iter().map(PackageList::Priority));
     lists.extend(fields.strings("sections").unwrap_or_default().into_iter().map(PackageList::Section));
@@ -287,6 +302,8 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
     let recommends = fields.flag("recommends").unwrap_or(false);
     let snapshot = fields.text("snapshot");
     check_scripts(&fields, scripts);
+    let debconf_place = fields.place_of("debconf");
+    let debconf = fields.list("debconf").unwrap_or_default();
     let engine_place = fields.place_of("engine");
     let engine = match fields.string("engine").as_deref() {
         Some("mmdebstrap") => DebianEngine::Mmdebstrap,
@@ -300,6 +317,10 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         let what = format!("debootstrap makes nothing smaller than `minbase`, and the variant is `{variant}`");
         fields.error(engine_place, Mistake::Clash(what, "choose another variant, or another engine"));
     }
+    if engine == DebianEngine::Debootstrap && !debconf.is_empty() {
+        let what = "debootstrap takes no answers for debconf".to_owned();
+        fields.error(debconf_place, Mistake::Clash(what, "leave out `engine`, or take `engine = \"mmdebstrap\"`"));
+    }
     let dependencies = fields.flag("dependencies").unwrap_or(true) || scripts;
     let slices = slice::read_all(&mut fields);
     let binaries = fields.list("binaries").unwrap_or_default();
@@ -307,13 +328,17 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
     let repositories: Vec<_> =
         fields.tables("repository", &REPOSITORY).into_iter().filter_map(read_repository).collect();
     let suite = suite?;
-    let Some(distribution) = distribution(&suite, named.as_deref()) else {
-        let all = || DEBIAN_SUITES.iter().chain(UBUNTU_SUITES).copied();
+    let Some(distribution) = suites::distribution(&suite, named.as_deref()) else {
         let expected = "a suite of Debian or Ubuntu, or a `distribution` beside it that says whose it is";
         let misfit = Misfit::new(&suite, "a suite known here", expected);
-        fields.error(suite_place, Mistake::Form { key: "suite".to_owned(), misfit, nearest: nearest(&suite, all()) });
+        let nearest = nearest(&suite, suites::known());
+        fields.error(suite_place, Mistake::Form { key: "suite".to_owned(), misfit, nearest });
         return None;
     };
+    // Packages alone can be taken of any suite.
+    if updates || variant != DebianVariant::Custom {
+        suites::check_whole(&fields, suite_place, &suite, &distribution);
+    }
     if let Distribution::Other(name) = &distribution
         && !repositories.iter().any(Repository::is_mirror)
     {
@@ -329,6 +354,8 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         distribution,
         variant,
         packages,
+        exclude,
+        debconf,
         local,
         lists,
         components,
@@ -357,21 +384,35 @@ fn check_scripts(fields: &Fields<'_>, scripts: bool) {
                 fields.error(Some(place), Mistake::Clash(what, "add `scripts = false`, or leave the key out"));
             }
         }
-    } else if let Some(place) = fields.place_of("engine") {
-        let what = "an `engine` runs the scripts of packages, and `scripts = false` says that none run".to_owned();
-        fields.error(Some(place), Mistake::Clash(what, "leave out one of the two"));
+        return;
+    }
+    for (key, what) in [
+        ("engine", "an `engine` runs the scripts of packages, and `scripts = false` says that none run"),
+        ("debconf", "`debconf` answers what scripts of packages ask, and `scripts = false` says that none run"),
+    ] {
+        if let Some(place) = fields.place_of(key) {
+            fields.error(Some(place), Mistake::Clash(what.to_owned(), "leave out one of the two"));
+        }
     }
 }
 
-fn distribution(suite: &str, named: Option<&str>) -> Option<Distribution> {
-    let release = suite.split(['-', '/']).next().unwrap_or(suite);
-    match named {
-        Some("debian") => Some(Distribution::Debian),
-        Some("ubuntu") => Some(Distribution::Ubuntu),
-        Some(other) => Some(Distribution::Other(other.to_owned())),
-        None if DEBIAN_SUITES.contains(&release) => Some(Distribution::Debian),
-        None if UBUNTU_SUITES.contains(&release) => Some(Distribution::Ubuntu),
-        None => None,
+/// Writes down what is asked for and left out at once.
+fn check_exclude(
+    fields: &Fields<'_>,
+    packages: &[PackageRequest],
+    exclude: &[PackagePattern],
+    place: Option<Place>,
+    scripts: bool,
+) {
+    let matchers: Vec<_> = exclude.iter().map(PackagePattern::matcher).collect();
+    for package in packages.iter().filter(|package| matchers.iter().any(|matcher| matcher.is_match(&package.name))) {
+        let what = format!("`{}` is in `packages`, and `exclude` leaves it out", package.name);
+        let help = "take it out of one of them; a recipe that extends another does so with `\"-NAME\"`";
+        fields.error(place, Mistake::Clash(what, help));
+    }
+    if scripts && matchers.iter().any(|matcher| matcher.is_match("dpkg")) {
+        let what = "`exclude` leaves out dpkg, which configures all packages".to_owned();
+        fields.error(place, Mistake::Clash(what, "add `scripts = false` for the files of packages alone"));
     }
 }
 

@@ -7,14 +7,14 @@ use super::super::shape::Text;
 use super::super::words::Misfit;
 use crate::epoch::Epoch;
 
-/// A package that the recipe asks for: `name`, `name:architecture`, `name=version` or `name/suite`.
+/// A package that the recipe asks for: `name`, `name:architecture`, `name=version`, `name=1.2*` or `name/suite`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageRequest {
     /// The package.
     pub name: String,
     /// dpkg's architecture name, where it is not the image's own.
     pub architecture: Option<String>,
-    /// The exact version.
+    /// The version: exactly this one, or where it has `*` or `?` the best of those that fit.
     pub version: Option<String>,
     /// The suite it should come from.
     pub suite: Option<String>,
@@ -99,6 +99,9 @@ impl FromStr for PackageRequest {
             Some((name, architecture)) => (name, Some(architecture)),
             None => (rest, None),
         };
+        if name.len() > 2 && name.ends_with('-') {
+            return Err(wrong("a package to install, whose name has no `-` at its end"));
+        }
         let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let of_name = |byte: u8| alphanumeric(byte) || matches!(byte, b'+' | b'-' | b'.');
         if !(2..=255).contains(&name.len()) || !name.bytes().all(of_name) || !alphanumeric(name.as_bytes()[0]) {
@@ -111,10 +114,10 @@ impl FromStr for PackageRequest {
         {
             return Err(wrong("an architecture of dpkg after the `:`, such as `i386`"));
         }
-        let of_version = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-' | b':' | b'~');
+        let of_version = |byte: u8| byte.is_ascii_alphanumeric() || b".+-:~*?".contains(&byte);
         if version.is_some_and(|text| !text.bytes().all(of_version) || !text.bytes().any(|byte| byte.is_ascii_digit()))
         {
-            return Err(wrong("a version after the `=`, such as `1.2-3`"));
+            return Err(wrong("a version after the `=`, such as `1.2-3`, or the start of one: `1.2*`"));
         }
         if suite.is_some_and(|text| check_suite(text).is_err()) {
             return Err(wrong("a suite after the `/`, such as `trixie-backports`"));
@@ -234,12 +237,15 @@ mod tests {
         assert_eq!((package.name.as_str(), package.architecture.as_deref()), ("libc6", Some("i386")));
         assert_eq!(package.version.as_deref(), Some("2.41-12+deb13u1"));
         assert_eq!(package.suite.as_deref(), Some("trixie-backports"));
-        for text in ["curl", "g++", "libstdc++6:arm64", "nginx=1:1.26.3~rc1-3", "golang/trixie-backports"] {
+        for text in ["curl", "g++", "libstdc++6:arm64", "nginx=1:1.26.3~rc1-3", "curl=8.1*", "golang/trixie-backports"]
+        {
             assert_eq!(text.parse::<PackageRequest>().unwrap().to_string(), text);
         }
         let long = "a".repeat(300);
-        for wrong in ["", "a", "Curl", "-curl", "curl=", "curl/", "curl:", "curl =1", "curl=;", "a/../b", "ü2", &long]
-        {
+        for wrong in [
+            "", "a", "Curl", "-curl", "curl-", "curl=", "curl=*", "curl/", "curl:", "curl =1", "curl=;", "a/../b",
+            "ü2", &long,
+        ] {
             assert!(wrong.parse::<PackageRequest>().is_err(), "{wrong}");
         }
     }

@@ -139,7 +139,7 @@ fn suites_of_others_need_an_archive() {
     let recipe = read(&[("own.toml", &with)], None).unwrap();
     assert_eq!(debian(&recipe).distribution, Distribution::Other("acme".to_owned()));
     assert_eq!(recipe.warnings.len(), 1);
-    let noble = read(&[("n.toml", "name = \"n\"\nfrom.debian.suite = \"noble-proposed\"\n")], None).unwrap();
+    let noble = read(&[("n.toml", "name = \"n\"\nfrom.debian.suite = \"noble\"\n")], None).unwrap();
     assert_eq!(debian(&noble).distribution, Distribution::Ubuntu);
 }
 
@@ -174,4 +174,54 @@ fn credentials_in_a_url_are_refused_and_not_shown() {
     let text = format!("{MINIMAL}[[from.debian.repository]]\nurl = \"https://me:hunter2@example.org/debian\"\n");
     let found = read(&[("base.toml", &text)], None).unwrap_err();
     assert_eq!(found, ["base.toml:4: `https://...` is not the URL of an archive (`url`)"]);
+}
+
+#[test]
+fn packages_that_are_left_out() {
+    let wrong = |lines: &str| read(&[("base.toml", &format!("{MINIMAL}{lines}\n"))], None).unwrap_err();
+    assert_eq!(
+        wrong("from.debian.packages = [\"nano-\"]"),
+        ["base.toml:3: `nano-` is not a package (`packages`) [packages that are not to be installed are named in \
+          `exclude`: `exclude = [\"nano\"]`]"]
+    );
+    let both = wrong("from.debian.packages = [\"nano/sid\", \"vim\"]\nfrom.debian.exclude = [\"nan*\"]");
+    assert!(both[0].starts_with("base.toml:4: `nano` is in `packages`, and `exclude` leaves it out"), "{both:?}");
+    assert!(wrong("from.debian.exclude = [\"dpkg\"]")[0].contains("dpkg, which configures all packages"));
+    assert!(wrong("from.debian.exclude = [\"nano=1\"]")[0].contains("not the name of a package to leave out"));
+    let files = [
+        ("base.toml", "extends = \"p.toml\"\nfrom.debian.exclude = [\"bb\", \"-aa\"]\n"),
+        ("p.toml", &format!("{MINIMAL}from.debian.exclude = [\"aa\", \"cc\"]\n")),
+    ];
+    let recipe = read(&files, None).unwrap();
+    let names: Vec<_> = debian(&recipe).exclude.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["cc", "bb"]);
+}
+
+#[test]
+fn answers_for_debconf_need_scripts() {
+    let read_with = |lines: &str| read(&[("base.toml", &format!("{MINIMAL}{lines}\n"))], None);
+    let answers = "from.debian.debconf = [\"tzdata tzdata/Areas select Europe\", \"a a/b string x\"]";
+    assert_eq!(debian(&read_with(answers).unwrap()).debconf.len(), 2);
+    let taken_out = format!("{answers}\n[variant.x]\nfrom.debian.debconf = [\"-tzdata tzdata/Areas\"]");
+    let recipe = read(&[("base.toml", &format!("{MINIMAL}{taken_out}\n"))], Some("x")).unwrap();
+    assert_eq!(debian(&recipe).debconf[0].as_str(), "a a/b string x");
+    let wrong = |more: &str| read_with(&format!("{answers}\n{more}")).unwrap_err();
+    assert!(wrong("from.debian.scripts = false")[0].contains("`debconf` answers what scripts of packages ask"));
+    assert!(wrong("from.debian.engine = \"debootstrap\"")[0].contains("takes no answers for debconf"));
+    let secret = read_with("from.debian.debconf = [\"a a/b password hunter2\"]").unwrap_err();
+    assert!(!secret[0].contains("hunter2") && secret[0].contains("not an answer for an image"), "{secret:?}");
+}
+
+#[test]
+fn suites_that_are_parts_of_a_release() {
+    let wrong = |suite: &str, more: &str| {
+        read(&[("base.toml", &format!("name = \"base\"\n[from.debian]\nsuite = \"{suite}\"\n{more}"))], None)
+    };
+    let backports = wrong("trixie-backports", "").unwrap_err();
+    assert!(backports[0].starts_with("base.toml:3: `trixie-backports` has no more than what is added to `trixie`"));
+    assert!(backports[0].contains("[\"golang/trixie-backports\"]"), "{backports:?}");
+    assert!(wrong("noble-proposed", "").is_err() && wrong("bookworm-security", "updates = false\n").is_err());
+    // Files of single packages need no system around them.
+    assert!(wrong("trixie-backports", "updates = false\nscripts = false\n").is_ok());
+    assert!(wrong("acme-backports", "distribution = \"acme\"\n").unwrap_err()[0].contains("where the archive"));
 }

@@ -63,6 +63,8 @@ suite = "trixie"
 distribution = "debian"
 variant = "standard"
 packages = ["curl", "libc6:i386", "nginx=1.26.3-3+deb13u1", "golang/trixie-backports"]
+exclude = ["dbus", "systemd*"]
+debconf = ["tzdata tzdata/Areas select Europe"]
 priorities = ["important"]
 sections = ["fonts"]
 tasks = ["ssh-server"]

@@ -165,6 +165,17 @@ fn is_of_distribution(request: &DebianRequest, suite: &str) -> bool {
     }
 }
 
+/// The suites of the distribution that packages may be asked of beside those that are read anyway.
+pub(super) fn suites_to_ask(request: &DebianRequest) -> Vec<String> {
+    let releases: &[&str] = match request.distribution {
+        Distribution::Debian => &DEBIAN_SUITES,
+        Distribution::Ubuntu => &UBUNTU_SUITES,
+        Distribution::Other(_) => &[],
+    };
+    let own = POCKETS.iter().map(|pocket| format!("{}{pocket}", request.suite));
+    releases.iter().map(|release| (*release).to_owned()).chain(own).collect()
+}
+
 /// What else says where archives are, besides the recipe.
 #[derive(Clone, Debug, Default)]
 pub struct MirrorSettings {

@@ -12,6 +12,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use super::InstallError;
+use super::debconf::{self, Answers};
+use super::install::Surroundings;
 use super::unpack::Candidate;
 use crate::archive::{self, Applier, Apply, Duplicates, Limits};
 use crate::context::Context;
@@ -43,10 +45,12 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub(super) fn install(
     candidates: &[Candidate],
     pin: &DebianPin,
-    epoch: Epoch,
+    around: &Surroundings<'_>,
     context: &Context,
 ) -> Result<Tree, InstallError> {
     let engine = pin.installer.name();
+    let epoch = around.epoch;
+    Answers::of(around.answers, candidates, epoch)?;
     let failed = |reason: String| InstallError::Engine { engine, reason };
     run_host_program(engine, &["--version".into()]).map_err(failed)?;
     let store = &context.store;
@@ -67,6 +71,10 @@ pub(super) fn install(
     let run =
         |program: &str, arguments: &[OsString]| run_host_program_in(program, arguments, &environment).map_err(failed);
     let tar = at("root.tar");
+    let answers = (!around.answers.is_empty()).then(|| at("answers"));
+    if let Some(file) = &answers {
+        fs::write(file, debconf::text(around.answers)).map_err(|source| store.cannot("write answers", source))?;
+    }
     match pin.installer {
         Installer::Debootstrap => {
             // In mount points of its own, so that nothing stays mounted however it ends.
@@ -75,7 +83,7 @@ pub(super) fn install(
             let pack = pack.into_iter().chain([at("root").into(), "-cf".into(), tar.clone().into(), ".".into()]);
             run("tar", &pack.collect::<Vec<_>>())?;
         }
-        _ => run("mmdebstrap", &mmdebstrap(candidates, pin, &at("archive"), &tar))?,
+        _ => run("mmdebstrap", &mmdebstrap(candidates, pin, &at("archive"), &tar, answers.as_deref()))?,
     }
     let mut tree = read(&tar, engine, context)?;
     for path in LEFTOVERS {
@@ -116,7 +124,13 @@ fn read(tar: &Path, engine: &str, context: &Context) -> Result<Tree, InstallErro
     Ok(tree)
 }
 
-fn mmdebstrap(candidates: &[Candidate], pin: &DebianPin, archive: &Path, tar: &Path) -> Vec<OsString> {
+fn mmdebstrap(
+    candidates: &[Candidate],
+    pin: &DebianPin,
+    archive: &Path,
+    tar: &Path,
+    answers: Option<&Path>,
+) -> Vec<OsString> {
     let has_essential = candidates.iter().any(|candidate| candidate.essential);
     let mode = if nix::unistd::Uid::effective().is_root() { "root" } else { "unshare" };
     let mut command: Vec<OsString> = vec![
@@ -129,6 +143,10 @@ fn mmdebstrap(candidates: &[Candidate], pin: &DebianPin, archive: &Path, tar: &P
         "--aptopt=APT::Sandbox::User \"root\"".into(),
     ];
     command.push(format!("--include={}", names(candidates, pin).join(",")).into());
+    if let Some(file) = answers {
+        let quoted = file.to_string_lossy().replace('\'', r"'\''");
+        command.push(format!("--essential-hook=chroot \"$1\" debconf-set-selections < '{quoted}'").into());
+    }
     let source =
         os(&["deb [trusted=yes] copy://".as_ref(), archive.as_os_str(), format!(" {} main", pin.suite).as_ref()]);
     command.extend([pin.suite.clone().into(), tar.into(), source]);

@@ -117,6 +117,10 @@ pub enum InstallError {
         /// Why not.
         source: ElfError,
     },
+    /// Answers for debconf, and no debconf.
+    #[error("cannot give the answers of `debconf`: no package has `debconf-set-selections`")]
+    #[diagnostic(help("add `debconf` to `packages`, or leave the answers out"))]
+    NoDebconf,
     /// An engine of the host did not do it.
     #[error("cannot install packages by {engine}: {reason}")]
     #[diagnostic(help(
@@ -224,6 +228,19 @@ pub enum ResolveError {
     EmptyList {
         /// The kind.
         list: String,
+        /// Its name in the recipe.
+        name: String,
+    },
+    /// A package is asked of a suite that is not read.
+    #[error("cannot take `{wanted}`: no suite `{suite}` is read")]
+    #[diagnostic(help("{help}"))]
+    UnknownSuite {
+        /// What was asked.
+        wanted: String,
+        /// The suite.
+        suite: String,
+        /// Which there are.
+        help: String,
     },
     /// No mirror has the suite.
     #[error("no mirror has the suite `{suite}`; asked: {}", addresses.join(", "))]
@@ -352,22 +369,38 @@ impl From<ResolveError> for Unresolved {
 
 impl Unresolved {
     /// What the recipe says that led to it; nothing where it is no matter of the recipe.
-    pub fn said(&self) -> Option<Said<'_>> {
-        let name = |wanted: &str| wanted.find(['=', '/', ':']).unwrap_or(wanted.len());
+    pub fn said(&self) -> Vec<Said<'_>> {
         match (&*self.error, &self.archive) {
-            (_, Some(Some(url))) => Some(Said::Repository(url)),
-            (ResolveError::Http(_), Some(None)) => None,
-            (_, Some(None)) => Some(Said::Suite),
-            (ResolveError::Solve(error), None) => match error {
-                SolveError::Unknown { name, .. } | SolveError::Virtual { name, .. } => Some(Said::Package(name)),
-                SolveError::Contradiction { name } => Some(Said::Package(name)),
-                SolveError::NoSuchVersion { wanted, .. } | SolveError::OtherArchitecture { wanted, .. } => {
-                    Some(Said::Package(&wanted[..name(wanted)]))
-                }
-                SolveError::Unsatisfiable { explanation } => Some(Said::NamedIn(explanation)),
-                _ => None,
-            },
-            _ => None,
+            (ResolveError::Keyring { path, .. } | ResolveError::BadKeyring { path, .. }, _) => {
+                vec![Said::Keyring(path)]
+            }
+            (ResolveError::Packages(IndexError::NoComponent { component, .. }), Some(url)) => {
+                vec![Said::Component(url.as_deref(), component)]
+            }
+            (_, Some(Some(url))) => vec![Said::Repository(url)],
+            (ResolveError::Http(_), Some(None)) => Vec::new(),
+            // One that only packages are asked of, else the main one or what belongs to it.
+            (ResolveError::NoSuite { suite, .. }, Some(None)) => vec![Said::OfSuite(suite)],
+            (_, Some(None)) => vec![Said::Suite],
+            (ResolveError::Solve(error), None) => of_solver(error),
+            (ResolveError::UnknownSuite { suite, .. }, None) => vec![Said::OfSuite(suite)],
+            (ResolveError::EmptyList { name, .. }, None) => vec![Said::List(name)],
+            (ResolveError::SliceOfNothing { package }, None) => vec![Said::Slice(package)],
+            _ => Vec::new(),
         }
+    }
+}
+
+fn of_solver(error: &SolveError) -> Vec<Said<'_>> {
+    match error {
+        SolveError::Unknown { missing, .. } => missing.iter().map(|missing| Said::Package(&missing.name)).collect(),
+        SolveError::Virtual { name, .. } | SolveError::Contradiction { name } => vec![Said::Package(name)],
+        SolveError::NoSuchVersion { wanted, .. } | SolveError::OtherArchitecture { wanted, .. } => {
+            vec![Said::Package(wanted)]
+        }
+        SolveError::Excluded { name } => vec![Said::Excluded(name)],
+        SolveError::Unsatisfiable { explanation, .. } => vec![Said::NamedIn(explanation)],
+        SolveError::Several(errors) => errors.iter().flat_map(of_solver).collect(),
+        _ => Vec::new(),
     }
 }

@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::http::{Job, address_in};
 use crate::lock::{DebianPin, Installer, LockedPackage};
+use crate::recipe::DebconfAnswer;
 use crate::report::{Phase, Unit};
 use crate::sandbox::Emulator;
 use crate::source::{Foresee, Rootfs};
@@ -26,15 +27,22 @@ pub type Mirrors = BTreeMap<String, Vec<String>>;
 /// Files of keys that the recipe names, by their digests: the image's own apt gets those of the lock.
 pub type Keyrings = BTreeMap<Digest, Vec<u8>>;
 
+/// What a root filesystem is made of that is in no pin: the recipe's own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unlocked<'a> {
+    /// Files of packages.
+    pub packages: &'a [PathBuf],
+    /// Answers for debconf.
+    pub answers: &'a [DebconfAnswer],
+}
+
 /// Says yes for paths that are not even unpacked. Folders are not asked about.
 pub type Drops<'a> = &'a (dyn Fn(&TreePath) -> bool + Sync);
 
-/// Makes the root filesystem of `pin`. With a full store it needs no network.
-///
-/// `local` are the files of packages that are not in the pin.
+/// Makes the root filesystem of `pin` and what is in no pin. With a full store it needs no network.
 pub fn fetch(
     pin: &DebianPin,
-    local: &[PathBuf],
+    unlocked: Unlocked<'_>,
     mirrors: &Mirrors,
     keyrings: &Keyrings,
     drops: Drops<'_>,
@@ -47,7 +55,7 @@ pub fn fetch(
         _ => Emulator::for_platform(pin.platform).map_err(InstallError::from)?,
     };
     let mut candidates = download(pin, mirrors, drops, context)?;
-    candidates.append(&mut local::candidates(local, &candidates, &context.store, drops)?);
+    candidates.append(&mut local::candidates(unlocked.packages, &candidates, &context.store, drops)?);
     candidates.sort_by(|a, b| a.unpacked.key().cmp(&b.unpacked.key()));
     let newest = candidates.iter().map(|candidate| candidate.unpacked.date).max();
     let epoch = context.epoch.or(newest).unwrap_or_default();
@@ -67,10 +75,11 @@ pub fn fetch(
         architecture,
         foreign: foreign(&candidates, architecture),
         merged_usr: merges_usr(&candidates),
+        answers: unlocked.answers,
     };
     context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
     let mut tree = match pin.installer {
-        Installer::Mmdebstrap | Installer::Debootstrap => engine::install(&candidates, pin, epoch, context)?,
+        Installer::Mmdebstrap | Installer::Debootstrap => engine::install(&candidates, pin, &around, context)?,
         _ => {
             if let Some(tree) = install::foreseen(&candidates, &around) {
                 foresee(tree, epoch);

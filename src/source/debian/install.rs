@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::InstallError;
 use super::database;
+use super::debconf::Answers;
 use super::lay::Layout;
 use super::order::{self, Step};
 use super::preinst;
@@ -19,6 +20,7 @@ use super::scripts::{self, StandIns};
 use super::triggers::{self, Interest};
 use super::unpack::{Candidate, Unpacked};
 use crate::epoch::Epoch;
+use crate::recipe::DebconfAnswer;
 use crate::report::{Phase, Reporter};
 use crate::sandbox::{self, Emulator, Sandbox, Session, Settings};
 use crate::store::Store;
@@ -44,10 +46,13 @@ pub(super) struct Surroundings<'a> {
     pub(super) foreign: Vec<String>,
     /// Whether `/bin` and the like are links into `/usr`.
     pub(super) merged_usr: bool,
+    /// The recipe's answers for debconf.
+    pub(super) answers: &'a [DebconfAnswer],
 }
 
 /// Installs all of `candidates` into a new tree.
 pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> Result<Tree, InstallError> {
+    let mut answers = Answers::of(around.answers, &candidates, around.epoch)?;
     let size = candidates.iter().map(|candidate| installed_size(&candidate.unpacked)).sum();
     let (first, second): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| candidate.essential);
     let mut layout = Layout::new(skeleton(around)?);
@@ -70,13 +75,14 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     let mut session = around.sandbox.start(&settings)?;
     tracing::debug!("the sandbox is {}", session.door());
     session.put(layout.tree.entries())?;
+    answers.give(&layout.tree, &mut session)?;
     run_preinsts(&first, &mut session, around)?;
     session.run(&scripts::step(&["dpkg", "--configure", "-a"], around.epoch))?;
     around.reporter.advance(Phase::Configure, first.len() as u64);
 
     if !second.is_empty() {
         layout.defers = true;
-        Second { layout: &mut layout, session: &mut session, around }.install(second, &first)?;
+        Second { layout: &mut layout, session: &mut session, around, answers }.install(second, &first)?;
     }
     let mut tree = session.collect(around.store)?;
     stand_ins.take_out(&mut tree);
@@ -123,6 +129,7 @@ struct Second<'a> {
     layout: &'a mut Layout,
     session: &'a mut Session,
     around: &'a Surroundings<'a>,
+    answers: Answers<'a>,
 }
 
 impl Second<'_> {
@@ -132,11 +139,25 @@ impl Second<'_> {
             match step {
                 Step::Unpack(candidates) => self.unpack(candidates)?,
                 // What is in a circle of dependencies cannot be configured yet, and waits for the end.
-                Step::Configure(names) => drop(self.session.run_to_end(&self.dpkg("--configure", &names))?),
+                Step::Configure(names) => {
+                    self.answer()?;
+                    self.session.run_to_end(&self.dpkg("--configure", &names))?;
+                }
             }
         }
+        self.answer()?;
         self.session.run(&scripts::step(&["dpkg", "--configure", "-a"], self.around.epoch))?;
         self.around.reporter.advance(Phase::Configure, count);
+        Ok(())
+    }
+
+    /// Gives the recipe's answers where debconf came in this stage. It is configured for that before all others.
+    fn answer(&mut self) -> Result<(), InstallError> {
+        if self.answers.are_due(&self.layout.tree) {
+            let names: Vec<String> = self.answers.package.iter().cloned().collect();
+            self.session.run_to_end(&self.dpkg("--configure", &names))?;
+            self.answers.give(&self.layout.tree, self.session)?;
+        }
         Ok(())
     }
 

@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use super::archives::{self, Archive};
+use super::exclude::Excluded;
 use super::index::Packages;
 use super::solve::{self, PREFERRED, Pin as WantedPin, Repository, Request, Solution, Variant};
 use super::suite::{self, Suite};
 use super::version::Version;
-use super::{Mirrors, ResolveError, Unresolved, keep, local};
+use super::{Mirrors, ResolveError, Unresolved, keep, local, unread};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::lock::{AptKeyring, AptSource, DebianPin, Installer, LockedPackage, LockedRepository, LockedSlice};
+use crate::package::did_you_mean;
 use crate::platform::Platform;
 use crate::recipe::{DebianEngine, DebianRequest, DebianVariant, PackageList, PackageRequest, SliceRequest};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Reporter, Unit};
 
 /// The priority of suites that are read only for packages that are asked of them by name: that of backports in apt, which
 /// is below that of everything else.
@@ -46,13 +48,40 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<DebianPin, Unres
     let local = local::index(&request.local)?;
     let foreign = foreign(request, &local, architecture);
     let suites = read(&archives, request, (architecture, &foreign), mirrors, now, context)?;
+    check_asked(request, &suites)?;
     context.reporter.begin(Phase::Resolve, None, Unit::Items);
-    let (pin, unmet) = choose(request, extra, platform, keeping, &archives, &suites, &local)?;
+    let chosen = choose(request, extra, platform, keeping, &archives, &suites, &local, &*context.reporter);
+    let (pin, unmet) = chosen.map_err(|mut error| {
+        if let ResolveError::Solve(error) = &mut error {
+            unread::hint(error.missing_mut(), &suites, architecture, context);
+        }
+        error
+    })?;
     if !unmet.is_empty() {
         context.reporter.note(&format!("left out, although packages depend on it: {}", unmet.join(", ")));
     }
     context.reporter.end(Phase::Resolve, &format!("{} packages", pin.packages.len()));
     Ok(pin)
+}
+
+/// The suites that packages are asked of are among those that were read.
+fn check_asked(request: &DebianRequest, suites: &[Suite]) -> Result<(), ResolveError> {
+    let is_read = |name: &String| {
+        suites.iter().any(|suite| suite.wanted.suite == *name || aliases(suite).contains(&name.as_str()))
+    };
+    for package in &request.packages {
+        let Some(suite) = package.suite.as_ref().filter(|suite| !is_read(suite)) else { continue };
+        let read = suites.iter().map(|suite| suite.wanted.suite.as_str());
+        let known = archives::suites_to_ask(request);
+        let help = did_you_mean(suite, read.clone().chain(known.iter().map(String::as_str))).unwrap_or_else(|| {
+            let read = read.collect::<Vec<_>>().join(", ");
+            format!(
+                "read are {read}; a suite of another archive needs a [[from.debian.repository]] with it in `suites`"
+            )
+        });
+        return Err(ResolveError::UnknownSuite { wanted: package.to_string(), suite: suite.clone(), help });
+    }
+    Ok(())
 }
 
 /// Reads all suites, at the same time.
@@ -94,6 +123,7 @@ fn read_one(
         .map_err(|error| Unresolved { error: Box::new(error), archive: Some(declared) })
 }
 
+#[allow(clippy::too_many_arguments, reason = "what was read, and what is asked of it")]
 fn choose(
     request: &DebianRequest,
     extra: &[&str],
@@ -102,6 +132,7 @@ fn choose(
     archives: &[Archive],
     suites: &[Suite],
     local: &Packages,
+    reporter: &dyn Reporter,
 ) -> Result<(DebianPin, Vec<String>), ResolveError> {
     let aliases: Vec<Vec<&str>> = suites.iter().map(|suite| aliases(suite)).collect();
     // Messages name the repositories: without local files there is none of them.
@@ -132,9 +163,12 @@ fn choose(
         architecture: Some(record.architecture().to_owned()),
         pin: Some(WantedPin::Suite(local::SUITE.to_owned())),
     }));
+    let excluded = Excluded::of(request, architecture, &repositories);
+    excluded.report(reporter);
     for list in &request.lists {
         let names = listed(list, architecture, &repositories)?;
-        wanted.extend(names.into_iter().map(|name| solve::Wanted { name, architecture: None, pin: None }));
+        let names = names.into_iter().filter(|name| excluded.names.binary_search(&name.as_str()).is_err());
+        wanted.extend(names.map(|name| solve::Wanted { name, architecture: None, pin: None }));
     }
     for name in extra {
         if !wanted.iter().any(|package| package.name == *name) {
@@ -145,6 +179,7 @@ fn choose(
         architecture,
         variant: variant(request.variant),
         wanted: &wanted,
+        excluded: &excluded.names,
         recommends: request.recommends,
         preferred: &PREFERRED,
     };
@@ -259,7 +294,7 @@ fn listed(
     }
     let names: Vec<String> = newest.into_iter().filter(|(_, known)| known.2).map(|(name, _)| name.to_owned()).collect();
     if names.is_empty() {
-        return Err(ResolveError::EmptyList { list: list.to_string() });
+        return Err(ResolveError::EmptyList { list: list.to_string(), name: list.name().to_owned() });
     }
     Ok(names)
 }
@@ -270,6 +305,7 @@ fn aliases(suite: &Suite) -> Vec<&str> {
 
 fn wanted(request: &PackageRequest) -> solve::Wanted {
     let pin = match (&request.version, &request.suite) {
+        (Some(pattern), _) if pattern.contains(['*', '?']) => Some(WantedPin::Pattern(pattern.clone())),
         (Some(version), _) => Some(WantedPin::Version(version.clone())),
         (None, Some(suite)) => Some(WantedPin::Suite(suite.clone())),
         (None, None) => None,

@@ -116,7 +116,7 @@ impl Wanted {
     }
 
     /// Whether the folder of the suite has the package index itself (sources.list(5)).
-    fn is_flat(&self) -> bool {
+    pub(super) fn is_flat(&self) -> bool {
         self.suite.ends_with('/')
     }
 
@@ -266,7 +266,7 @@ impl Wanted {
     }
 
     /// One package index, from the store or the archive.
-    fn index(&self, file: &index::IndexFile, context: &Context) -> Result<Packages, ResolveError> {
+    pub(super) fn index(&self, file: &index::IndexFile, context: &Context) -> Result<Packages, ResolveError> {
         let paths = file.by_hash.iter().chain([&file.path]);
         let job = Job {
             what: format!("the package index {}/{}", self.suite.trim_end_matches('/'), file.path),

@@ -19,17 +19,28 @@ pub enum SolveError {
         /// What is wrong.
         reason: &'static str,
     },
-    /// There is no such package.
-    #[error("{suites} has no package `{name}`")]
-    #[diagnostic(help("{help}"))]
+    /// There are no such packages.
+    #[error("{suites} has no {} {}", if missing.len() > 1 { "packages" } else { "package" }, names(missing))]
+    #[diagnostic(help("{}", hints(missing)))]
     Unknown {
-        /// The name.
-        name: String,
+        /// The names.
+        missing: Vec<Missing>,
         /// The suites that were searched.
         suites: String,
-        /// Names that are like it, or what else to do.
-        help: String,
     },
+    /// A package that is needed is left out.
+    #[error("`{name}` is needed, and `exclude` leaves it out")]
+    #[diagnostic(help(
+        "take it out of `exclude`, or out of the recipe what needs it: packages by file, `init = \"tini\"`"
+    ))]
+    Excluded {
+        /// The name.
+        name: String,
+    },
+    /// Several things are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[diagnostic(help("{}", all_help(.0)))]
+    Several(Vec<SolveError>),
     /// Several packages provide the name.
     #[error("`{name}` is no package, but a name that several packages provide")]
     #[diagnostic(help("choose one of {providers}"))]
@@ -78,11 +89,22 @@ pub enum SolveError {
     },
     /// No set of packages meets all wishes.
     #[error("{explanation}")]
-    #[diagnostic(help("leave one of them out, ask for another version, or add the suite that has what is missing"))]
+    #[diagnostic(help("{help}"))]
     Unsatisfiable {
         /// What stands in the way, one step a line.
         explanation: String,
+        /// What to do.
+        help: &'static str,
     },
+}
+
+/// A name that no package has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The name.
+    pub name: String,
+    /// Names that are like it, or where it is else.
+    pub hint: Option<String>,
 }
 
 impl SolveError {
@@ -90,9 +112,60 @@ impl SolveError {
         let mut suites: Vec<_> = universe.repositories.iter().map(|repository| repository.suite).collect();
         suites.dedup();
         let real = universe.names.iter().filter(|known| !known.versions.is_empty()).map(|known| known.text);
-        let help = did_you_mean(name, real).unwrap_or_else(|| {
-            "look for it at https://packages.debian.org, and add the component or suite that has it".to_owned()
-        });
-        Self::Unknown { name: name.to_owned(), suites: suites.join(", "), help }
+        let missing = Missing { name: name.to_owned(), hint: did_you_mean(name, real) };
+        Self::Unknown { missing: vec![missing], suites: suites.join(", ") }
     }
+
+    /// One error of at least one: unknown names are told together.
+    pub(super) fn all(errors: Vec<Self>) -> Self {
+        let mut told: Vec<Self> = Vec::new();
+        for error in errors {
+            if let Self::Unknown { missing: more, .. } = &error
+                && let Some(Self::Unknown { missing, .. }) =
+                    told.iter_mut().find(|told| matches!(told, Self::Unknown { .. }))
+            {
+                missing.extend(more.iter().filter(|one| !missing.contains(one)).cloned().collect::<Vec<_>>());
+            } else if !told.contains(&error) {
+                told.push(error);
+            }
+        }
+        if told.len() == 1 { told.remove(0) } else { Self::Several(told) }
+    }
+
+    /// The names that no package has, for more to be said of them.
+    pub fn missing_mut(&mut self) -> Vec<&mut Missing> {
+        match self {
+            Self::Unknown { missing, .. } => missing.iter_mut().collect(),
+            Self::Several(errors) => errors.iter_mut().flat_map(Self::missing_mut).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn names(missing: &[Missing]) -> String {
+    missing.iter().map(|missing| format!("`{}`", missing.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// What to do about names that no package has. One alone need not be named again.
+fn hints(missing: &[Missing]) -> String {
+    const NONE: &str = "look for it at https://packages.debian.org, and add the component or suite that has it";
+    if let [only] = missing {
+        return only.hint.clone().unwrap_or_else(|| NONE.to_owned());
+    }
+    let hint = |missing: &Missing| format!("`{}`: {}", missing.name, missing.hint.as_deref().unwrap_or(NONE));
+    missing.iter().map(hint).collect::<Vec<_>>().join("\n")
+}
+
+fn all_help(errors: &[SolveError]) -> String {
+    let help = |error: &SolveError| {
+        let help = error.help()?;
+        Some(match error {
+            SolveError::NoSuchVersion { wanted: of, .. }
+            | SolveError::OtherArchitecture { wanted: of, .. }
+            | SolveError::Virtual { name: of, .. }
+            | SolveError::Excluded { name: of } => format!("`{of}`: {help}"),
+            _ => help.to_string(),
+        })
+    };
+    errors.iter().filter_map(help).collect::<Vec<_>>().join("\n")
 }

@@ -128,6 +128,10 @@ fn lack(universe: &Universe<'_>, text: &str) -> String {
     let mut suites: Vec<_> = universe.repositories.iter().map(|repository| repository.suite).collect();
     suites.dedup();
     let lacks = text.split('|').filter_map(|text| Relation::parse(text).ok()).map(|relation| {
+        if let [first, others @ ..] = universe.left_out(relation.name) {
+            let all = others.iter().fold((*first).to_owned(), |all, other| format!("{all}, {other}"));
+            return format!("`exclude` leaves out {all}");
+        }
         let name = universe.find(relation.name).map(|id| universe.name(id));
         match name.and_then(|name| name.versions.first()) {
             Some(newest) => {

@@ -18,7 +18,7 @@ mod universe;
 mod walk;
 mod wanted;
 
-pub use error::SolveError;
+pub use error::{Missing, SolveError};
 pub use wanted::{Pin, Wanted};
 
 use crate::source::debian::index::{Packages, Record};
@@ -65,6 +65,8 @@ pub struct Request<'a> {
     pub variant: Variant,
     /// What is named.
     pub wanted: &'a [Wanted],
+    /// Names of packages that are never chosen.
+    pub excluded: &'a [&'a str],
     /// Whether recommended packages come too.
     pub recommends: bool,
     /// Packages that are chosen before others wherever one of several is needed; [`PREFERRED`] by default. With none,

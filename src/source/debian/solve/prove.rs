@@ -7,6 +7,11 @@ use crate::source::debian::solve::universe::{PackageId, Universe};
 use crate::source::debian::solve::wanted::Root;
 use crate::source::debian::solve::{SolveError, explain};
 
+/// What can be done where packages do not fit.
+const PLAIN: &str = "leave one of them out, ask for another version, or add the suite that has what is missing";
+/// The same where one of them is left out by the recipe.
+const EXCLUDED: &str = "take it out of `exclude`, or leave out what needs it as well";
+
 /// Finds the packages for the roots. What is in `favoured` is chosen first, and stays as far as it fits.
 pub(super) fn prove<'a>(
     universe: &mut Universe<'a>,
@@ -24,7 +29,8 @@ pub(super) fn prove<'a>(
         Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
             let graph = conflict.graph(&solver);
             let explanation = explain::explain(solver.provider(), &graph);
-            Err(SolveError::Unsatisfiable { explanation })
+            let help = if explanation.contains("`exclude` leaves out") { EXCLUDED } else { PLAIN };
+            Err(SolveError::Unsatisfiable { explanation, help })
         }
         Err(UnsolvableOrCancelled::Cancelled(error)) => {
             Err(*error.downcast::<SolveError>().expect("only a SolveError cancels"))

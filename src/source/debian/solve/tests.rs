@@ -26,11 +26,13 @@ fn repository<'a>(suite: &'a str, packages: &'a Packages) -> Repository<'a> {
 
 struct Asked<'a> {
     variant: Variant,
+    excluded: &'a [&'a str],
     recommends: bool,
     preferred: &'a [&'a str],
 }
 
-const PLAIN: Asked<'static> = Asked { variant: Variant::Custom, recommends: false, preferred: &PREFERRED };
+const PLAIN: Asked<'static> =
+    Asked { variant: Variant::Custom, excluded: &[], recommends: false, preferred: &PREFERRED };
 
 fn ask(asked: &Asked<'_>, repositories: &[Repository<'_>], wanted: &str) -> Result<Vec<String>, SolveError> {
     let wanted = wanted.split_whitespace().map(str::parse).collect::<Result<Vec<Wanted>, _>>()?;
@@ -38,6 +40,7 @@ fn ask(asked: &Asked<'_>, repositories: &[Repository<'_>], wanted: &str) -> Resu
         architecture: "amd64",
         variant: asked.variant,
         wanted: &wanted,
+        excluded: asked.excluded,
         recommends: asked.recommends,
         preferred: asked.preferred,
     };
@@ -123,7 +126,12 @@ fn versions_suites_and_priorities() {
     for pinned in ["a=2", "a/trixie-backports", "a/stable-backports", "a:amd64=2", "a a=2"] {
         assert_eq!(ask(&PLAIN, &repositories, pinned).unwrap(), ["a 2", "b 2"], "{pinned}");
     }
+    assert_eq!(ask(&PLAIN, &repositories, "a=2*").unwrap(), ["a 2", "b 2"]);
+    // Of several that fit, the one that would be taken without.
+    assert_eq!(ask(&PLAIN, &repositories, "a=?").unwrap(), ["a 1", "b 1"]);
     let error = |wanted| ask(&PLAIN, &repositories, wanted).unwrap_err();
+    assert_eq!(error("a=3*").to_string(), "there is no `a=3*`");
+    assert_eq!(error("a=3*").help().unwrap().to_string(), "there is 1 (trixie), 2 (trixie-backports)");
     assert_eq!(error("a=3").to_string(), "there is no `a=3`");
     assert_eq!(error("a=3").help().unwrap().to_string(), "there is 1 (trixie), 2 (trixie-backports)");
     assert_eq!(error("a/sid").to_string(), "there is no `a/sid`");
@@ -200,6 +208,7 @@ fn stages_marks_and_reasons() {
         architecture: "amd64",
         variant: Variant::Minbase,
         wanted: &wanted,
+        excluded: &[],
         recommends: false,
         preferred: &PREFERRED,
     };
@@ -253,6 +262,42 @@ fn unknown_names_get_a_suggestion() {
     assert_eq!(help("cas"), "did you mean car or cat?");
     assert_eq!(help("python-numpy"), "did you mean python3-numpy?");
     assert!(help("quux").starts_with("look for it at"));
+    let several = ask(&PLAIN, &[repository("trixie", &index)], "ngnix cat quux cat=7 cas cas").unwrap_err();
+    assert_eq!(several.to_string(), "trixie has no packages `ngnix`, `quux`, `cas`; there is no `cat=7`");
+    let help = several.help().unwrap().to_string();
+    assert!(help.starts_with("`ngnix`: did you mean nginx?\n`quux`: look for it at"), "{help}");
+    assert!(help.ends_with("\n`cas`: did you mean car or cat?\n`cat=7`: there is 1 (trixie)"), "{help}");
+}
+
+/// The names chosen where some are left out.
+fn without(excluded: &[&str], recommends: bool, lines: &str, wanted: &str) -> String {
+    let index = index(lines);
+    let asked = Asked { variant: Variant::Essential, excluded, recommends, preferred: &PREFERRED };
+    match ask(&asked, &[repository("trixie", &index)], wanted) {
+        Ok(chosen) => chosen.iter().map(|text| text.split(' ').next().unwrap()).collect::<Vec<_>>().join(" "),
+        Err(error) => format!("{error} [{}]", error.help().unwrap()),
+    }
+}
+
+#[test]
+fn packages_that_are_left_out() {
+    let lines = "a 1 | Depends: b ~ c | Recommends: r\nb 1\nc 1\nd 1 | Depends: b\nr 1\nm 1 | Provides: mta\n\
+                 n 1 | Depends: mta\ne 1 | Essential: yes\nf 1 | Essential: yes";
+    assert_eq!(without(&[], true, lines, "a"), "a b e f r");
+    assert_eq!(without(&["b", "r", "f"], true, lines, "a"), "a c e");
+    let help = "take it out of `exclude`, or leave out what needs it as well";
+    assert_eq!(
+        without(&["b"], false, lines, "d"),
+        format!("d cannot be installed: d 1 needs b, and `exclude` leaves out b [{help}]")
+    );
+    assert_eq!(
+        without(&["m"], false, lines, "n"),
+        format!("n cannot be installed: n 1 needs mta, and `exclude` leaves out m [{help}]")
+    );
+    assert!(without(&["b"], false, lines, "b").starts_with("`b` is needed, and `exclude` leaves it out ["));
+    // An essential package that another one needs is missed.
+    let needed = "e 1 | Essential: yes | Depends: f\nf 1 | Essential: yes";
+    assert!(without(&["f"], false, needed, "").contains("e 1 needs f, and `exclude` leaves out f"));
 }
 
 #[test]
@@ -297,6 +342,7 @@ fn packages_of_further_architectures() {
             architecture: "amd64",
             variant: Variant::Custom,
             wanted: &wanted,
+            excluded: &[],
             recommends: false,
             preferred: &PREFERRED,
         };

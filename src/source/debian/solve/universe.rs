@@ -1,6 +1,6 @@
 //! Every package that can be chosen, by name and by what it provides, and which of them satisfy a relation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::source::debian::index::Record;
@@ -24,6 +24,8 @@ pub(super) struct Universe<'a> {
     pub(super) names: Vec<Name<'a>>,
     pub(super) groups: Vec<Group<'a>>,
     pub(super) repositories: &'a [Repository<'a>],
+    /// Names that are left out, and what packages that are left out provide, with these packages.
+    left_out: BTreeMap<&'a str, Vec<&'a str>>,
     names_by_text: BTreeMap<(&'a str, &'a str), NameId>,
     groups_by_text: BTreeMap<(&'a str, &'a str), GroupId>,
     wishes: Vec<Option<Rc<Wishes>>>,
@@ -88,19 +90,25 @@ impl<'a> Universe<'a> {
             names: Vec::new(),
             groups: Vec::new(),
             repositories,
+            left_out: BTreeMap::new(),
             names_by_text: BTreeMap::new(),
             groups_by_text: BTreeMap::new(),
             wishes: Vec::new(),
             mentions: Mentions::default(),
         };
+        let excluded: BTreeSet<&str> = request.excluded.iter().copied().collect();
         for (place, repository) in repositories.iter().enumerate() {
             if repository.priority < 0 {
                 continue;
             }
             for record in repository.packages.records() {
                 let own = [architecture, "all"].contains(&record.architecture());
-                if own || universe.foreign.contains(&record.architecture()) {
-                    universe.add(record, place)?;
+                if !own && !universe.foreign.contains(&record.architecture()) {
+                    continue;
+                }
+                match excluded.contains(record.name()) {
+                    true => universe.leave_out(record),
+                    false => universe.add(record, place)?,
                 }
             }
         }
@@ -134,6 +142,21 @@ impl<'a> Universe<'a> {
             self.names[virtual_name as usize].providers.push((id, version));
         }
         Ok(())
+    }
+
+    fn leave_out(&mut self, record: Record<'a>) {
+        let provided = relation::singles(record.provides()).flatten().map(|provided| provided.name);
+        for name in std::iter::once(record.name()).chain(provided) {
+            let packages = self.left_out.entry(name).or_default();
+            if !packages.contains(&record.name()) {
+                packages.push(record.name());
+            }
+        }
+    }
+
+    /// The packages that have or provide a name, and that the request leaves out.
+    pub(super) fn left_out(&self, name: &str) -> &[&'a str] {
+        self.left_out.get(name).map_or(&[], Vec::as_slice)
     }
 
     fn intern(&mut self, text: &'a str, architecture: &'a str) -> NameId {

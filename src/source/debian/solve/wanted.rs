@@ -24,6 +24,8 @@ pub struct Wanted {
 pub enum Pin {
     /// Exactly this one.
     Version(String),
+    /// One that fits this, with `*` and `?`: as apt has it, of which the candidate comes first.
+    Pattern(String),
     /// The newest of this suite.
     Suite(String),
 }
@@ -47,7 +49,9 @@ impl FromStr for Wanted {
             None => (text, None),
             Some(place) => {
                 let value = &text[place + 1..];
-                let pin = if text[place..].starts_with('=') {
+                let pin = if text[place..].starts_with('=') && is_pattern(value) {
+                    Pin::Pattern(value.to_owned())
+                } else if text[place..].starts_with('=') {
                     Version::parse(value).map_err(|_| wrong("what stands after `=` is no version"))?;
                     Pin::Version(value.to_owned())
                 } else if is_word(value) {
@@ -77,7 +81,7 @@ impl fmt::Display for Wanted {
         }
         match &self.pin {
             None => Ok(()),
-            Some(Pin::Version(version)) => write!(f, "={version}"),
+            Some(Pin::Version(version) | Pin::Pattern(version)) => write!(f, "={version}"),
             Some(Pin::Suite(suite)) => write!(f, "/{suite}"),
         }
     }
@@ -87,7 +91,12 @@ impl fmt::Display for Wanted {
 /// Each name is there once, with the strictest of what is said of it.
 pub(super) fn roots<'a>(universe: &Universe<'a>, request: &Request<'a>) -> Result<Vec<Root<'a>>, SolveError> {
     let mut roots: Vec<Root<'a>> = Vec::new();
-    let named = request.wanted.iter().map(|wanted| find(universe, wanted)).collect::<Result<Vec<_>, _>>()?;
+    let (named, wrong): (Vec<_>, Vec<_>) =
+        request.wanted.iter().map(|wanted| find(universe, wanted)).partition(Result::is_ok);
+    if !wrong.is_empty() {
+        return Err(SolveError::all(wrong.into_iter().filter_map(Result::err).collect()));
+    }
+    let named = named.into_iter().flatten();
     for (reason, takes) in rules(request.variant) {
         for (name_id, name) in universe.names.iter().enumerate() {
             let Some(candidate) = name.versions.first().filter(|_| name.architecture == universe.architecture) else {
@@ -151,6 +160,7 @@ fn rules(variant: Variant) -> Vec<(Reason<'static>, Rule)> {
 fn find<'a>(universe: &Universe<'a>, wanted: &Wanted) -> Result<Root<'a>, SolveError> {
     let architecture = wanted.architecture.as_deref().filter(|name| *name != "all").unwrap_or(universe.architecture);
     let unknown = || match wanted.architecture {
+        _ if !universe.left_out(&wanted.name).is_empty() => SolveError::Excluded { name: wanted.name.clone() },
         Some(_) if universe.find(&wanted.name).is_some() => {
             SolveError::OtherArchitecture { wanted: wanted.to_string(), architecture: architecture.to_owned() }
         }
@@ -172,8 +182,15 @@ fn find<'a>(universe: &Universe<'a>, wanted: &Wanted) -> Result<Root<'a>, SolveE
         }
     }
     let name = universe.name(name_id);
+    let pattern = match &wanted.pin {
+        Some(Pin::Pattern(pattern)) => globset::Glob::new(pattern).ok().map(|glob| glob.compile_matcher()),
+        _ => None,
+    };
     let fits = |id: &&PackageId| match &wanted.pin {
         None => true,
+        Some(Pin::Pattern(_)) => {
+            pattern.as_ref().is_some_and(|pattern| pattern.is_match(universe.record(**id).version().as_str()))
+        }
         Some(Pin::Version(version)) => universe.record(**id).version() == Version::new(version),
         Some(Pin::Suite(suite)) => {
             let repository = &universe.repositories[universe.package(**id).repository];
@@ -192,6 +209,11 @@ fn find<'a>(universe: &Universe<'a>, wanted: &Wanted) -> Result<Root<'a>, SolveE
         });
     }
     Ok(Root { name: name.text, name_id, versions, reason: Reason::Requested })
+}
+
+/// Whether what stands after a `=` is a pattern and no version.
+pub(super) fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?'])
 }
 
 fn is_word(text: &str) -> bool {

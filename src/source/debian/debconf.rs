@@ -1,0 +1,63 @@
+//! The recipe's answers to questions of debconf, given before any package is configured that may ask.
+
+use super::InstallError;
+use super::scripts;
+use super::unpack::Candidate;
+use crate::epoch::Epoch;
+use crate::recipe::DebconfAnswer;
+use crate::sandbox::Session;
+use crate::tree::{Content, Inode, Origin, Tree, TreePath};
+
+/// What takes answers.
+const PROGRAM: &str = "usr/bin/debconf-set-selections";
+
+/// Where the answers are for a moment.
+const FILE: &str = "var/lib/dpkg/rootsmith.answers";
+
+/// Answers that have not been given yet.
+pub(super) struct Answers<'a> {
+    lines: &'a [DebconfAnswer],
+    epoch: Epoch,
+    /// The package that has the program, as dpkg takes its name.
+    pub(super) package: Option<String>,
+}
+
+/// The answers as debconf-set-selections(1) reads them.
+pub(super) fn text(answers: &[DebconfAnswer]) -> String {
+    answers.iter().map(|answer| format!("{answer}\n")).collect()
+}
+
+impl<'a> Answers<'a> {
+    /// Those of the recipe. Where there are any, one of the packages has to take them.
+    pub(super) fn of(lines: &'a [DebconfAnswer], candidates: &[Candidate], epoch: Epoch) -> Result<Self, InstallError> {
+        let path = format!("/{PROGRAM}").into_bytes();
+        let mut all = candidates.iter().map(|candidate| &candidate.unpacked);
+        let package = all.find(|package| package.list.contains(&path)).map(|package| package.name.clone());
+        match package {
+            None if !lines.is_empty() => Err(InstallError::NoDebconf),
+            package => Ok(Self { lines, epoch, package }),
+        }
+    }
+
+    /// Gives them, where that was not done, as soon as the program is in `tree`, which the stage has.
+    pub(super) fn give(&mut self, tree: &Tree, session: &mut Session) -> Result<(), InstallError> {
+        if !self.are_due(tree) {
+            return Ok(());
+        }
+        let text = text(std::mem::take(&mut self.lines));
+        let mut file = Tree::new();
+        let inode = Inode::file(0o600, Content::bytes(text.into_bytes()), Origin::Sandbox);
+        let misplaced = |source| InstallError::Misplaced { package: "debconf".to_owned(), source };
+        file.insert_with_parents(TreePath::literal(FILE), inode).map_err(misplaced)?;
+        session.put(file.entries())?;
+        let (program, file) = (format!("/{PROGRAM}"), format!("/{FILE}"));
+        session.run(&scripts::step(&[&program, &file], self.epoch))?;
+        session.run(&scripts::step(&["rm", &file], self.epoch))?;
+        Ok(())
+    }
+
+    /// Whether they can be given and were not.
+    pub(super) fn are_due(&self, tree: &Tree) -> bool {
+        !self.lines.is_empty() && tree.get(&TreePath::literal(PROGRAM)).is_some()
+    }
+}
