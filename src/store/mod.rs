@@ -26,7 +26,7 @@ mod writer;
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -192,11 +192,16 @@ impl Store {
         self.0.root.join("blobs/sha256").join(&hex[..2]).join(&hex)
     }
 
-    /// Puts the complete file at `from` under the name of its digest.
+    /// Puts the complete file at `from` under the name of its digest. One that is there and has the same bytes stays: to
+    /// replace it takes file systems that wait for the disk longer than to read it.
     fn keep(&self, from: &Path, file: &File, digest: Digest, size: u64) -> Result<Blob, StoreError> {
         let path = self.path(&digest);
         make_folder(path.parent().expect("blobs are in a folder"))?;
         let keep = || -> io::Result<()> {
+            if let Some(metadata) = unless_other(file, &path, size) {
+                self.note_use(&path, &metadata);
+                return fs::remove_file(from);
+            }
             file.set_permissions(fs::Permissions::from_mode(0o644))?;
             fs::rename(from, &path)
         };
@@ -248,6 +253,25 @@ fn make_folder(path: &Path) -> Result<(), StoreError> {
         Err(_) if path.is_dir() => Ok(()),
         made => made.map_err(|source| failed("make a folder", path, source)),
     }
+}
+
+/// What the file at `path` is, where it has the `size` bytes of `file` and no others.
+fn unless_other(file: &File, path: &Path, size: u64) -> Option<fs::Metadata> {
+    let there = File::open(path).ok()?;
+    let metadata = there.metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() == size)?;
+    let mut buffers = [vec![0; 1 << 18], vec![0; 1 << 18]];
+    let mut offset = 0;
+    while offset < size {
+        let count = (size - offset).min(1 << 18) as usize;
+        let [ours, theirs] = &mut buffers;
+        file.read_exact_at(&mut ours[..count], offset).ok()?;
+        there.read_exact_at(&mut theirs[..count], offset).ok()?;
+        if ours[..count] != theirs[..count] {
+            return None;
+        }
+        offset += count as u64;
+    }
+    Some(metadata)
 }
 
 /// Removes a file that somebody else may have removed already.

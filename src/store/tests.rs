@@ -25,6 +25,28 @@ fn blobs_are_kept_by_digest() {
 }
 
 #[test]
+fn a_blob_that_is_there_is_replaced_where_its_bytes_are_others() {
+    let (_folder, store) = store();
+    let bytes = vec![7; 600 << 10];
+    let path = store.put(&bytes).unwrap().path;
+    let is_replaced = || {
+        let number = || fs::metadata(&path).unwrap().ino();
+        let before = number();
+        store.put(&bytes).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+        number() != before
+    };
+    assert!(!is_replaced());
+    let mut damaged = bytes.clone();
+    damaged[300 << 10] ^= 1;
+    for damaged in [&damaged[..], &bytes[1..]] {
+        fs::write(&path, damaged).unwrap();
+        assert!(is_replaced());
+    }
+    assert_eq!(fs::read_dir(store.temporary()).unwrap().count(), 0);
+}
+
+#[test]
 fn other_bytes_than_expected_leave_nothing() {
     let (_folder, store) = store();
     let mut writer = store.begin().unwrap();
