@@ -144,13 +144,14 @@ impl Gathering<'_> {
         if platform.is_none() {
             return Ok(root);
         }
-        let named = read(&self.origin.document(&root)?)?.manifests;
+        let what = "image index";
+        let named = oci::entries(&self.origin.document(&root)?.bytes, what)?;
         if named.is_empty() {
             return Ok(root);
         }
         let entries = |index: &Descriptor| {
-            let fields = self.origin.document(index).and_then(|document| read(&document));
-            fields.map(|fields| fields.manifests).map_err(|error| Trouble::Other(Box::new(error)))
+            let entries = self.origin.document(index).and_then(|found| Ok(oci::entries(&found.bytes, what)?));
+            entries.map_err(|error| Trouble::Other(Box::new(error)))
         };
         in_indexes(&named, &Choice { tag: None, platform }, &entries).map_err(|error| match error {
             Trouble::Choice(source) => Error::Open { path: self.origin.name(), source },
@@ -274,7 +275,12 @@ fn read(document: &Document) -> Result<Fields, Error> {
 
 fn node(named: &Descriptor, document: Document, fields: Fields) -> Node {
     let mut descriptor = oci::descriptor(&document.media_type, document.bytes.len() as u64, &document.digest);
-    descriptor.set_platform(named.platform().clone());
+    // Versions of systems would be written under a key that nobody reads.
+    let platform = named.platform().clone().map(|mut platform| {
+        platform.set_os_version(None);
+        platform
+    });
+    descriptor.set_platform(platform);
     // What lists of referrers say of a manifest is what the manifest says itself (distribution spec, "Listing Referrers").
     if fields.subject.is_some() {
         let of_config = fields.config.as_ref().map(|config| config.media_type().to_string());
