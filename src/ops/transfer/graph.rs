@@ -218,10 +218,12 @@ impl Gathering<'_> {
     /// What cosign puts beside images, under tags made of their digests: signatures, attestations, SBOMs.
     fn add_tagged(&mut self, graph: &mut Graph) -> Result<(), Error> {
         let subjects = graph.nodes.iter().filter(|node| !is_unknown(&node.descriptor));
-        let hexes = subjects.map(|node| node.document.digest.hex());
-        let tags: Vec<String> = hexes.flat_map(|hex| BESIDE.map(|suffix| format!("sha256-{hex}.{suffix}"))).collect();
+        let digests = subjects.map(|node| node.document.digest);
+        let tags: Vec<(Digest, String)> = digests
+            .flat_map(|digest| BESIDE.map(|suffix| (digest, format!("sha256-{}.{suffix}", digest.hex()))))
+            .collect();
         let parallel = self.context.http.options().parallel;
-        let found = in_parallel(&tags, parallel, &|_| {}, |tag, _| self.origin.tagged(tag));
+        let found = in_parallel(&tags, parallel, &|_| {}, |(subject, tag), _| self.origin.tagged(subject, tag));
         let found = match found {
             Err(error) if is_no_hindrance(&error) => {
                 let name = self.origin.name();
@@ -230,7 +232,7 @@ impl Gathering<'_> {
             }
             found => found?,
         };
-        for (tag, descriptor) in tags.into_iter().zip(found) {
+        for ((_, tag), descriptor) in tags.into_iter().zip(found) {
             let Some(descriptor) = descriptor else { continue };
             let (seen, count) = (self.seen.clone(), graph.referrers.len());
             match self.add(descriptor.clone(), 0, &mut graph.referrers) {
