@@ -45,6 +45,12 @@ const TEXTS: &[(&str, &str, &str)] = &[
          the lock.",
     ),
     (
+        "conda::content",
+        "a file of a conda package that is in the store cannot be read",
+        "Packages are unpacked into the store, and read from there while layers are made. The disk may be damaged, or \
+         something has changed the store: `rootsmith store verify` says what is not whole, and takes it out.",
+    ),
+    (
         "conda::denied",
         "a package or channel that the recipe does not allow",
         "`allowed-channels` names the only channels that packages may come from, those of locks and explicit lists \
@@ -128,6 +134,12 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "the prefix is longer than a package has room for",
         "Programs hold the prefix in a place of fixed length, mostly of 255 letters, in old packages of fewer. Choose \
          a shorter `prefix`.",
+    ),
+    (
+        "conda::prepare",
+        "what asks channels could not be started",
+        "The program could not start its threads, or make its client for the network; the reason is shown. A limit on \
+         processes or open files (`ulimit -a`) is a common cause.",
     ),
     (
         "conda::solve",

@@ -149,6 +149,7 @@ pub enum CondaError {
     },
     /// A file of a package that cannot be read.
     #[error("cannot read `{path}` of the conda package {package}")]
+    #[diagnostic(code(conda::content), help("look for damage in the store: `rootsmith store verify`"))]
     Content {
         /// The package.
         package: String,
@@ -239,6 +240,7 @@ pub enum CondaError {
     Sandbox(#[from] SandboxError),
     /// The client for channels could not be made.
     #[error("cannot prepare for channels: {reason}")]
+    #[diagnostic(code(conda::prepare))]
     Prepare {
         /// Why not.
         reason: String,

@@ -9,7 +9,7 @@ mod reference;
 mod remote;
 
 pub use json::canonical_json;
-pub use raw::{OciError, Raw};
+pub use raw::{OciError, Raw, entries};
 pub use reference::{ParseReferenceError, Reference};
 pub use remote::{RemoteReference, Repository, has_tag};
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use oci_spec::image::Descriptor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::canonical_json;
 use crate::digest::{Digest, ParseDigestError};
@@ -62,6 +64,24 @@ impl<T: DeserializeOwned> Raw<T> {
         }
         let document = serde_json::from_slice(bytes).map_err(|source| OciError::Document { what, source })?;
         Ok(Self { document, bytes: Arc::from(bytes), digest: Digest::of(bytes) })
+    }
+}
+
+/// What an index names, called `what` in errors. The versions of systems are there too: `oci-spec` looks for them under
+/// another key than the specification's.
+pub fn entries(bytes: &[u8], what: &'static str) -> Result<Vec<Descriptor>, OciError> {
+    let wrong = |source| OciError::Document { what, source };
+    let mut index: Value = serde_json::from_slice(bytes).map_err(wrong)?;
+    for entry in index["manifests"].as_array_mut().into_iter().flatten() {
+        if let Some(platform) = entry.get_mut("platform").and_then(Value::as_object_mut)
+            && let Some(version) = platform.remove("os.version")
+        {
+            platform.insert("os_version".to_owned(), version);
+        }
+    }
+    match index["manifests"].take() {
+        Value::Null => Ok(Vec::new()),
+        list => serde_json::from_value(list).map_err(wrong),
     }
 }
 

@@ -66,6 +66,28 @@ impl Client {
             })
     }
 
+    /// The manifest at a tag beside the image `subject`, which need not be there. Of a mirror that has the image, its word
+    /// counts: the place itself is not asked for what the mirror lacks.
+    pub fn manifest_beside(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        tag: &str,
+    ) -> Result<Option<Document>, RegistryError> {
+        let at = At::Tag(tag.to_owned());
+        let what = named(repository, &at);
+        self.run(self.first_place(repository, &at, async |host, place| {
+            match self.manifest_of(&host, &place, &at, &what).await {
+                Ok(document) => Ok(Some(document)),
+                Err(error) if error.is_absent() && place.host == repository.registry() => Ok(None),
+                Err(error) if error.is_absent() => {
+                    self.manifest_of(&host, &place, &At::Digest(*subject), &what).await.map(|_| None)
+                }
+                Err(error) => Err(error),
+            }
+        }))
+    }
+
     /// Fetches a manifest from one place.
     async fn manifest_of(&self, host: &Host, place: &Place, at: &At, what: &str) -> Result<Document, RegistryError> {
         let scope = Scope::pull(&place.repository);

@@ -39,8 +39,7 @@ pub fn plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
 fn read_index(members: &Members, descriptor: &Descriptor) -> Result<Vec<Descriptor>, OpenError> {
     let what = "image index";
     let bytes = unambiguous(members, descriptor, what)?;
-    let index: Raw<ImageIndex> = Raw::parse(&bytes, what).map_err(|source| OpenError::Document { source })?;
-    Ok(index.document().manifests().clone())
+    oci::entries(&bytes, what).map_err(|source| OpenError::Document { source })
 }
 
 /// A document that can be read as one thing only.

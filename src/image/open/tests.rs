@@ -294,20 +294,19 @@ fn what_there_is_instead_is_listed() {
 
 #[test]
 fn variants_and_versions_are_chosen_as_engines_do() {
-    let entry =
-        |number: usize, os: &str, version: Option<&str>, architecture: &str, variant: Option<&str>| -> Descriptor {
-            let mut entry = json!({
-                "mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2,
-                "digest": format!("sha256:{number:064}"), "platform": { "os": os, "architecture": architecture },
-            });
-            if let Some(variant) = variant {
-                entry["platform"]["variant"] = variant.into();
-            }
-            if let Some(version) = version {
-                entry["platform"]["os.version"] = version.into();
-            }
-            serde_json::from_value(entry).unwrap()
-        };
+    let entry = |number: usize, os: &str, version: Option<&str>, architecture: &str, variant: Option<&str>| {
+        let mut entry = json!({
+            "mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2,
+            "digest": format!("sha256:{number:064}"), "platform": { "os": os, "architecture": architecture },
+        });
+        if let Some(variant) = variant {
+            entry["platform"]["variant"] = variant.into();
+        }
+        if let Some(version) = version {
+            entry["platform"]["os.version"] = version.into();
+        }
+        entry
+    };
     let entries = [
         entry(0, "linux", None, "arm", Some("v5")),
         entry(1, "linux", None, "arm", Some("v6")),
@@ -317,6 +316,8 @@ fn variants_and_versions_are_chosen_as_engines_do() {
         entry(5, "windows", Some("10.0.26100.7"), "amd64", None),
         entry(6, "unknown", None, "unknown", None),
     ];
+    let index = json!({ "manifests": entries }).to_string();
+    let entries = oci::entries(index.as_bytes(), "image index").unwrap();
     let chosen = |platform: &str| {
         let choice = Choice { tag: None, platform: Some(platform.parse().unwrap()) };
         by_platform(&entries, &choice).ok().map(|found| found.digest().to_string()[7..].parse::<usize>().unwrap())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest};
+use oci_spec::image::{Descriptor, ImageConfiguration, ImageManifest};
 use serde::Serialize;
 
 use super::text::{plain, write_config, write_list, write_platforms};
@@ -91,7 +91,7 @@ pub fn inspect_remote(
     let manifest = match index(&top)? {
         None => Some(top),
         Some(index) => {
-            let all = index.document().manifests();
+            let all = &index;
             inspection.manifests = all.iter().map(named).collect::<Result<_, _>>()?;
             match found_in(all, &platform, repository, &client) {
                 Ok(chosen) => Some(client.manifest(repository, &At::Digest(oci::descriptor_digest(&chosen)?))?),
@@ -165,9 +165,7 @@ fn found_in(
         let digest = oci::descriptor_digest(descriptor).map_err(|source| OpenError::Document { source })?;
         let document = client.manifest(repository, &At::Digest(digest));
         let document = document.map_err(|error| Trouble::Registry(Box::new(error)))?;
-        let index: Raw<ImageIndex> =
-            Raw::parse(&document.bytes, "image index").map_err(|source| OpenError::Document { source })?;
-        Ok(index.document().manifests().clone())
+        Ok(oci::entries(&document.bytes, "image index").map_err(|source| OpenError::Document { source })?)
     };
     in_indexes(entries, &Choice { tag: None, platform: platform.clone() }, &read)
 }
@@ -176,8 +174,8 @@ fn is_index(document: &Document) -> bool {
     serde_json::from_slice::<serde_json::Value>(&document.bytes).is_ok_and(|fields| fields.get("manifests").is_some())
 }
 
-fn index(document: &Document) -> Result<Option<Raw<ImageIndex>>, Error> {
-    Ok(if is_index(document) { Some(Raw::parse(&document.bytes, "image index")?) } else { None })
+fn index(document: &Document) -> Result<Option<Vec<Descriptor>>, Error> {
+    Ok(if is_index(document) { Some(oci::entries(&document.bytes, "image index")?) } else { None })
 }
 
 pub(super) fn named(descriptor: &Descriptor) -> Result<Named, Error> {

@@ -144,13 +144,14 @@ impl Gathering<'_> {
         if platform.is_none() {
             return Ok(root);
         }
-        let named = read(&self.origin.document(&root)?)?.manifests;
+        let what = "image index";
+        let named = oci::entries(&self.origin.document(&root)?.bytes, what)?;
         if named.is_empty() {
             return Ok(root);
         }
         let entries = |index: &Descriptor| {
-            let fields = self.origin.document(index).and_then(|document| read(&document));
-            fields.map(|fields| fields.manifests).map_err(|error| Trouble::Other(Box::new(error)))
+            let entries = self.origin.document(index).and_then(|found| Ok(oci::entries(&found.bytes, what)?));
+            entries.map_err(|error| Trouble::Other(Box::new(error)))
         };
         in_indexes(&named, &Choice { tag: None, platform }, &entries).map_err(|error| match error {
             Trouble::Choice(source) => Error::Open { path: self.origin.name(), source },
@@ -217,10 +218,12 @@ impl Gathering<'_> {
     /// What cosign puts beside images, under tags made of their digests: signatures, attestations, SBOMs.
     fn add_tagged(&mut self, graph: &mut Graph) -> Result<(), Error> {
         let subjects = graph.nodes.iter().filter(|node| !is_unknown(&node.descriptor));
-        let hexes = subjects.map(|node| node.document.digest.hex());
-        let tags: Vec<String> = hexes.flat_map(|hex| BESIDE.map(|suffix| format!("sha256-{hex}.{suffix}"))).collect();
+        let digests = subjects.map(|node| node.document.digest);
+        let tags: Vec<(Digest, String)> = digests
+            .flat_map(|digest| BESIDE.map(|suffix| (digest, format!("sha256-{}.{suffix}", digest.hex()))))
+            .collect();
         let parallel = self.context.http.options().parallel;
-        let found = in_parallel(&tags, parallel, &|_| {}, |tag, _| self.origin.tagged(tag));
+        let found = in_parallel(&tags, parallel, &|_| {}, |(subject, tag), _| self.origin.tagged(subject, tag));
         let found = match found {
             Err(error) if is_no_hindrance(&error) => {
                 let name = self.origin.name();
@@ -229,7 +232,7 @@ impl Gathering<'_> {
             }
             found => found?,
         };
-        for (tag, descriptor) in tags.into_iter().zip(found) {
+        for ((_, tag), descriptor) in tags.into_iter().zip(found) {
             let Some(descriptor) = descriptor else { continue };
             let (seen, count) = (self.seen.clone(), graph.referrers.len());
             match self.add(descriptor.clone(), 0, &mut graph.referrers) {
@@ -274,7 +277,12 @@ fn read(document: &Document) -> Result<Fields, Error> {
 
 fn node(named: &Descriptor, document: Document, fields: Fields) -> Node {
     let mut descriptor = oci::descriptor(&document.media_type, document.bytes.len() as u64, &document.digest);
-    descriptor.set_platform(named.platform().clone());
+    // Versions of systems would be written under a key that nobody reads.
+    let platform = named.platform().clone().map(|mut platform| {
+        platform.set_os_version(None);
+        platform
+    });
+    descriptor.set_platform(platform);
     // What lists of referrers say of a manifest is what the manifest says itself (distribution spec, "Listing Referrers").
     if fields.subject.is_some() {
         let of_config = fields.config.as_ref().map(|config| config.media_type().to_string());

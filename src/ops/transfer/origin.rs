@@ -23,9 +23,9 @@ pub(super) trait Origin: Sync {
     /// What refers to a manifest.
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, Error>;
 
-    /// The manifest that has a tag of its own beside the image.
-    fn tagged(&self, tag: &str) -> Result<Option<Descriptor>, Error> {
-        let _ = tag;
+    /// The manifest that has a tag of its own beside the image `subject`.
+    fn tagged(&self, subject: &Digest, tag: &str) -> Result<Option<Descriptor>, Error> {
+        let _ = (subject, tag);
         Ok(None)
     }
 
@@ -139,7 +139,7 @@ impl Origin for Files {
         Ok(found)
     }
 
-    fn tagged(&self, tag: &str) -> Result<Option<Descriptor>, Error> {
+    fn tagged(&self, _: &Digest, tag: &str) -> Result<Option<Descriptor>, Error> {
         let name = |entry: &Descriptor| entry.annotations().as_ref()?.get(oci::REF_NAME).cloned();
         Ok(self.entries.iter().find(|entry| name(entry).as_deref() == Some(tag)).cloned())
     }
@@ -186,12 +186,9 @@ impl Origin for Pulled<'_> {
         Ok(registry::referrers(self.client, &self.repository, subject)?)
     }
 
-    fn tagged(&self, tag: &str) -> Result<Option<Descriptor>, Error> {
-        match self.client.manifest(&self.repository, &At::Tag(tag.to_owned())) {
-            Ok(found) => Ok(Some(oci::descriptor(&found.media_type, found.bytes.len() as u64, &found.digest))),
-            Err(error) if error.is_absent() => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+    fn tagged(&self, subject: &Digest, tag: &str) -> Result<Option<Descriptor>, Error> {
+        let found = self.client.manifest_beside(&self.repository, subject, tag)?;
+        Ok(found.map(|found| oci::descriptor(&found.media_type, found.bytes.len() as u64, &found.digest)))
     }
 
     fn content(&self, blob: &Descriptor, store: &Store, _: bool, on_bytes: &dyn Fn(u64)) -> Result<Bytes, Error> {

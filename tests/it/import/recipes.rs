@@ -146,7 +146,7 @@ fn platforms_that_no_distribution_is_built_for() {
     workspace.write("r.toml", &recipe("\"linux/arm/v6\"", "[from.debian]\nsuite = \"trixie\""));
     let locked = workspace.rootsmith(["lock", "r.toml", "--offline"]);
     locked.failed_with(2).says("there are no packages for linux/arm/v6").says("[from.scratch]");
-    write(&workspace, "a.tar", &tar(&[]));
+    write(&workspace, "a.tar", &tar(&[file("./note", "x")]));
     let imported = |platform: &str| {
         workspace.rootsmith(["import", "a.tar", "--platform", platform, "-o", "oci:imported", "--progress", "none"])
     };
