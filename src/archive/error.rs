@@ -86,11 +86,11 @@ pub enum ArchiveError {
     },
     /// A file or link at the place of a folder that has something in it.
     #[error(
-        "the tar archive ({archive}) has a file or link `{path}`, where it had a folder with {count} entries in it"
+        "the tar archive ({archive}) has a file or link `{path}`, where it had a folder that is not empty: {count} below it"
     )]
     #[diagnostic(help(
-        "they would be gone without a word, and tar refuses it too: pack the archive again without one of the two; \
-         layers of an image go into an OCI or Docker archive, in which they may replace folders"
+        "what is in it would be gone without a word, and tar refuses it too: pack the archive again without one of the two; \
+         a layer that is to replace a folder belongs into an OCI or Docker archive"
     ))]
     Covers {
         /// Where the archive comes from.

@@ -146,10 +146,7 @@ pub(super) fn read_file(mut fields: Fields<'_>, platforms: &[Platform]) -> Optio
     let path = fields.required("path");
     if let Some(folder) = path.as_ref().and_then(covered) {
         let clash = format!("what is put into `{folder}` is never seen: the kernel's own files are mounted over it");
-        fields.error(
-            path_place,
-            Mistake::Clash(clash, "put it elsewhere; images have the folder itself without any entry"),
-        );
+        fields.error(path_place, Mistake::Clash(clash, "put it elsewhere, such as below `/usr/share` or `/var/lib`"));
     }
     let source = read_source(&mut fields, platforms);
     let content = fields.string("content").map(FileKind::Text);

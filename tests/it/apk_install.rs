@@ -166,6 +166,23 @@ fn folders_that_no_package_lists_are_made() {
     let listing = build(&workspace, &[]).listing();
     assert!(matches!(listing["opt/deep/app/file"].kind, Kind::File { size: 1, .. }));
     assert_eq!(listing["opt/deep"].mode, 0o755);
+    assert_eq!((listing["proc"].mode, listing["dev"].mode), (0o555, 0o755), "as without scripts");
+}
+
+#[test]
+fn scripts_that_are_left_out_are_named() {
+    require!(Need::Data(AMD64));
+    let workspace = Workspace::new();
+    prepare(&workspace, AMD64, "x86_64", "linux/amd64", "none");
+    let app = Apk::new("app", "1-r0").file("opt/app", 0o644, "x").script("post-install", "#!/bin/sh\ntrue\n");
+    apk::write(&workspace.path("mirror/v3.20/community"), "x86_64", &[app]);
+    let recipe = fs::read_to_string(workspace.path("alpine.toml")).unwrap();
+    workspace.write("alpine.toml", &recipe.replace("\"libc-utils\"", "\"libc-utils\", \"app\""));
+    let build = || workspace.rootsmith(["build", "alpine.toml", "--mirror", "mirror", "--progress", "lines"]);
+    for _ in 0..2 {
+        let built = build();
+        built.succeeded().says("scripts were left out of alpine-baselayout, app; `scripts = \"sandbox\"`");
+    }
 }
 
 #[test]

@@ -100,3 +100,22 @@ fn id_of(url: &str) -> String {
     let host = host.to_ascii_lowercase();
     format!("{}-{}", if host.is_empty() { "local" } else { &host }, &Digest::of(url.as_bytes()).hex()[..8])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repositories_are_shown_as_the_recipe_has_them() {
+        let own = |url: &str| Repository { id: id_of(url), tag: None, url: url.to_owned(), path: None };
+        assert_eq!(own("file:///srv/apk").shown(), "file:///srv/apk");
+        assert!(own("file:///srv/apk").id.starts_with("local-"));
+        assert_eq!(own("https://packages.example/x").shown(), "https://packages.example/x");
+        let main = Repository {
+            id: "alpine-main".to_owned(),
+            path: Some("v3.22/main".to_owned()),
+            ..own("https://packages.example/v3.22/main")
+        };
+        assert_eq!(main.shown(), "alpine-main");
+    }
+}

@@ -80,12 +80,12 @@ struct Found<'a> {
     kept: bool,
 }
 
-/// How a file could be copied.
-enum Copied {
-    /// Its bytes, and what was found in them.
-    Content(Content, Vec<Hit>, Stat),
-    /// Not at all, which has been noted.
-    Nothing,
+/// A file that was copied.
+struct Copied {
+    content: Content,
+    /// What was found in its bytes.
+    hits: Vec<Hit>,
+    stat: Stat,
 }
 
 /// A folder whose names are gone through.
@@ -320,7 +320,7 @@ impl Walk<'_> {
             self.report.remove(cause, path.to_string(), false);
             return Ok(());
         }
-        let Copied::Content(content, hits, stat) = self.copy(path, &file)? else { return Ok(()) };
+        let Some(Copied { content, hits, stat }) = self.copy(path, &file)? else { return Ok(()) };
         let mut meta = Meta::new(stat.st_mode & 0o7777);
         (meta.uid, meta.gid, meta.mtime) = (stat.st_uid, stat.st_gid, stat.st_mtime);
         meta.xattrs = self.attributes(&file, path)?;
@@ -336,14 +336,14 @@ impl Walk<'_> {
         self.put(path, meta, Node::File(content), *kept, true)
     }
 
-    /// Copies a file as it is at one time, or as it is at the last attempt.
-    fn copy(&mut self, path: &TreePath, file: &File) -> Result<Copied, CaptureError> {
+    /// Copies a file as it is at one time, or as it is at the last attempt. What cannot be copied is noted.
+    fn copy(&mut self, path: &TreePath, file: &File) -> Result<Option<Copied>, CaptureError> {
         let unreadable = |source: io::Error| CaptureError::Read { path: path.clone(), source };
         for attempt in 1.. {
             let before = fstat(file).map_err(|error| unreadable(error.into()))?;
             if FileType::from_raw_mode(before.st_mode) != FileType::RegularFile {
                 self.report.vanished.push(path.to_string());
-                return Ok(Copied::Nothing);
+                return Ok(None);
             }
             let mut scan = self.scanner.start(path);
             let size = before.st_size.unsigned_abs();
@@ -352,19 +352,19 @@ impl Walk<'_> {
                 Err(SpoolError::Write(source)) => return Err(self.spool_error(source)),
                 Err(SpoolError::Read(error)) if is_gone(&error) => {
                     self.report.vanished.push(path.to_string());
-                    return Ok(Copied::Nothing);
+                    return Ok(None);
                 }
                 Err(SpoolError::Read(error)) => return Err(unreadable(error)),
             };
             let after = fstat(file).map_err(|error| unreadable(error.into()))?;
             if content.size() == size && stamp(&before) == stamp(&after) {
                 (self.advance)(size);
-                return Ok(Copied::Content(content, scan.finish(), before));
+                return Ok(Some(Copied { content, hits: scan.finish(), stat: before }));
             }
             if attempt == ATTEMPTS {
                 self.report.changed.push(path.to_string());
                 (self.advance)(content.size());
-                return Ok(Copied::Content(content, scan.finish(), before));
+                return Ok(Some(Copied { content, hits: scan.finish(), stat: before }));
             }
             self.spool.take_back(&content).map_err(|error| match error {
                 SpoolError::Read(source) | SpoolError::Write(source) => self.spool_error(source),
@@ -375,7 +375,7 @@ impl Walk<'_> {
 
     /// An account file, without what the presets take out of it.
     fn account_file(&mut self, path: &TreePath, file: &File) -> Result<(), CaptureError> {
-        let Copied::Content(content, hits, stat) = self.copy(path, file)? else { return Ok(()) };
+        let Some(Copied { content, hits, stat }) = self.copy(path, file)? else { return Ok(()) };
         let unreadable = |source| CaptureError::Read { path: path.clone(), source };
         let mut meta = Meta::new(stat.st_mode & 0o7777);
         (meta.uid, meta.gid, meta.mtime) = (stat.st_uid, stat.st_gid, stat.st_mtime);
