@@ -111,6 +111,7 @@ fn recipes_on_the_standard_input_leave_no_lock() {
     assert!(locks().is_empty(), "{:?}", locks());
     run(&["build", "-", "--locked"]).failed_with(2).says("has its lock where `--lock FILE` says");
     run(&["lock", "-"]).failed_with(2).says("say where the lock is: `--lock FILE`");
+    run(&["lock", "-", "--lock", "/dev/null"]).failed_with(2).says("cannot keep the lock in `/dev/null`");
     run(&["lock", "-", "--lock", "kept.lock"]).succeeded();
     assert_eq!(locks(), ["kept.lock"]);
     assert_eq!(run(&["build", "-", "--frozen", "--lock", "kept.lock"]).digest(), digest);
