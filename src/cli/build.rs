@@ -17,6 +17,7 @@ use crate::ops::binary;
 use crate::ops::build::{self, BuildOptions, Built};
 use crate::ops::lock::{self, LockOptions, UpdateOptions};
 use crate::ops::summary;
+use crate::recipe;
 use crate::source::debian::archives::{self, MirrorSettings};
 
 /// What stands for the name of a recipe's file in an output.
@@ -42,14 +43,15 @@ pub(super) fn build(arguments: &BuildArgs, session: &Session) -> Result<Answer, 
 
 /// The options of building one recipe. `{recipe}` in outputs is the name of its file.
 pub(super) fn options(arguments: &BuildArgs, recipe: PathBuf, session: &Session) -> Result<BuildOptions, Error> {
-    let name = recipe.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = if recipe == Path::new("-") { "stdin".as_ref() } else { recipe.file_stem().unwrap_or_default() };
+    let name = stem.to_string_lossy();
     let target = |text: &String| text.replace(HOLE, &name).parse::<Target>();
     let targets = arguments.outputs.iter().map(target).collect::<Result<_, _>>()?;
     Ok(BuildOptions {
         recipe,
         variant: arguments.variant.clone(),
         platforms: arguments.platforms.clone(),
-        lock: with_file(&arguments.lock, lock_options(&arguments.network, &arguments.secrets, session)?),
+        lock: with_file(&arguments.lock, lock_options(&arguments.network, &arguments.secrets, session)?)?,
         tags: arguments.tags.clone(),
         targets,
         threads: threads(arguments.threads),
@@ -102,7 +104,7 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
     let options = UpdateOptions {
         recipe: arguments.recipe.clone(),
         variant: arguments.variant.clone(),
-        lock: with_file(&arguments.lock, lock_options(&arguments.network, &arguments.secrets, session)?),
+        lock: with_file(&arguments.lock, lock_options(&arguments.network, &arguments.secrets, session)?)?,
         check: arguments.check,
         update: names.map(|names| names.into_iter().map(str::to_owned).collect()),
     };
@@ -166,9 +168,15 @@ pub(super) fn lock_options(arguments: &NetworkArgs, given: &[Secret], session: &
     })
 }
 
-/// The options with the lock in this file, where one is given.
-pub(super) fn with_file(file: &Option<PathBuf>, options: LockOptions) -> LockOptions {
-    LockOptions { file: file.clone(), ..options }
+/// The options with the lock in this file, where one is given. A device or pipe would be replaced by it.
+pub(super) fn with_file(file: &Option<PathBuf>, options: LockOptions) -> Result<LockOptions, Error> {
+    match file {
+        Some(file) if recipe::is_stream(file) => Err(Error::Usage {
+            message: format!("cannot keep the lock in `{}`, which is no file", file.display()),
+            help: "name a file; without `--lock` a recipe that is no file keeps none".to_owned(),
+        }),
+        file => Ok(LockOptions { file: file.clone(), ..options }),
+    }
 }
 
 /// `ID=URL`, a mirror of an archive other than the main one.

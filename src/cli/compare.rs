@@ -35,7 +35,7 @@ pub(super) fn verify(arguments: &VerifyArgs, session: &Session) -> Result<Answer
     let build = how(arguments.recipe.clone(), &arguments.how, session)?;
     let options = VerifyOptions {
         image: subject(&arguments.image, None, session)?,
-        build: BuildOptions { lock: build::with_file(&arguments.lock, build.lock), ..build },
+        build: BuildOptions { lock: build::with_file(&arguments.lock, build.lock)?, ..build },
     };
     if matches!(options.image, Subject::Recipe { .. }) {
         return Err(Error::Usage {

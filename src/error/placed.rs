@@ -6,6 +6,7 @@ use std::sync::Arc;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 
 use crate::source::debian::ResolveError;
+use crate::source::debian::solve::SolveError;
 
 /// An error of resolving, and what the recipe says there.
 #[derive(Debug)]
@@ -44,9 +45,12 @@ impl Diagnostic for Placed {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        Some(Box::new(
-            self.spans.iter().map(|span| LabeledSpan::new_with_span(Some("asked for here".to_owned()), *span)),
-        ))
+        let label = match self.error {
+            ResolveError::Keyring { .. } | ResolveError::BadKeyring { .. } => "named here",
+            ResolveError::Solve(SolveError::Excluded { .. }) => "left out here",
+            _ => "asked for here",
+        };
+        Some(Box::new(self.spans.iter().map(move |span| LabeledSpan::new_with_span(Some(label.to_owned()), *span))))
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {

@@ -232,10 +232,7 @@ impl Mistake {
             Self::UnknownKey { known, .. } => format!("the keys there are: {}", quoted(known)),
             Self::NotYet { instead, .. } => instead.clone(),
             Self::Form { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
-            Self::Form { key, misfit, .. } if key == "packages" && misfit.found.ends_with('-') => {
-                let name = misfit.found.trim_end_matches('-');
-                format!("packages that are not to be installed are named in `exclude`: `exclude = [\"{name}\"]`")
-            }
+            Self::Form { misfit: Misfit { help: Some(help), .. }, .. } => help.to_string(),
             Self::Missing { key, about, .. } => format!("add `{key}`: {about}"),
             Self::NoSource => "add a `[from.debian]` table with a `suite`; `rootsmith init` writes a recipe".to_owned(),
             Self::TwoSources(_) => "keep one of them; other sources can be recipes of their own".to_owned(),

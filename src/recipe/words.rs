@@ -15,6 +15,8 @@ pub struct Misfit {
     pub what: &'static str,
     /// The form of that: `three or four octal digits, such as 0755`.
     pub expected: String,
+    /// What to write instead, where that can be guessed.
+    pub help: Option<Box<str>>,
 }
 
 /// Permission bits with setuid, setgid and sticky: 0 to 0o7777, written as three or four octal digits.
@@ -66,7 +68,12 @@ pub const MAX_ID: u32 = i32::MAX as u32;
 impl Misfit {
     /// Says that `found` is not `what`, which has the form `expected`.
     pub fn new(found: &str, what: &'static str, expected: impl Into<String>) -> Self {
-        Self { found: found.to_owned(), what, expected: expected.into() }
+        Self { found: found.to_owned(), what, expected: expected.into(), help: None }
+    }
+
+    /// The same, with what to write instead.
+    pub fn with_help(self, help: Option<String>) -> Self {
+        Self { help: help.map(String::into_boxed_str), ..self }
     }
 }
 

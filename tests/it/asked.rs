@@ -72,7 +72,7 @@ fn packages_that_are_left_out_and_mistakes_with_their_places() {
     let files = "scripts = false\nrecommends = true\n";
     let lock = |asks: &str| {
         workspace.write("golden.toml", &recipe(&workspace, &format!("{files}{asks}")));
-        workspace.rootsmith(["lock", "golden.toml", "--progress", "none"])
+        workspace.rootsmith(["lock", "golden.toml", "--progress", "lines"])
     };
     let locked = || fs::read_to_string(workspace.path("golden.lock")).unwrap();
     lock("packages = [\"asker\"]").succeeded();
@@ -86,9 +86,9 @@ fn packages_that_are_left_out_and_mistakes_with_their_places() {
     let unknown = lock("packages = [\"askr\", \"asker\", \"debcnf\"]");
     unknown.failed_with(2).says("golden has no packages `askr`, `debcnf`").says("`debcnf`: did you mean debconf?");
     let suite = lock("packages = [\"asker/goldn\"]");
-    suite.failed_with(2).says("no suite `goldn` is read").says("did you mean golden?").says("golden.toml:8:13");
+    suite.failed_with(2).says("no suite `goldn` is read").says("did you mean golden?").says("golden.toml:9:13");
     let component = lock("packages = [\"asker\"]\ncomponents = [\"mein\"]");
-    component.failed_with(2).says("golden has no component `mein`").says("golden.toml:9:15");
+    component.failed_with(2).says("golden has no component `mein`").says("golden.toml:10:15");
     fs::write(workspace.path("key.asc"), "no key").unwrap();
     lock("packages = [\"asker\"]").failed_with(2).says("cannot use the keyring").says("golden.toml:6:11");
 }
@@ -111,6 +111,7 @@ fn recipes_on_the_standard_input_leave_no_lock() {
     assert!(locks().is_empty(), "{:?}", locks());
     run(&["build", "-", "--locked"]).failed_with(2).says("has its lock where `--lock FILE` says");
     run(&["lock", "-"]).failed_with(2).says("say where the lock is: `--lock FILE`");
+    run(&["lock", "-", "--lock", "/dev/null"]).failed_with(2).says("cannot keep the lock in `/dev/null`");
     run(&["lock", "-", "--lock", "kept.lock"]).succeeded();
     assert_eq!(locks(), ["kept.lock"]);
     assert_eq!(run(&["build", "-", "--frozen", "--lock", "kept.lock"]).digest(), digest);

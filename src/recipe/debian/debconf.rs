@@ -20,9 +20,9 @@ impl DebconfAnswer {
         &self.0
     }
 
-    /// Whose question it is: a package, as a rule.
-    pub fn owner(&self) -> &str {
-        self.0.split_ascii_whitespace().next().unwrap_or_default()
+    /// The question: `tzdata/Areas`.
+    pub fn question(&self) -> &str {
+        self.0.split_ascii_whitespace().nth(1).unwrap_or_default()
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
         ] {
             assert_eq!(answer(text).unwrap().as_str(), line);
         }
-        assert_eq!(answer("  tzdata tzdata/Areas select Europe").unwrap().owner(), "tzdata");
+        assert_eq!(answer("  tzdata tzdata/Areas select Europe").unwrap().question(), "tzdata/Areas");
         for wrong in [
             "",
             "tzdata",

@@ -146,7 +146,7 @@ pub(super) static KEYS: Keys = Keys {
         Key {
             name: "packages",
             shape: Shape::Set(&Shape::Text(PACKAGE), is_package),
-            about: "further packages: `name`, `name=version`, `name/suite`, `name:architecture`, `./file.deb`",
+            about: "further packages: `name`, `name=version`, `name=1.2*`, `name/suite`, `name:architecture`, `./file.deb`",
         },
         Key {
             name: "exclude",

@@ -86,7 +86,10 @@ impl FromStr for PackageRequest {
 
     /// Names and versions are as Debian policy 5.6.1 and 5.6.12 have them.
     fn from_str(found: &str) -> Result<Self, Misfit> {
-        let wrong = |expected: &str| Misfit::new(found, "a package", expected);
+        let wrong = |expected: &str| Misfit::new(found, "a package", expected).with_help(instead_of_apts(found));
+        if found.len() > 2 && found.ends_with('-') {
+            return Err(wrong("a package to install, with no `-` at its end"));
+        }
         let (rest, version) = match found.split_once('=') {
             Some((rest, version)) => (rest, Some(version)),
             None => (found, None),
@@ -99,9 +102,6 @@ impl FromStr for PackageRequest {
             Some((name, architecture)) => (name, Some(architecture)),
             None => (rest, None),
         };
-        if name.len() > 2 && name.ends_with('-') {
-            return Err(wrong("a package to install, whose name has no `-` at its end"));
-        }
         let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let of_name = |byte: u8| alphanumeric(byte) || matches!(byte, b'+' | b'-' | b'.');
         if !(2..=255).contains(&name.len()) || !name.bytes().all(of_name) || !alphanumeric(name.as_bytes()[0]) {
@@ -126,6 +126,27 @@ impl FromStr for PackageRequest {
         let (architecture, version, suite) = (owned(architecture), owned(version), owned(suite));
         Ok(Self { name: name.to_owned(), architecture, version, suite })
     }
+}
+
+/// What to write for what apt and its friends take on their command lines.
+fn instead_of_apts(found: &str) -> Option<String> {
+    let name = found.split([':', '=', '/']).next().unwrap_or(found);
+    Some(if let Some(task) = found.strip_suffix('^') {
+        format!("tasks are named in `tasks`: `tasks = [\"{task}\"]`")
+    } else if found.starts_with(['?', '~']) {
+        "groups of packages are named in `priorities`, `sections` and `tasks`".to_owned()
+    } else if found.contains([',', ' ', '\t', '\n']) {
+        let words = found.split([',', ' ', '\t', '\n']).filter(|word| !word.is_empty());
+        let words: Vec<String> = words.map(|word| format!("\"{word}\"")).collect();
+        format!("each package is a string of its own: {}", words.join(", "))
+    } else if found.len() > 2 && found.ends_with('-') {
+        let name = name.trim_end_matches('-');
+        format!("packages that are not to be installed are named in `exclude`: `exclude = [\"{name}\"]`")
+    } else if name.contains(['*', '?', '[']) {
+        "only versions and what `exclude` names may have wildcards: name each package".to_owned()
+    } else {
+        return None;
+    })
 }
 
 impl FromStr for Snapshot {
@@ -248,6 +269,19 @@ mod tests {
         ] {
             assert!(wrong.parse::<PackageRequest>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_apt_takes_is_understood() {
+        let help = |text: &str| text.parse::<PackageRequest>().unwrap_err().help.unwrap_or_default().into_string();
+        assert!(help("ssh-server^").contains("`tasks = [\"ssh-server\"]`"));
+        assert!(help("?essential").contains("`priorities`") && help("~nfoo").contains("`priorities`"));
+        assert!(help("curl,wget git").ends_with("\"curl\", \"wget\", \"git\""));
+        for text in ["nano-", "nano:i386-", "nano/sid-", "nano=1-"] {
+            assert!(help(text).contains("`exclude = [\"nano\"]`"), "{text}");
+        }
+        assert!(help("python3.*").contains("wildcards"));
+        assert!(help("Curl").is_empty());
     }
 
     #[test]

@@ -27,6 +27,15 @@ pub(super) fn text(answers: &[DebconfAnswer]) -> String {
     answers.iter().map(|answer| format!("{answer}\n")).collect()
 }
 
+/// Marks what an answer says outright as the recipe's: it is no trace of the machine that builds.
+pub(super) fn own(answers: &[DebconfAnswer], tree: &mut Tree) {
+    if answers.iter().any(|answer| answer.question().ends_with("/mailname"))
+        && let Some(inode) = tree.get_mut(&TreePath::literal("etc/mailname"))
+    {
+        inode.origin = Origin::Recipe("debconf".into());
+    }
+}
+
 impl<'a> Answers<'a> {
     /// Those of the recipe. Where there are any, one of the packages has to take them.
     pub(super) fn of(lines: &'a [DebconfAnswer], candidates: &[Candidate], epoch: Epoch) -> Result<Self, InstallError> {
@@ -59,5 +68,23 @@ impl<'a> Answers<'a> {
     /// Whether they can be given and were not.
     pub(super) fn are_due(&self, tree: &Tree) -> bool {
         !self.lines.is_empty() && tree.get(&TreePath::literal(PROGRAM)).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_for_mail_that_was_answered_stays() {
+        let mut tree = Tree::new();
+        let path = TreePath::literal("etc/mailname");
+        let inode = Inode::file(0o644, Content::bytes(*b"mail.example.org\n"), Origin::Sandbox);
+        tree.insert_with_parents(path.clone(), inode).unwrap();
+        let answers = |line: &str| vec![line.parse::<DebconfAnswer>().unwrap()];
+        own(&answers("postfix postfix/main_mailer_type select Internet Site"), &mut tree);
+        assert_eq!(tree.get(&path).unwrap().origin, Origin::Sandbox);
+        own(&answers("postfix postfix/mailname string mail.example.org"), &mut tree);
+        assert!(matches!(tree.get(&path).unwrap().origin, Origin::Recipe(_)));
     }
 }

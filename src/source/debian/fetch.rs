@@ -8,7 +8,7 @@ use super::apt_state;
 use super::install::{self, Surroundings};
 use super::local;
 use super::unpack::{self, Candidate, Unpacked};
-use super::{FetchError, InstallError, engine, files, part};
+use super::{FetchError, InstallError, debconf, engine, files, part};
 use crate::archive::What;
 use crate::context::Context;
 use crate::digest::Digest;
@@ -88,6 +88,7 @@ pub fn fetch(
         }
     };
     context.reporter.end(Phase::Configure, &format!("{count} packages"));
+    debconf::own(unlocked.answers, &mut tree);
     part::cut_installed(&mut tree, pin, &*context.reporter)?;
     apt_state::write(pin, keyrings, &mut tree, epoch)?;
     Ok(Rootfs::new(tree, epoch, format!("{count} packages of {} {}", pin.distribution, pin.suite)))
