@@ -108,10 +108,17 @@ impl Beside {
 
     /// Brings the bytes to the disk and the file to its place.
     pub fn keep(self) -> Result<(), DestError> {
+        let path = self.path.clone();
+        let is_passage = matches!(self.output, Output::Passage(_));
+        self.place()?;
+        if is_passage { Ok(()) } else { sync_folder(folder_of(&path)) }
+    }
+
+    /// As [`keep`](Self::keep), for one of several files of a folder that is [brought to the disk](sync_folder) after them.
+    pub fn place(self) -> Result<(), DestError> {
         let Output::Unfinished { file, _undo } = self.output else { return Ok(()) };
         file.as_file().sync_all().map_err(failed("write", &self.path))?;
-        file.persist(&self.path).map_err(|error| failed("write", &self.path)(error.error))?;
-        sync_folder(folder_of(&self.path))
+        file.persist(&self.path).map(drop).map_err(|error| failed("write", &self.path)(error.error))
     }
 }
 

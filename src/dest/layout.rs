@@ -46,7 +46,7 @@ impl Layout {
         if is_empty {
             // The marker comes first: a folder with anything else and no marker is somebody else's.
             fs::create_dir_all(folder).map_err(failed("make the folder", folder))?;
-            put(folder, &marker, oci::OCI_LAYOUT)?;
+            written(folder, &marker, oci::OCI_LAYOUT)?.keep()?;
         } else {
             check_marker(folder, &marker)?;
         }
@@ -64,19 +64,20 @@ impl Layout {
         self.folder.join("blobs/sha256").join(digest.hex())
     }
 
+    /// Its name is brought to the disk before the index that needs it: [`Destination::finish`].
     fn put(&self, blob: &Blob) -> Result<(), DestError> {
         let path = self.blob_path(&blob.digest);
         match &blob.content {
-            BlobContent::Bytes(bytes) => put(&self.folder, &path, bytes),
+            BlobContent::Bytes(bytes) => written(&self.folder, &path, bytes)?.place(),
             BlobContent::File(source) => {
                 let takes = self.takes.as_ref().is_some_and(|folder| source.starts_with(folder));
                 if takes && let Some(beside) = Beside::take(&self.folder, source, &path) {
-                    return beside.keep();
+                    return beside.place();
                 }
                 let mut source_file = File::open(source).map_err(failed("read", source))?;
                 let mut beside = Beside::new_in(&self.folder, &path)?;
                 io::copy(&mut source_file, beside.file()).map_err(failed("write", &path))?;
-                beside.keep()
+                beside.place()
             }
         }
     }
@@ -109,7 +110,7 @@ impl Destination for Layout {
             None => json!({ "schemaVersion": 2, "mediaType": MediaType::ImageIndex, "manifests": [] }),
         };
         let index = with_entries(index, &entries(contents, &self.names)).map_err(|problem| self.broken(problem))?;
-        put(&self.folder, &index_path, &canonical_json(&index))
+        written(&self.folder, &index_path, &canonical_json(&index))?.keep()
     }
 }
 
@@ -187,8 +188,8 @@ fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
-fn put(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), DestError> {
+fn written(folder: &Path, path: &Path, bytes: &[u8]) -> Result<Beside, DestError> {
     let mut beside = Beside::new_in(folder, path)?;
     beside.write_all(bytes).map_err(failed("write", path))?;
-    beside.keep()
+    Ok(beside)
 }
