@@ -152,7 +152,7 @@ pub enum Error {
     #[diagnostic(transparent)]
     Dest(#[from] DestError),
     /// An image that cannot be opened.
-    #[error("cannot inspect `{path}`")]
+    #[error("cannot read the image `{path}`")]
     Open {
         /// What was to be inspected.
         path: String,

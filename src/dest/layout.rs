@@ -22,6 +22,14 @@ pub struct Layout {
     folder: PathBuf,
     names: Vec<Reference>,
     takes: Option<PathBuf>,
+    _new: Option<New>,
+}
+
+/// A layout that this run made. It goes again where nothing has come into it.
+struct New {
+    folder: PathBuf,
+    /// Whether there was a folder before.
+    was_there: bool,
 }
 
 /// Largest `index.json` in bytes that is read.
@@ -34,9 +42,9 @@ impl Layout {
         let marker = folder.join("oci-layout");
         // A run that was killed may have left nothing but the folder and an unfinished file.
         let is_left = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| is_unfinished(&entry.file_name()));
-        let is_empty = match fs::read_dir(folder) {
-            Ok(mut entries) => entries.all(is_left),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        let (is_empty, was_there) = match fs::read_dir(folder) {
+            Ok(mut entries) => (entries.all(is_left), true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (true, false),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
                 return Err(DestError::Occupied { path: folder.to_owned(), instead: "no folder" });
             }
@@ -52,7 +60,8 @@ impl Layout {
         }
         sweep(folder);
         fs::create_dir_all(&blobs).map_err(failed("make the folder", &blobs))?;
-        Ok(Self { folder: folder.to_owned(), names: names.to_vec(), takes: None })
+        let new = is_empty.then(|| New { folder: folder.to_owned(), was_there });
+        Ok(Self { folder: folder.to_owned(), names: names.to_vec(), takes: None, _new: new })
     }
 
     /// Lets it take blobs out of a folder in place of copying them, where nobody needs them there any more.
@@ -79,6 +88,17 @@ impl Layout {
                 io::copy(&mut source_file, beside.file()).map_err(failed("write", &path))?;
                 beside.place()
             }
+        }
+    }
+}
+
+impl Drop for New {
+    fn drop(&mut self) {
+        // None of these goes where anything is in it: this run's image, or what another run began.
+        let blobs = self.folder.join("blobs");
+        let is_empty = fs::remove_dir(blobs.join("sha256")).and_then(|()| fs::remove_dir(blobs)).is_ok();
+        if is_empty && fs::remove_file(self.folder.join("oci-layout")).is_ok() && !self.was_there {
+            let _ = fs::remove_dir(&self.folder);
         }
     }
 }

@@ -146,6 +146,23 @@ fn builds_into_one_layout_at_once_all_arrive() {
 }
 
 #[test]
+fn a_new_layout_into_which_nothing_came_goes_again() {
+    let fixture = Fixture::new();
+    let (new, empty) = (fixture.path("new"), fixture.path("empty"));
+    fs::create_dir(&empty).unwrap();
+    for folder in [&new, &empty] {
+        drop(Layout::open(folder, &[]).unwrap());
+    }
+    assert!(!new.exists());
+    assert_eq!(fs::read_dir(&empty).unwrap().count(), 0);
+    // Another run has begun in the meantime.
+    let layout = Layout::open(&new, &[]).unwrap();
+    fs::write(new.join("blobs/sha256/another"), "x").unwrap();
+    drop(layout);
+    assert!(new.join("blobs/sha256/another").exists() && new.join("oci-layout").exists());
+}
+
+#[test]
 fn what_is_no_layout_is_left_alone() {
     let fixture = Fixture::new();
     let artifact = fixture.artifact("one");

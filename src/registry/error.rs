@@ -204,8 +204,8 @@ pub enum RegistryError {
         found: Digest,
     },
     /// A local blob that is not what its digest says.
-    #[error("cannot push `{name}`: it has the digest {found}, where {expected} is named")]
-    #[diagnostic(code(registry::damaged), help("the image is damaged: make or copy it anew"))]
+    #[error("`{name}` is damaged: it has the digest {found}, where {expected} is named")]
+    #[diagnostic(code(registry::damaged), help("make or copy the image anew"))]
     Damaged {
         /// The file.
         name: String,
