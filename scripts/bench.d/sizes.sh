@@ -31,8 +31,7 @@ minbase build-essential
 minbase postgresql nginx python3-numpy default-jre-headless
 minbase libreoffice-core texlive-base
 minbase task-xfce-desktop
-minbase gnome
-minbase gnome kde-full
+minbase gnome kde-standard build-essential libreoffice
 SETS
     echo
     measured "one run each, from an empty store; $(mmdebstrap --version), $(umoci --version | head -n 1)."

@@ -11,7 +11,7 @@ use liblzma::stream::MtStreamBuilder;
 const MEMORY: u64 = 96 << 20;
 
 /// The bytes of an xz file that has one stream and, uncompressed, `size` bytes. Nothing where it is anything else:
-/// [`decompress`](super::decompress) tells then what it is.
+/// [`decompress`](super::decompress()) tells then what it is.
 pub fn decompress_blocks(file: impl BufRead, size: u64, threads: NonZeroUsize) -> Option<Vec<u8>> {
     let mut settings = MtStreamBuilder::new();
     settings.threads(threads.get().try_into().ok()?).memlimit_threading(MEMORY).memlimit_stop(MEMORY);
