@@ -114,7 +114,7 @@ impl Beside {
         if is_passage { Ok(()) } else { sync_folder(folder_of(&path)) }
     }
 
-    /// As [`keep`](Self::keep), for one of several files of a folder that is [brought to the disk](sync_folder) after them.
+    /// As [`keep`](Self::keep), for one of several files of a folder that is brought to the disk after them.
     pub fn place(self) -> Result<(), DestError> {
         let Output::Unfinished { file, _undo } = self.output else { return Ok(()) };
         file.as_file().sync_all().map_err(failed("write", &self.path))?;
