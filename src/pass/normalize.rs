@@ -179,7 +179,7 @@ fn private_keys(tree: &Tree) -> Result<Vec<String>, PassError> {
     for Entry { path, inode, .. } in tree.entries().filter(|entry| entry.inode.origin == Origin::Sandbox) {
         let Some(content) = inode.content().filter(|content| content.size() <= LARGEST) else { continue };
         let bytes = content.read().map_err(|source| PassError::Content { path: path.clone(), source })?;
-        if memchr::memmem::find(&bytes, b"PRIVATE KEY-----").is_some() {
+        if has_private_key(&bytes) {
             notes.push(format!(
                 "`{path}` has a private key that a script made: everybody who has the image has it, and the next build makes \
                  another; take it out with `remove` in `[prune]`"
@@ -187,6 +187,17 @@ fn private_keys(tree: &Tree) -> Result<Vec<String>, PassError> {
         }
     }
     Ok(notes)
+}
+
+/// Whether a text has a private key in PEM (RFC 7468) or OpenPGP's armor (RFC 9580) from its first line to its last. Databases
+/// of file types have the first alone.
+fn has_private_key(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let mut has = |start: &[u8]| {
+        let ends = |line: &[u8]| line.ends_with(b"PRIVATE KEY-----") || line.ends_with(b"PRIVATE KEY BLOCK-----");
+        lines.any(|line| line.starts_with(start) && ends(line))
+    };
+    has(b"-----BEGIN ") && has(b"-----END ")
 }
 
 /// Removes symbolic links beside a removed file that lead to it, such as the hash links of a certificate.

@@ -76,6 +76,24 @@ fn what_the_recipe_puts_in_stays() {
 }
 
 #[test]
+fn private_keys_of_scripts_are_named() {
+    // Put together here, so that no scanner takes them for keys.
+    let armor = |edge: &str, kind: &str| format!("-----{edge} {kind}-----\n");
+    let key = |kind: &str| format!("# made\n{}MIIB\n{}", armor("BEGIN", kind), armor("END", kind));
+    let magic = format!(">0=%{}>0={}", armor("BEGIN", "RSA PRIVATE KEY"), armor("BEGIN", "PGP PRIVATE KEY BLOCK"));
+    let mut tree = tree(&[
+        &format!("etc/x/own.key={}", key("EC PRIVATE KEY")),
+        &format!("etc/x/own.asc={}", key("PGP PRIVATE KEY BLOCK")),
+        &format!("etc/x/own.pem={}", key("CERTIFICATE")),
+        &format!("usr/share/mime/magic={magic}"),
+    ]);
+    tree.inodes_mut().for_each(|inode| inode.origin = Origin::Sandbox);
+    let notes = Normalize::new(epoch()).apply(&mut tree).unwrap().notes;
+    let named: Vec<&str> = notes.iter().filter(|note| note.contains("private key")).map(|note| &note[..15]).collect();
+    assert_eq!(named, ["`/etc/x/own.asc", "`/etc/x/own.key"]);
+}
+
+#[test]
 fn a_resolv_conf_that_is_a_link_stays() {
     let mut tree = tree(&["etc/resolv.conf@../run/systemd/resolve/stub-resolv.conf"]);
     Normalize::new(epoch()).apply(&mut tree).unwrap();

@@ -87,7 +87,7 @@ fn wrong_bytes_are_refused() {
     bytes[1000] ^= 1;
     fs::write(&path, bytes).unwrap();
     let other = format!("{}/other:1", registry.address());
-    push(&workspace, &other).failed_with(2).says("the image is damaged");
+    push(&workspace, &other).failed_with(2).says("is damaged: it has the digest");
     assert!(registry.tags("other").is_empty());
 }
 
