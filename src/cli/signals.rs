@@ -13,6 +13,9 @@ use crate::interrupt;
 /// How long undoing may take, so that the program ends within a second.
 const PATIENCE: Duration = Duration::from_millis(800);
 
+/// More than it takes to write down what was made.
+const A_MOMENT: Duration = Duration::from_millis(20);
+
 /// Whether the program has been told to end.
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
@@ -33,8 +36,10 @@ pub fn watch(last: impl FnOnce() + Send + 'static) -> io::Result<()> {
         IS_ENDING.store(true, Ordering::SeqCst);
         let (done, is_done) = mpsc::channel();
         let undo = std::thread::Builder::new().name("undo".to_owned()).spawn(move || {
-            interrupt::run_all();
+            interrupt::end();
             last();
+            // For a thread that has made something and not yet written it down.
+            std::thread::sleep(A_MOMENT);
             let _ = done.send(());
         });
         if undo.is_ok() {

@@ -161,6 +161,7 @@ impl Session {
                 tree.insert_with_parents(entry.path.clone(), entry.inode.clone()).map_err(misplaced)?;
             }
         }
+        self.put = Tree::new();
         // Whoever waits for the session must not be part of it.
         let leaving = std::mem::take(&mut self.leaving);
         leaving.end(self, store.clone());
