@@ -3,11 +3,14 @@
 //! The `tar` crate lays out the headers; which of them belong together, and what is refused, is decided here, because
 //! that is where tar readers have been fooled (`PAX` and header disagreeing, unbounded names, global headers).
 
+mod input;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use input::{Input, Seekable, Stream};
 use tar::Header;
 
 use super::ArchiveError;
@@ -114,17 +117,6 @@ pub fn read_tar_file<E: From<ArchiveError>>(
     let input = Seekable(BufReader::with_capacity(1 << 13, file));
     Reader { input, length, offset: 0, entries: 0, sparse: 0, blob, origin, limits }.read(each)
 }
-
-/// Bytes that can be passed over.
-trait Input {
-    type Inner: Read;
-    fn buffered(&mut self) -> &mut BufReader<Self::Inner>;
-    fn skip(&mut self, size: u64) -> io::Result<()>;
-}
-
-struct Stream<R>(BufReader<R>);
-
-struct Seekable(BufReader<File>);
 
 struct Reader<'a, I> {
     input: I,
@@ -388,40 +380,6 @@ impl<I: Input> Reader<'_, I> {
             }
             _ => ArchiveError::Read { archive, source },
         }
-    }
-}
-
-impl<R: Read> Input for Stream<R> {
-    type Inner = R;
-
-    fn buffered(&mut self) -> &mut BufReader<R> {
-        &mut self.0
-    }
-
-    fn skip(&mut self, mut size: u64) -> io::Result<()> {
-        while size > 0 {
-            let there = self.0.fill_buf()?.len();
-            if there == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let step = usize::try_from(size).unwrap_or(usize::MAX).min(there);
-            self.0.consume(step);
-            size -= step as u64;
-        }
-        Ok(())
-    }
-}
-
-impl Input for Seekable {
-    type Inner = File;
-
-    fn buffered(&mut self) -> &mut BufReader<File> {
-        &mut self.0
-    }
-
-    fn skip(&mut self, size: u64) -> io::Result<()> {
-        let size = i64::try_from(size).map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
-        self.0.seek_relative(size)
     }
 }
 
