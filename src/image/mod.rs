@@ -18,7 +18,7 @@ pub use config::{ExposedPort, ImageConfig, ParsePortError};
 pub use index::{Artifact, Index};
 pub use layer::{Layer, Packing, pack, pack_difference, rehearse};
 pub use open::{
-    Choice, Collection, Input, OpenError, Opened, OpenedImage, OpenedLayer, Stored, StoredLayer, by_platform,
+    Choice, Collection, Input, NoImage, OpenError, Opened, OpenedImage, OpenedLayer, Stored, StoredLayer, by_platform,
     check_types, in_indexes, locate, open, open_folder, open_input, platform_text,
 };
 pub use run_settings::RunSettings;

@@ -28,7 +28,7 @@ pub fn plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
     if is_index(&descriptor) {
         let read = |index: &Descriptor| read_index(members, index);
         named = read(&descriptor)?;
-        descriptor = in_indexes(&named, choice, &read)?;
+        descriptor = in_indexes(&named, choice, &read).map_err(|error| error.into_error(|error| error))?;
     }
     let what = "image manifest";
     let bytes = unambiguous(members, &descriptor, what)?;
@@ -125,17 +125,36 @@ pub fn by_platform(entries: &[Descriptor], choice: &Choice) -> Result<Descriptor
     best(entries, choice).cloned().ok_or_else(|| none_for(choice, entries.iter().filter_map(shown).collect()))
 }
 
+/// Why an index and those in it give no image.
+#[derive(Debug)]
+pub enum NoImage<E> {
+    /// There is none for the platform.
+    Choice(OpenError),
+    /// An index within could not be read.
+    Index(Box<E>),
+}
+
+impl<E> NoImage<E> {
+    /// The error of reading, or what `choice` makes of the other.
+    pub fn into_error(self, choice: impl FnOnce(OpenError) -> E) -> E {
+        match self {
+            Self::Choice(error) => choice(error),
+            Self::Index(error) => *error,
+        }
+    }
+}
+
 /// As [`by_platform`], and on through indexes within the index, which `read` gives the entries of. An index that does not
 /// say for what platforms it is, is looked into where nothing else fits.
-pub fn in_indexes<E: From<OpenError>>(
+pub fn in_indexes<E>(
     entries: &[Descriptor],
     choice: &Choice,
     read: &dyn Fn(&Descriptor) -> Result<Vec<Descriptor>, E>,
-) -> Result<Descriptor, E> {
+) -> Result<Descriptor, NoImage<E>> {
     let mut search = Search { choice, read, reads: 0, there: Vec::new() };
     match search.within(entries, 0)? {
         Some(found) => Ok(found),
-        None => Err(none_for(choice, search.there).into()),
+        None => Err(NoImage::Choice(none_for(choice, search.there))),
     }
 }
 
@@ -147,11 +166,12 @@ struct Search<'a, E> {
     there: Vec<String>,
 }
 
-impl<E: From<OpenError>> Search<'_, E> {
-    fn within(&mut self, entries: &[Descriptor], depth: usize) -> Result<Option<Descriptor>, E> {
+impl<E> Search<'_, E> {
+    fn within(&mut self, entries: &[Descriptor], depth: usize) -> Result<Option<Descriptor>, NoImage<E>> {
         if depth > DEEPEST || self.reads > MOST_INDEXES {
             let problem = format!("the image's indexes name each other more than {DEEPEST} deep, or are too many");
-            return Err(OpenError::Choose { problem, there: "nothing else".to_owned() }.into());
+            let there = "nothing else".to_owned();
+            return Err(NoImage::Choice(OpenError::Choose { problem, there }));
         }
         let best = best(entries, self.choice);
         let is_unsaid = |entry: &&Descriptor| entry.platform().is_none() && is_index(entry);
@@ -161,7 +181,7 @@ impl<E: From<OpenError>> Search<'_, E> {
                 return Ok(Some(candidate.clone()));
             }
             self.reads += 1;
-            let inner = (self.read)(candidate)?;
+            let inner = (self.read)(candidate).map_err(|error| NoImage::Index(Box::new(error)))?;
             if let Some(found) = self.within(&inner, depth + 1)? {
                 return Ok(Some(found));
             }

@@ -23,7 +23,7 @@ use crate::digest::{DiffId, Digest, Digesting};
 use crate::oci::{self, Raw};
 use crate::platform::AnyPlatform;
 use crate::tree::{Content, Origin, Tree};
-pub use choose::{by_platform, in_indexes, platform_text};
+pub use choose::{NoImage, by_platform, in_indexes, platform_text};
 pub use collection::Collection;
 pub use error::OpenError;
 use error::{failed, mismatch};

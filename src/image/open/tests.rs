@@ -356,12 +356,15 @@ fn indexes_in_indexes_are_looked_into() {
         })
     };
     let top = [entry(5, MANIFEST, Some("linux/386")), entry(1, INDEX, None)];
-    let found = |platform: &str| in_indexes(&top, &choice(None, Some(platform)), &read).map(|found| number(&found));
+    let within = |entries: &[Descriptor], platform: &str| {
+        in_indexes(entries, &choice(None, Some(platform)), &read).map_err(|error| error.into_error(|error| error))
+    };
+    let found = |platform: &str| within(&top, platform).map(|found| number(&found));
     assert_eq!(found("linux/386").unwrap(), 5);
     assert_eq!(found("linux/s390x").unwrap(), 2);
     assert_eq!(found("linux/riscv64").unwrap(), 4);
     let OpenError::Choose { there, .. } = found("linux/arm64").unwrap_err() else { panic!() };
     assert_eq!(there, "linux/riscv64, linux/s390x, linux/386");
-    let circle = in_indexes(&[entry(9, INDEX, None)], &choice(None, Some("linux/386")), &read).unwrap_err();
+    let circle = within(&[entry(9, INDEX, None)], "linux/386").unwrap_err();
     assert!(circle.to_string().contains("more than 4 deep"), "{circle}");
 }

@@ -11,11 +11,11 @@ use super::{Config, config};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::image::{Choice, OpenError, in_indexes, platform_text};
+use crate::image::{Choice, NoImage, in_indexes, platform_text};
 use crate::oci::{self, Raw, RemoteReference, Repository};
 use crate::ops::facts::bytes;
 use crate::platform::AnyPlatform;
-use crate::registry::{self, At, Client, Document, LARGEST_MANIFEST, Registry, RegistryError};
+use crate::registry::{self, At, Client, Document, LARGEST_MANIFEST, Registry};
 
 /// An image in a registry.
 #[derive(Clone, Debug, Serialize)]
@@ -95,9 +95,10 @@ pub fn inspect_remote(
             inspection.manifests = all.iter().map(named).collect::<Result<_, _>>()?;
             match found_in(all, &platform, repository, &client) {
                 Ok(chosen) => Some(client.manifest(repository, &At::Digest(oci::descriptor_digest(&chosen)?))?),
-                Err(Trouble::Choice(_)) if platform.is_none() => None,
-                Err(Trouble::Choice(source)) => return Err(Error::Open { path: reference.to_string(), source }),
-                Err(Trouble::Registry(error)) => return Err((*error).into()),
+                Err(NoImage::Choice(_)) if platform.is_none() => None,
+                Err(error) => {
+                    return Err(error.into_error(|source| Error::Open { path: reference.to_string(), source }));
+                }
             }
         }
     };
@@ -142,30 +143,16 @@ pub fn inspect_remote(
     Ok(inspection)
 }
 
-/// Why no image of an index is found.
-enum Trouble {
-    Choice(OpenError),
-    Registry(Box<RegistryError>),
-}
-
-impl From<OpenError> for Trouble {
-    fn from(error: OpenError) -> Self {
-        Self::Choice(error)
-    }
-}
-
 /// The image for a platform among what an index names, and indexes in it.
 fn found_in(
     entries: &[Descriptor],
     platform: &Option<AnyPlatform>,
     repository: &Repository,
     client: &Client,
-) -> Result<Descriptor, Trouble> {
+) -> Result<Descriptor, NoImage<Error>> {
     let read = |descriptor: &Descriptor| {
-        let digest = oci::descriptor_digest(descriptor).map_err(|source| OpenError::Document { source })?;
-        let document = client.manifest(repository, &At::Digest(digest));
-        let document = document.map_err(|error| Trouble::Registry(Box::new(error)))?;
-        Ok(oci::entries(&document.bytes, "image index").map_err(|source| OpenError::Document { source })?)
+        let document = client.manifest(repository, &At::Digest(oci::descriptor_digest(descriptor)?))?;
+        Ok(oci::entries(&document.bytes, "image index")?)
     };
     in_indexes(entries, &Choice { tag: None, platform: platform.clone() }, &read)
 }

@@ -126,18 +126,6 @@ struct Gathering<'a> {
     seen: BTreeSet<Digest>,
 }
 
-/// Why no image is found in an index.
-enum Trouble {
-    Choice(OpenError),
-    Other(Box<Error>),
-}
-
-impl From<OpenError> for Trouble {
-    fn from(error: OpenError) -> Self {
-        Self::Choice(error)
-    }
-}
-
 impl Gathering<'_> {
     /// Goes from an index to the image for `platform`. An image alone is taken as it is.
     fn choose(&self, root: Descriptor, platform: Option<AnyPlatform>) -> Result<Descriptor, Error> {
@@ -149,14 +137,9 @@ impl Gathering<'_> {
         if named.is_empty() {
             return Ok(root);
         }
-        let entries = |index: &Descriptor| {
-            let entries = self.origin.document(index).and_then(|found| Ok(oci::entries(&found.bytes, what)?));
-            entries.map_err(|error| Trouble::Other(Box::new(error)))
-        };
-        in_indexes(&named, &Choice { tag: None, platform }, &entries).map_err(|error| match error {
-            Trouble::Choice(source) => Error::Open { path: self.origin.name(), source },
-            Trouble::Other(error) => *error,
-        })
+        let entries = |index: &Descriptor| Ok(oci::entries(&self.origin.document(index)?.bytes, what)?);
+        in_indexes(&named, &Choice { tag: None, platform }, &entries)
+            .map_err(|error| error.into_error(|source| Error::Open { path: self.origin.name(), source }))
     }
 
     fn add(&mut self, descriptor: Descriptor, depth: usize, nodes: &mut Vec<Node>) -> Result<(), Error> {

@@ -6,36 +6,12 @@ use super::{OciImageError, stored_all};
 use crate::context::Context;
 use crate::image::{Choice, OpenError, check_types, in_indexes};
 use crate::lock::{LockedLayer, OciPin};
-use crate::oci::{self, OciError, Raw, RemoteReference};
+use crate::oci::{self, Raw, RemoteReference};
 use crate::platform::{AnyPlatform, Platform};
 use crate::recipe::OciRequest;
 use crate::registry::{At, Client, LARGEST_MANIFEST, Registry, RegistryError, in_parallel};
 use crate::report::{Phase, Unit};
 use crate::store::Store;
-
-/// Why no image of an index is found.
-enum Trouble {
-    Choice(OpenError),
-    Other(Box<OciImageError>),
-}
-
-impl From<OpenError> for Trouble {
-    fn from(error: OpenError) -> Self {
-        Self::Choice(error)
-    }
-}
-
-impl From<RegistryError> for Trouble {
-    fn from(error: RegistryError) -> Self {
-        Self::Other(Box::new(error.into()))
-    }
-}
-
-impl From<OciError> for Trouble {
-    fn from(error: OciError) -> Self {
-        Self::Other(Box::new(error.into()))
-    }
-}
 
 /// Finds the image that `name` means for `platform` and pins it; without one, the only one there is, or that for this
 /// machine. Its layers are not fetched yet.
@@ -65,10 +41,7 @@ pub(super) fn resolve(
             Ok(index.document().manifests().clone())
         };
         let chosen =
-            in_indexes(index.document().manifests(), &choice, &read).map_err(|error: Trouble| match error {
-                Trouble::Choice(source) => open(source),
-                Trouble::Other(error) => *error,
-            })?;
+            in_indexes(index.document().manifests(), &choice, &read).map_err(|error| error.into_error(open))?;
         document = client.manifest(repository, &At::Digest(oci::descriptor_digest(&chosen)?))?;
     }
     if let Some(expected) = request.digest
