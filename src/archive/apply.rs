@@ -117,15 +117,15 @@ mod tests {
 
     fn file(path: &str, text: &str) -> Item {
         let inode = Inode::file(0o644, Content::bytes(text.as_bytes()), origin());
-        Item { path: TreePath::new(path).unwrap(), what: What::Inode(inode) }
+        Item { path: TreePath::new(path).unwrap(), what: What::Inode(inode.into()) }
     }
 
     fn directory(path: &str) -> Item {
-        Item { path: TreePath::new(path).unwrap(), what: What::Inode(Inode::directory(0o700, origin())) }
+        Item { path: TreePath::new(path).unwrap(), what: What::Inode(Inode::directory(0o700, origin()).into()) }
     }
 
     fn symlink(path: &str, target: &str) -> Item {
-        Item { path: TreePath::new(path).unwrap(), what: What::Inode(Inode::symlink(target, origin())) }
+        Item { path: TreePath::new(path).unwrap(), what: What::Inode(Inode::symlink(target, origin()).into()) }
     }
 
     fn hard_link(path: &str, target: &str) -> Item {

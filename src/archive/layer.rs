@@ -151,9 +151,9 @@ mod tests {
     fn item(made: Made) -> Item {
         let origin = Origin::Import("test".into());
         let (path, what) = match made {
-            Directory(path) => (path, What::Inode(Inode::directory(0o755, origin))),
-            File(path) => (path, What::Inode(Inode::file(0o644, Content::empty(), origin))),
-            Symlink(path, target) => (path, What::Inode(Inode::symlink(target, origin))),
+            Directory(path) => (path, What::Inode(Inode::directory(0o755, origin).into())),
+            File(path) => (path, What::Inode(Inode::file(0o644, Content::empty(), origin).into())),
+            Symlink(path, target) => (path, What::Inode(Inode::symlink(target, origin).into())),
             HardLink(path, target) => (path, What::HardLink(TreePath::literal(target))),
         };
         Item { path: TreePath::literal(path), what }

@@ -32,7 +32,7 @@ pub struct Item {
 #[derive(Clone, Debug)]
 pub enum What {
     /// A file, directory, symbolic link, device or named pipe.
-    Inode(Inode),
+    Inode(Arc<Inode>),
     /// A further name of an earlier entry.
     HardLink(TreePath),
 }
@@ -222,7 +222,7 @@ impl<I: Input> Reader<'_, I> {
                 self.pass_over(header, extended)?;
                 let meta = self.meta(header, extended, false)?;
                 let inode = Inode { meta, node: Node::Directory, origin: self.origin.clone() };
-                return Ok(Item { path, what: What::Inode(inode) });
+                return Ok(Item { path, what: What::Inode(inode.into()) });
             }
             b'M' => return Err(CONTINUED.into()),
             other => return Err(format!("the unknown type `{}`", other.escape_ascii()).into()),
@@ -231,7 +231,7 @@ impl<I: Input> Reader<'_, I> {
             no_content(size)?;
         }
         let meta = self.meta(header, extended, matches!(node, Node::Symlink(_)))?;
-        Ok(Item { path, what: What::Inode(Inode { meta, node, origin: self.origin.clone() }) })
+        Ok(Item { path, what: What::Inode(Inode { meta, node, origin: self.origin.clone() }.into()) })
     }
 
     fn meta(&self, header: &Header, extended: &Extended, symlink: bool) -> Result<Meta, Problem> {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader};
+use std::sync::Arc;
 
 use zip::{CompressionMethod, ZipArchive};
 
@@ -14,7 +15,7 @@ use crate::store::{Blob, Store};
 use crate::tree::{Content, Inode, Origin, TreePath};
 
 /// The files of a package by their paths in it, those of `info/` included.
-pub(super) type Files = BTreeMap<TreePath, Inode>;
+pub(super) type Files = BTreeMap<TreePath, Arc<Inode>>;
 
 /// Unpacks `package`, which `title` names in messages. The uncompressed tars are kept in the store, and the next time
 /// they are taken from there.

@@ -58,7 +58,7 @@ impl Package {
         let wrong = |what: &str, error: &dyn std::fmt::Display| damaged(&title, format!("its `info/{what}`: {error}"));
         let text = |name: &str| -> Result<Option<String>, CondaError> {
             let path = TreePath::new(format!("info/{name}"))?;
-            let Some(content) = files.get(&path).and_then(Inode::content) else { return Ok(None) };
+            let Some(content) = files.get(&path).and_then(|inode| inode.content()) else { return Ok(None) };
             let bytes = content.read().map_err(|error| wrong(name, &error))?;
             String::from_utf8(bytes).map(Some).map_err(|error| wrong(name, &error))
         };

@@ -196,7 +196,7 @@ fn take(environment: &mut Environment, before: &Tree, after: &Tree, time: i64) -
         if *entry.path == messages || (entry.inode.is_directory() && entry.path.name() == b"__pycache__") {
             continue;
         }
-        let mut inode = entry.inode.clone();
+        let mut inode = Inode::clone(entry.inode);
         // As everywhere in an environment: root's, and no later than its packages.
         (inode.meta.uid, inode.meta.gid) = (0, 0);
         inode.meta.mtime = if inode.is_directory() { 0 } else { inode.meta.mtime.clamp(0, time) };

@@ -110,7 +110,7 @@ impl HardenPass {
 }
 
 fn strip_capabilities(tree: &mut Tree) -> u64 {
-    let with = tree.inodes_mut().filter(|inode| inode.meta.xattrs.value(CAPABILITY).is_some());
+    let with = tree.inodes_where(|inode| inode.meta.xattrs.value(CAPABILITY).is_some());
     with.map(|inode| inode.meta.xattrs.retain(|name| name != CAPABILITY.as_bytes())).count() as u64
 }
 
@@ -129,7 +129,7 @@ fn mend_world_writable(tree: &mut Tree) -> u64 {
         tree.inode_mut(id).meta.mode &= !WORLD_WRITABLE;
         mended += 1;
     }
-    for inode in tree.inodes_mut().filter(|inode| inode.meta.mode & WORLD_WRITABLE != 0) {
+    for inode in tree.inodes_where(|inode| inode.meta.mode & WORLD_WRITABLE != 0 && inode.symlink_target().is_none()) {
         if inode.is_file() {
             inode.meta.mode &= !WORLD_WRITABLE;
         } else if inode.is_directory() && inode.meta.mode & STICKY == 0 {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::epoch::Epoch;
-use crate::tree::{Content, Entry, Node, Origin, Tree, TreePath};
+use crate::tree::{Content, Entry, Inode, Node, Origin, Tree, TreePath};
 
 use super::account_file::{AccountFile, days};
 use super::{Outcome, Pass, PassError};
@@ -154,12 +154,15 @@ impl Normalize {
 
     fn clean_metadata(&self, tree: &mut Tree) -> (u64, u64) {
         let (mut times, mut attributes) = (0, 0);
-        for inode in tree.inodes_mut() {
-            let clamped = inode.meta.mtime.clamp(0, self.epoch.seconds());
-            times += u64::from(clamped != inode.meta.mtime);
-            inode.meta.mtime = clamped;
-            if inode.symlink_target().is_some() {
-                // File systems and archives differ in what they say of a link's mode; Linux never looks at it.
+        let clamped = |inode: &Inode| inode.meta.mtime.clamp(0, self.epoch.seconds());
+        // File systems and archives differ in what they say of a link's mode; Linux never looks at it.
+        let has_mode = |inode: &Inode| inode.meta.mode != 0o777 && inode.symlink_target().is_some();
+        let is_unclean =
+            |inode: &Inode| clamped(inode) != inode.meta.mtime || has_mode(inode) || !inode.meta.xattrs.is_empty();
+        for inode in tree.inodes_where(is_unclean) {
+            times += u64::from(clamped(inode) != inode.meta.mtime);
+            inode.meta.mtime = clamped(inode);
+            if has_mode(inode) {
                 inode.meta.mode = 0o777;
             }
             inode.meta.xattrs.retain(|name| {

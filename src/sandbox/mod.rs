@@ -20,6 +20,7 @@ mod answer;
 mod clear;
 mod filter;
 mod foreign;
+mod gathering;
 mod host;
 mod identity;
 mod leaving;

@@ -1,6 +1,7 @@
 //! The session's side of the stage.
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
@@ -8,16 +9,19 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, fcntl};
+
+use super::gathering::Gathering;
 use super::identity::{self, SubordinateIds};
 use super::leaving::Leaving;
 use super::lines::Lines;
 use super::wire::{Answer, Frame, Request, Step, receive, send};
 use super::{Door, SandboxError, Settings, worker};
 use crate::store::Store;
-use crate::tree::{Content, Entry, Inode, InodeId, Node, Origin, Tree, TreePath};
+use crate::tree::{Content, Entry, Inode, InodeId, LastFile, Node, Origin, Tree, TreePath};
 
-/// Files up to this many bytes are kept in memory when they come out of a stage.
-const SMALL: u64 = 64 << 10;
+/// Bytes that the pipes between the two sides hold.
+const WIDTH: i32 = 1 << 20;
 
 /// A worker and its stage. Dropping it ends both, and every program that runs there.
 pub struct Session {
@@ -78,6 +82,7 @@ impl Session {
     /// there already is replaced, but a directory (or a link to one) that is there stays as it is.
     pub fn put<'a>(&mut self, entries: impl IntoIterator<Item = Entry<'a>>) -> Result<(), SandboxError> {
         let mut first = std::collections::BTreeMap::<InodeId, &TreePath>::new();
+        let mut last = LastFile::default();
         self.ask(&Request::Put)?;
         for entry in entries {
             let target = first.get(&entry.id).copied().filter(|_| !entry.inode.is_directory());
@@ -86,13 +91,13 @@ impl Session {
                 (Some(target), Some(input)) => {
                     Frame::Link(entry.path.as_bytes().to_vec(), target.as_bytes().to_vec()).write(input)
                 }
-                (None, Some(input)) => write_entry(entry, input),
+                (None, Some(input)) => write_entry(entry, &mut last, input),
             };
             sent.map_err(|error| self.lost(error))?;
             match target {
                 Some(target) => self.put.link(entry.path.clone(), target).map_err(misplaced)?,
                 None => {
-                    self.put.insert_with_parents(entry.path.clone(), entry.inode.clone()).map_err(misplaced)?;
+                    self.put.insert_with_parents(entry.path.clone(), Arc::clone(entry.inode)).map_err(misplaced)?;
                 }
             }
             first.entry(entry.id).or_insert(entry.path);
@@ -138,29 +143,11 @@ impl Session {
         Err(SandboxError::Program { command: step.command.join(" "), status, output })
     }
 
-    /// Reads back the whole stage and ends the session. Files that nothing changed keep the content and origin that they
-    /// were put with; larger new ones go to `store`. Owners, modes and links are the stage's; device nodes are those
-    /// that were put.
+    /// Reads back the whole stage and ends the session. Files that nothing changed keep the origin that they were put with;
+    /// contents are in `store` then, but for a few bytes. Owners, modes and links are the stage's; device nodes are those that
+    /// were put.
     pub fn collect(mut self, store: &Store) -> Result<Tree, SandboxError> {
-        self.ask(&Request::Collect)?;
-        match self.answer()? {
-            Answer::Stage => {}
-            other => return Err(self.unexpected(&other)),
-        }
-        let mut tree = Tree::new();
-        loop {
-            let frame = Frame::read(&mut self.output).map_err(|error| self.lost(error))?;
-            if frame == Frame::End {
-                break;
-            }
-            self.take(frame, &mut tree, store)?;
-        }
-        for entry in self.put.entries() {
-            let device = matches!(entry.inode.node, Node::CharacterDevice { .. } | Node::BlockDevice { .. });
-            if device && !tree.contains(entry.path) {
-                tree.insert_with_parents(entry.path.clone(), entry.inode.clone()).map_err(misplaced)?;
-            }
-        }
+        let tree = self.receive_stage(&Request::Collect, store)?;
         self.put = Tree::new();
         // Whoever waits for the session must not be part of it.
         let leaving = std::mem::take(&mut self.leaving);
@@ -168,14 +155,44 @@ impl Session {
         Ok(tree)
     }
 
-    fn take(&mut self, frame: Frame, tree: &mut Tree, store: &Store) -> Result<(), SandboxError> {
+    /// What [`Session::collect`] would give now, but for what is in `/dev`, `/proc` and `/sys`. The session goes on.
+    pub fn look(&mut self, store: &Store) -> Result<Tree, SandboxError> {
+        self.receive_stage(&Request::Look, store)
+    }
+
+    fn receive_stage(&mut self, request: &Request, store: &Store) -> Result<Tree, SandboxError> {
+        self.ask(request)?;
+        match self.answer()? {
+            Answer::Stage => {}
+            other => return Err(self.unexpected(&other)),
+        }
+        let (mut tree, mut gathering) = (Tree::new(), Gathering::new(store));
+        loop {
+            let frame = Frame::read(&mut self.output).map_err(|error| self.lost(error))?;
+            if frame == Frame::End {
+                break;
+            }
+            self.take(frame, &mut tree, &mut gathering)?;
+        }
+        gathering.end(&mut tree)?;
+        for entry in self.put.entries() {
+            let device = matches!(entry.inode.node, Node::CharacterDevice { .. } | Node::BlockDevice { .. });
+            if device && !tree.contains(entry.path) {
+                tree.insert_with_parents(entry.path.clone(), entry.inode.clone()).map_err(misplaced)?;
+            }
+        }
+        Ok(tree)
+    }
+
+    fn take(&mut self, frame: Frame, tree: &mut Tree, gathering: &mut Gathering<'_>) -> Result<(), SandboxError> {
         let path = |bytes: &[u8]| TreePath::new(bytes).map_err(|error| misread(io::Error::other(error)));
         let (bytes, meta, node) = match frame {
             Frame::Link(bytes, target) => return tree.link(path(&bytes)?, &path(&target)?).map_err(misplaced),
             Frame::Unchanged(bytes) => {
                 let path = path(&bytes)?;
-                let inode = self.put.get(&path).cloned().ok_or_else(|| misread(io::ErrorKind::InvalidData.into()))?;
-                return tree.insert(path, inode).map(drop).map_err(misplaced);
+                let inode = self.put.get_shared(&path).ok_or_else(|| misread(io::ErrorKind::InvalidData.into()))?;
+                let id = tree.insert(path, Arc::clone(&inode)).map_err(misplaced)?;
+                return inode.content().map_or(Ok(()), |content| gathering.keep(id, content));
             }
             Frame::Directory(bytes, meta) => (bytes, meta, Node::Directory),
             Frame::Symlink(bytes, meta, target) => (bytes, meta, Node::Symlink(target.into())),
@@ -188,14 +205,21 @@ impl Session {
                 (bytes, meta, node)
             }
             Frame::File(bytes, meta, size) => {
-                let content = take_content(&mut self.output, size, store)?;
-                (bytes, meta, Node::File(content))
+                let path = path(&bytes)?;
+                let inode = Inode { meta, node: Node::File(Content::empty()), origin: self.origin(&path) };
+                let id = tree.insert(path, inode).map_err(misplaced)?;
+                return gathering.take(id, &mut (&mut self.output).take(size), size);
             }
             Frame::End => return Ok(()),
         };
         let path = path(&bytes)?;
-        let origin = self.put.get(&path).map_or(Origin::Sandbox, |inode| inode.origin.clone());
+        let origin = self.origin(&path);
         tree.insert(path, Inode { meta, node, origin }).map(drop).map_err(misplaced)
+    }
+
+    /// Of what was put at a path, or else of programs in the stage.
+    fn origin(&self, path: &TreePath) -> Origin {
+        self.put.get(path).map_or(Origin::Sandbox, |inode| inode.origin.clone())
     }
 
     fn await_ready(&mut self) -> Result<Door, SandboxError> {
@@ -273,7 +297,7 @@ fn spawn(settings: &Settings) -> Result<Child, SandboxError> {
     // What is running, even where the file has been replaced since.
     let running = Path::new("/proc/self/exe");
     let program = if running.exists() { running.to_owned() } else { program };
-    Command::new(program)
+    let worker = Command::new(program)
         .arg0(worker::WORKER)
         .arg(serde_json::to_string(settings).expect("settings are plain data"))
         .env_clear()
@@ -282,7 +306,12 @@ fn spawn(settings: &Settings) -> Result<Child, SandboxError> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(cannot)
+        .map_err(cannot)?;
+    let widen = |pipe: BorrowedFd<'_>| fcntl(pipe, FcntlArg::F_SETPIPE_SZ(WIDTH));
+    // A user may have as many pages in pipes as the system allows; narrower ones serve too.
+    let _ = worker.stdin.as_ref().map(|pipe| widen(pipe.as_fd()));
+    let _ = worker.stdout.as_ref().map(|pipe| widen(pipe.as_fd()));
+    Ok(worker)
 }
 
 fn open_to_all(folder: &Path) -> Result<(), SandboxError> {
@@ -314,7 +343,7 @@ fn remember(line: &[u8], lines: &Mutex<Lines>) {
     lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line);
 }
 
-fn write_entry(entry: Entry<'_>, out: &mut impl Write) -> io::Result<()> {
+fn write_entry(entry: Entry<'_>, last: &mut LastFile, out: &mut impl Write) -> io::Result<()> {
     let path = entry.path.as_bytes().to_vec();
     let meta = entry.inode.meta.clone();
     match &entry.inode.node {
@@ -325,32 +354,12 @@ fn write_entry(entry: Entry<'_>, out: &mut impl Write) -> io::Result<()> {
         Node::Fifo => Frame::Special(path, meta, b'p', 0, 0).write(out),
         Node::File(content) => {
             Frame::File(path, meta, content.size()).write(out)?;
-            io::copy(&mut content.reader()?, out).map(drop)
+            io::copy(&mut content.reader_after(last)?, out).map(drop)
         }
     }
 }
 
-fn take_content(output: &mut impl Read, size: u64, store: &Store) -> Result<Content, SandboxError> {
-    let mut bytes = output.take(size);
-    if size <= SMALL {
-        let mut kept = Vec::with_capacity(size as usize);
-        bytes.read_to_end(&mut kept).map_err(misread)?;
-        return Ok(Content::bytes(kept));
-    }
-    let mut blob = store.begin()?;
-    let mut buffer = vec![0; 1 << 17];
-    loop {
-        // Reading fails because of the worker, writing because of the store.
-        match bytes.read(&mut buffer).map_err(misread)? {
-            0 => break,
-            count => blob.write_all(&buffer[..count]).map_err(|source| store.cannot("write a blob", source))?,
-        }
-    }
-    let blob = blob.commit()?;
-    Ok(Content::Slice { path: blob.path, offset: 0, size })
-}
-
-fn misread(source: io::Error) -> SandboxError {
+pub(super) fn misread(source: io::Error) -> SandboxError {
     SandboxError::Stage { what: "exchange files with its stage".into(), source }
 }
 

@@ -1,23 +1,29 @@
 //! The worker's side of the stage: entries in, entries out. The worker's root directory is the stage by now, so plain
 //! paths are safe whatever links the entries make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::io::{self, BufRead, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use nix::fcntl::AT_FDCWD;
-use nix::sys::stat::{Mode, SFlag, UtimensatFlags, mknod, utimensat};
+use nix::sys::stat::{Mode, SFlag, UtimensatFlags, futimens, mknod, utimensat};
 use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_gettime};
 use walkdir::WalkDir;
+use xattr::FileExt as _;
 
 use super::wire::Frame;
 use crate::tree::{Meta, Xattrs};
+
+/// How many milliseconds a tick of the timer can last, generously.
+const MOST_TICKS: u32 = 20;
 
 /// Files longer than this are not read as a whole.
 const LARGEST_READ: u64 = 64 << 20;
@@ -38,33 +44,39 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 pub(super) struct Stage {
     /// The host's time when the stage was made: what is not older was written by programs in it.
     began: i64,
-    /// Files put since the last [`Stage::seal`].
-    fresh: Vec<PathBuf>,
-    /// Inode number and change time of files as they were put.
-    sealed: BTreeMap<PathBuf, Stamp>,
+    /// How files looked when they were put, by their inode numbers.
+    stamps: HashMap<u64, Stamp>,
+    /// The latest change time of files put since the last [`Stage::seal`].
+    latest: Option<Time>,
 }
 
-/// Inode number and change time: another one means that a file was touched. No program can set a change time.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp(u64, i64, i64);
+/// Seconds and nanoseconds.
+type Time = (i64, i64);
+
+/// How a file looks that nothing has touched. No program can set a change time; a new name leaves another one.
+struct Stamp {
+    changed: Time,
+    /// A hash of its first name, for file systems that do not call a new name a change.
+    name: u64,
+}
 
 impl Stage {
     /// The stage of a worker whose root directory is new and empty.
     pub(super) fn new() -> io::Result<Self> {
         let began = fs::metadata("/")?.mtime();
-        Ok(Self { began, fresh: Vec::new(), sealed: BTreeMap::new() })
+        Ok(Self { began, stamps: HashMap::new(), latest: None })
     }
 
     /// Receives entries up to the end mark and puts them into the stage.
-    pub(super) fn put(&mut self, input: &mut impl Read) -> io::Result<()> {
+    pub(super) fn put(&mut self, input: &mut impl BufRead) -> io::Result<()> {
         loop {
             match Frame::read(input)? {
                 Frame::End => return Ok(()),
                 Frame::Directory(path, meta) => put_directory(&place(&path), &meta)?,
                 Frame::File(path, meta, size) => {
                     let path = place(&path);
-                    put_file(&path, &meta, &mut input.take(size), size)?;
-                    self.fresh.push(path);
+                    let put = put_file(&path, &meta, input, size)?;
+                    self.note(&put, &path);
                 }
                 Frame::Symlink(path, meta, target) => {
                     let path = place(&path);
@@ -84,31 +96,49 @@ impl Stage {
                 Frame::Link(path, target) => {
                     let path = place(&path);
                     clear(&path)?;
-                    fs::hard_link(place(&target), &path).map_err(at(&path))?;
-                    self.fresh.push(path);
+                    let target = place(&target);
+                    fs::hard_link(&target, &path).map_err(at(&path))?;
+                    self.note(&fs::symlink_metadata(&path).map_err(at(&path))?, &target);
                 }
                 Frame::Unchanged(_) => return Err(io::Error::from(io::ErrorKind::InvalidData)),
             }
         }
     }
 
-    /// Notes how the files put so far look untouched. Called before a program runs.
+    /// Notes how a file looks that has just been put.
+    fn note(&mut self, put: &Metadata, path: &Path) {
+        let changed = changed(put);
+        self.stamps.insert(put.ino(), Stamp { changed, name: hash(path) });
+        self.latest = self.latest.max(Some(changed));
+    }
+
+    /// Whether a file is as it was put.
+    fn is_untouched(&self, found: &Metadata, path: &Path) -> bool {
+        let same = |stamp: &&Stamp| stamp.changed == changed(found) && (found.nlink() > 1 || stamp.name == hash(path));
+        self.stamps.get(&found.ino()).filter(same).is_some()
+    }
+
+    /// Waits until a change of the files put so far will show. Called before a program runs.
     pub(super) fn seal(&mut self) -> io::Result<()> {
-        for path in std::mem::take(&mut self.fresh) {
-            if let Ok(metadata) = fs::symlink_metadata(&path) {
-                self.sealed.insert(path, stamp(&metadata));
-            }
-        }
-        // Change times advance with the timer tick, at most 10 ms long: a program that runs from now on leaves another.
-        thread::sleep(Duration::from_millis(10));
-        Ok(())
+        self.latest.take().map_or(Ok(()), wait_beyond)
+    }
+
+    /// Sends what is in the stage as it is now, as [`Stage::collect`] does, but for what is in the folders where devices and
+    /// the like are.
+    pub(super) fn look(&self, time: i64, out: &mut impl Write) -> io::Result<()> {
+        let of_sandbox = ["/dev", "/proc", "/sys"].map(Path::new);
+        self.send_all(time, |path| !path.parent().is_some_and(|parent| of_sandbox.contains(&parent)), out)
     }
 
     /// Sends everything in the stage. What programs in it wrote gets the time `time`; directories do too, because their
     /// own time only says when the stage was filled.
     pub(super) fn collect(&self, time: i64, out: &mut impl Write) -> io::Result<()> {
+        self.send_all(time, |_| true, out)
+    }
+
+    fn send_all(&self, time: i64, is_sent: impl Fn(&Path) -> bool, out: &mut impl Write) -> io::Result<()> {
         let mut links: BTreeMap<(u64, u64), Vec<u8>> = BTreeMap::new();
-        for entry in WalkDir::new("/").sort_by_file_name() {
+        for entry in WalkDir::new("/").sort_by_file_name().into_iter().filter_entry(|entry| is_sent(entry.path())) {
             let entry = entry?;
             let path = entry.path();
             let metadata = entry.metadata()?;
@@ -127,16 +157,9 @@ impl Stage {
         out.flush()
     }
 
-    fn send(
-        &self,
-        path: &Path,
-        name: Vec<u8>,
-        found: &fs::Metadata,
-        time: i64,
-        out: &mut impl Write,
-    ) -> io::Result<()> {
+    fn send(&self, path: &Path, name: Vec<u8>, found: &Metadata, time: i64, out: &mut impl Write) -> io::Result<()> {
         let kind = found.file_type();
-        if kind.is_file() && self.sealed.get(path) == Some(&stamp(found)) {
+        if kind.is_file() && self.is_untouched(found, path) {
             return Frame::Unchanged(name).write(out);
         }
         let mut meta = Meta::new(found.mode() & 0o7777);
@@ -178,7 +201,8 @@ fn put_directory(path: &Path, meta: &Meta) -> io::Result<()> {
     dress(path, meta)
 }
 
-fn put_file(path: &Path, meta: &Meta, bytes: &mut impl Read, size: u64) -> io::Result<()> {
+/// Gives how the file looks afterwards.
+fn put_file(path: &Path, meta: &Meta, input: &mut impl BufRead, size: u64) -> io::Result<Metadata> {
     let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = match create() {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -188,17 +212,35 @@ fn put_file(path: &Path, meta: &Meta, bytes: &mut impl Read, size: u64) -> io::R
         other => other,
     }
     .map_err(at(path))?;
-    let written = io::copy(&mut BufReader::with_capacity(1 << 16, bytes), &mut file).map_err(at(path))?;
-    if written != size {
-        return Err(at(path)(io::ErrorKind::UnexpectedEof.into()));
+    let mut left = size;
+    while left > 0 {
+        let bytes = input.fill_buf()?;
+        if bytes.is_empty() {
+            return Err(at(path)(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let count = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        file.write_all(&bytes[..count]).map_err(at(path))?;
+        input.consume(count);
+        left -= count as u64;
     }
-    drop(file);
-    dress(path, meta)
+    dress_file(&file, path, meta)?;
+    file.metadata().map_err(at(path))
 }
 
 /// Owner first: changing it takes away setuid bits and capabilities.
+fn dress_file(file: &File, path: &Path, meta: &Meta) -> io::Result<()> {
+    fchown(file, Some(meta.uid), Some(meta.gid)).map_err(at(path))?;
+    file.set_permissions(fs::Permissions::from_mode(meta.mode)).map_err(at(path))?;
+    for (name, value) in meta.xattrs.iter() {
+        file.set_xattr(OsStr::from_bytes(name), value).map_err(at(path))?;
+    }
+    let time = TimeSpec::new(meta.mtime, 0);
+    futimens(file, &time, &time).map_err(|errno| at(path)(errno.into()))
+}
+
+/// The same for what cannot be opened, or is a link.
 fn dress(path: &Path, meta: &Meta) -> io::Result<()> {
-    std::os::unix::fs::lchown(path, Some(meta.uid), Some(meta.gid)).map_err(at(path))?;
+    lchown(path, Some(meta.uid), Some(meta.gid)).map_err(at(path))?;
     let link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
     if !link {
         fs::set_permissions(path, fs::Permissions::from_mode(meta.mode)).map_err(at(path))?;
@@ -234,8 +276,26 @@ fn attributes(path: &Path) -> io::Result<Xattrs> {
     Ok(xattrs)
 }
 
-fn stamp(metadata: &fs::Metadata) -> Stamp {
-    Stamp(metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+/// Waits until what is changed gets another change time than this. Change times are those of a clock that advances with the timer
+/// tick, every 1 to 10 ms.
+fn wait_beyond(latest: Time) -> io::Result<()> {
+    // A clock that was set back meanwhile gives other change times too.
+    for _ in 0..MOST_TICKS {
+        let now = clock_gettime(ClockId::CLOCK_REALTIME_COARSE)?;
+        if (now.tv_sec(), now.tv_nsec()) > latest {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+fn changed(metadata: &Metadata) -> Time {
+    (metadata.ctime(), metadata.ctime_nsec())
+}
+
+fn hash(path: &Path) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(path)
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {

@@ -16,6 +16,8 @@ pub(super) enum Request {
     Run(Step),
     /// The bytes of one file, by its path, are to be sent.
     Read(String),
+    /// All of the stage is to be sent back, but for what is in the folders that are the sandbox's own.
+    Look,
     /// All of the stage is to be sent back. The stage is not used again.
     Collect,
 }

@@ -207,6 +207,11 @@ fn inner(settings: &Settings, door: Door) -> Result<(), Fault> {
             Request::Read(path) => {
                 Answer::Bytes(stage::read(Path::new(&path)).map_err(cannot("read a file of the stage"))?)
             }
+            Request::Look => {
+                send(&mut output, &Answer::Stage).map_err(cannot("answer"))?;
+                stage.look(time, &mut output).map_err(cannot("read the stage"))?;
+                continue;
+            }
             Request::Collect => {
                 withdraw(door, procfs.as_ref()).map_err(cannot("take its devices out of the stage"))?;
                 send(&mut output, &Answer::Stage).map_err(cannot("answer"))?;

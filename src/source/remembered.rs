@@ -1,35 +1,46 @@
 //! Root filesystems that were made before: the tree as its source left it, in the store under the digest of all that it
 //! was made of.
 //!
-//! Small contents are in the memo itself; others are pieces of blobs, which are read and compared before they are
-//! believed. A memo that is damaged, of another form, or whose blobs are gone, counts as none.
+//! A memo is the digest of a blob of records: what there is to say of the whole, then the tree's entries. Tiny contents are in
+//! their records; others are pieces of blobs, which are read and compared before they are believed. A memo that is damaged, of
+//! another form, or whose blobs are gone, counts as none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
+use crate::digest::{Digest, Digesting};
 use crate::epoch::Epoch;
+use crate::lock::FORMAT;
 use crate::source::Rootfs;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::tree::{Content, Inode, InodeId, Meta, Node, Origin, Piece, Sparse, Tree, TreePath, Xattrs};
 
 /// The root filesystem that was remembered under `key`, where all of it is still there.
 pub fn recall(key: &Digest, store: &Store) -> Option<Rootfs> {
     let value = store.recall(key).ok().flatten()?;
-    let kept: Kept = postcard::from_bytes(&value).ok()?;
-    let blobs: Vec<Arc<Path>> = kept
+    let blob = store.verified(&Digest::from_raw(value.try_into().ok()?)).ok().flatten()?;
+    let mut file = BufReader::with_capacity(1 << 18, File::open(&blob.path).ok()?);
+    let mut record = Vec::new();
+    read_record(&mut file, &mut record).ok()?;
+    let whole: Whole = postcard::from_bytes(&record).ok()?;
+    let blobs: Vec<Arc<Path>> = whole
         .blobs
         .par_iter()
         .map(|digest| store.verified(&Digest::from_raw(*digest)).ok().flatten().map(|blob| blob.path))
         .collect::<Option<_>>()?;
-    let origins: Vec<Origin> = kept.origins.into_iter().map(KeptOrigin::origin).collect();
+    let origins: Vec<Origin> = whole.origins.into_iter().map(KeptOrigin::origin).collect();
     let mut tree = Tree::new();
-    for entry in kept.entries {
+    while !file.fill_buf().ok()?.is_empty() {
+        read_record(&mut file, &mut record).ok()?;
+        let entry: KeptEntry = postcard::from_bytes(&record).ok()?;
         let path = TreePath::new(entry.path).ok()?;
         match entry.node.node(&blobs)? {
             Link::To(target) => tree.link(path, &TreePath::new(target).ok()?).ok()?,
@@ -39,22 +50,84 @@ pub fn recall(key: &Digest, store: &Store) -> Option<Rootfs> {
             }
         }
     }
-    let rootfs = Rootfs::new(tree, Epoch::from_seconds(kept.epoch), kept.summary);
-    Some(Rootfs { notes: kept.notes, pruned: kept.pruned, ..rootfs })
+    let rootfs = Rootfs::new(tree, Epoch::from_seconds(whole.epoch), whole.summary);
+    Some(Rootfs { notes: whole.notes, pruned: whole.pruned, ..rootfs })
 }
 
 /// Remembers `rootfs` under `key`. One with contents outside the store is not remembered, nor is anything where the store
 /// cannot be written: that costs time, and nothing else.
 pub fn remember(key: &Digest, rootfs: &Rootfs, store: &Store) {
-    let Some(kept) = Kept::of(rootfs, store) else { return };
-    let Ok(value) = postcard::to_stdvec(&kept) else { return };
-    if let Err(error) = store.remember(key, &value) {
+    let remember = || -> Result<(), StoreError> {
+        let Some(places) = Places::of(&rootfs.tree, store) else { return Ok(()) };
+        let mut blob = BufWriter::with_capacity(1 << 18, store.begin()?);
+        let write = |source: io::Error| store.cannot("remember a root filesystem", source);
+        places.write(rootfs, &mut blob).map_err(write)?;
+        let blob = blob.into_inner().map_err(|error| write(error.into_error()))?.commit()?;
+        store.remember(key, &blob.digest.raw())
+    };
+    if let Err(error) = remember() {
         tracing::debug!("the root filesystem is not remembered: {error}");
     }
 }
 
+/// The program that makes things: what another one made is not recalled. Its version says which, and the file's size and
+/// date tell builds of one version apart.
+pub fn engine() -> String {
+    let file = std::env::current_exe().and_then(std::fs::metadata);
+    let build = file.map(|file| format!("{} {}.{}", file.len(), file.mtime(), file.mtime_nsec())).unwrap_or_default();
+    format!("{} format {FORMAT} {build}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The digest of a tree with all its contents. Pieces of blobs of `store` go by their names; other contents are read.
+pub fn fingerprint(tree: &Tree, store: &Store) -> io::Result<Digest> {
+    let mut all = Digesting::new(io::sink());
+    let (mut buffer, mut blobs) = (Vec::new(), BTreeMap::new());
+    for entry in tree.entries() {
+        let node = match &entry.inode.node {
+            Node::File(content) => {
+                let piece = match content {
+                    Content::Slice { path, offset, size } => {
+                        let blob = *blobs.entry(Arc::clone(path)).or_insert_with(|| blob_of(path, store));
+                        blob.map(|blob| format!("{offset} {size} of {blob:?}"))
+                    }
+                    _ => None,
+                };
+                piece.map_or_else(|| Ok(Digest::of(&content.read()?).to_string()), Ok::<_, io::Error>)?
+            }
+            other => format!("{other:?}"),
+        };
+        let (Inode { meta, origin, .. }, id) = (&**entry.inode, format!("{:?}", entry.id));
+        write_record(
+            &(entry.path.as_bytes(), KeptMeta::of(meta), format!("{origin:?}"), id, node),
+            &mut buffer,
+            &mut all,
+        )?;
+    }
+    Ok(all.digest())
+}
+
+/// Writes a record behind its length.
+fn write_record(record: &impl Serialize, buffer: &mut Vec<u8>, out: &mut impl Write) -> io::Result<()> {
+    buffer.clear();
+    let bytes = postcard::to_extend(record, std::mem::take(buffer)).map_err(io::Error::other)?;
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    out.write_all(&length.to_le_bytes())?;
+    out.write_all(&bytes)?;
+    *buffer = bytes;
+    Ok(())
+}
+
+fn read_record(input: &mut impl Read, record: &mut Vec<u8>) -> io::Result<()> {
+    let mut length = [0; 4];
+    input.read_exact(&mut length)?;
+    record.clear();
+    record.resize(u32::from_le_bytes(length) as usize, 0);
+    input.read_exact(record)
+}
+
+/// What the first record says.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct Whole {
     epoch: i64,
     summary: String,
     notes: Vec<String>,
@@ -62,44 +135,45 @@ struct Kept {
     /// What contents are pieces of, in the order in which they are first named.
     blobs: Vec<[u8; 32]>,
     origins: Vec<KeptOrigin>,
-    entries: Vec<KeptEntry>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct KeptEntry {
-    path: Vec<u8>,
-    meta: KeptMeta,
+struct KeptEntry<'a> {
+    path: &'a [u8],
+    #[serde(borrow)]
+    meta: KeptMeta<'a>,
     /// Place in the list of origins.
     origin: u32,
-    node: KeptNode,
+    node: KeptNode<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct KeptMeta {
+struct KeptMeta<'a> {
     mode: u32,
     uid: u32,
     gid: u32,
     mtime: i64,
-    xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    #[serde(borrow)]
+    xattrs: Vec<(&'a [u8], &'a [u8])>,
 }
 
 #[derive(Serialize, Deserialize)]
-enum KeptNode {
+enum KeptNode<'a> {
     Directory,
-    Bytes(Vec<u8>),
+    Bytes(&'a [u8]),
     /// Place in the list of blobs, offset, size.
     Slice(u32, u64, u64),
-    Symlink(Vec<u8>),
+    Symlink(&'a [u8]),
     CharacterDevice(u32, u32),
     BlockDevice(u32, u32),
     Fifo,
     /// The path of an earlier entry.
-    Link(Vec<u8>),
+    Link(&'a [u8]),
     /// Place in the list of blobs; start, offset and size of each piece; size with all holes.
     Sparse(u32, Vec<(u64, u64, u64)>, u64),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum KeptOrigin {
     Root,
     Package(String),
@@ -109,77 +183,84 @@ enum KeptOrigin {
     Import(String),
 }
 
-enum Link {
-    To(Vec<u8>),
+enum Link<'a> {
+    To(&'a [u8]),
     None(Node),
 }
 
-impl Kept {
-    fn of(rootfs: &Rootfs, store: &Store) -> Option<Self> {
-        let mut kept = Self {
+/// The blobs and origins that the entries of a tree name, each with its place in a list.
+#[derive(Default)]
+struct Places {
+    blobs: BTreeMap<Arc<Path>, u32>,
+    digests: Vec<[u8; 32]>,
+    origins: BTreeMap<KeptOrigin, u32>,
+    names: Vec<KeptOrigin>,
+}
+
+impl Places {
+    /// Nothing where a content is outside the store, or an origin is none of a source.
+    fn of(tree: &Tree, store: &Store) -> Option<Self> {
+        let mut places = Self::default();
+        for entry in tree.entries() {
+            let path = match &entry.inode.node {
+                Node::File(Content::Slice { path, .. }) => Some(path),
+                Node::File(Content::Sparse(sparse)) => Some(&sparse.path),
+                _ => None,
+            };
+            if let Some(path) = path.filter(|path| !places.blobs.contains_key(*path)) {
+                places.blobs.insert(Arc::clone(path), u32::try_from(places.digests.len()).ok()?);
+                places.digests.push(blob_of(path, store)?);
+            }
+            let origin = KeptOrigin::of(&entry.inode.origin)?;
+            if !places.origins.contains_key(&origin) {
+                places.origins.insert(origin.clone(), u32::try_from(places.names.len()).ok()?);
+                places.names.push(origin);
+            }
+        }
+        Some(places)
+    }
+
+    fn write(&self, rootfs: &Rootfs, out: &mut impl Write) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        let whole = Whole {
             epoch: rootfs.epoch.seconds(),
             summary: rootfs.summary.clone(),
             notes: rootfs.notes.clone(),
             pruned: rootfs.pruned.clone(),
-            blobs: Vec::new(),
-            origins: Vec::new(),
-            entries: Vec::new(),
+            blobs: self.digests.clone(),
+            origins: self.names.clone(),
         };
+        write_record(&whole, &mut buffer, out)?;
         let mut first: BTreeMap<InodeId, &TreePath> = BTreeMap::new();
-        let mut blobs: BTreeMap<Arc<Path>, u32> = BTreeMap::new();
         for entry in rootfs.tree.entries() {
             let node = match first.get(&entry.id) {
-                Some(target) => KeptNode::Link(target.as_bytes().to_vec()),
-                None => kept.node(&entry.inode.node, &mut blobs, store)?,
+                Some(target) => KeptNode::Link(target.as_bytes()),
+                None => self.node(&entry.inode.node),
             };
-            first.entry(entry.id).or_insert(entry.path);
-            let origin = kept.origin(&entry.inode.origin)?;
-            let meta = KeptMeta::of(&entry.inode.meta);
-            kept.entries.push(KeptEntry { path: entry.path.as_bytes().to_vec(), meta, origin, node });
+            if rootfs.tree.link_count(entry.id) > 1 {
+                first.entry(entry.id).or_insert(entry.path);
+            }
+            let origin = KeptOrigin::of(&entry.inode.origin).map_or(0, |origin| self.origins[&origin]);
+            let kept = KeptEntry { path: entry.path.as_bytes(), meta: KeptMeta::of(&entry.inode.meta), origin, node };
+            write_record(&kept, &mut buffer, out)?;
         }
-        Some(kept)
+        Ok(())
     }
 
-    fn node(&mut self, node: &Node, blobs: &mut BTreeMap<Arc<Path>, u32>, store: &Store) -> Option<KeptNode> {
-        Some(match node {
+    fn node<'a>(&self, node: &'a Node) -> KeptNode<'a> {
+        match node {
             Node::Directory => KeptNode::Directory,
-            Node::File(Content::Bytes(bytes)) => KeptNode::Bytes(bytes.to_vec()),
-            Node::File(Content::Slice { path, offset, size }) => {
-                KeptNode::Slice(self.place(path, blobs, store)?, *offset, *size)
-            }
+            Node::File(Content::Bytes(bytes)) => KeptNode::Bytes(bytes),
+            Node::File(Content::Slice { path, offset, size }) => KeptNode::Slice(self.blobs[path], *offset, *size),
             Node::File(Content::Sparse(sparse)) => {
-                let place = self.place(&sparse.path, blobs, store)?;
                 let pieces = sparse.pieces.iter().map(|piece| (piece.start, piece.offset, piece.size)).collect();
-                KeptNode::Sparse(place, pieces, sparse.size)
+                KeptNode::Sparse(self.blobs[&sparse.path], pieces, sparse.size)
             }
-            Node::Symlink(target) => KeptNode::Symlink(target.to_vec()),
+            Node::Symlink(target) => KeptNode::Symlink(target),
             Node::CharacterDevice { major, minor } => KeptNode::CharacterDevice(*major, *minor),
             Node::BlockDevice { major, minor } => KeptNode::BlockDevice(*major, *minor),
             Node::Fifo => KeptNode::Fifo,
-        })
-    }
-
-    /// The place of a blob in the list.
-    fn place(&mut self, path: &Arc<Path>, blobs: &mut BTreeMap<Arc<Path>, u32>, store: &Store) -> Option<u32> {
-        if let Some(place) = blobs.get(path) {
-            return Some(*place);
         }
-        self.blobs.push(blob_of(path, store)?);
-        let place = u32::try_from(self.blobs.len() - 1).ok()?;
-        blobs.insert(Arc::clone(path), place);
-        Some(place)
-    }
-
-    /// The place of an origin in the list. Neighbours come from the same package most of the time.
-    fn origin(&mut self, origin: &Origin) -> Option<u32> {
-        let place = match self.origins.iter().rposition(|known| known.is(origin)) {
-            Some(place) => place,
-            None => {
-                self.origins.push(KeptOrigin::of(origin)?);
-                self.origins.len() - 1
-            }
-        };
-        u32::try_from(place).ok()
     }
 }
 
@@ -189,10 +270,10 @@ fn blob_of(path: &Path, store: &Store) -> Option<[u8; 32]> {
     (*store.blob(&digest)?.path == *path).then(|| digest.raw())
 }
 
-impl KeptMeta {
-    fn of(meta: &Meta) -> Self {
-        let xattrs = meta.xattrs.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
-        Self { mode: meta.mode, uid: meta.uid, gid: meta.gid, mtime: meta.mtime, xattrs }
+impl<'a> KeptMeta<'a> {
+    fn of(meta: &'a Meta) -> Self {
+        let Meta { mode, uid, gid, mtime, .. } = *meta;
+        Self { mode, uid, gid, mtime, xattrs: meta.xattrs.iter().collect() }
     }
 
     fn meta(self) -> Meta {
@@ -202,8 +283,8 @@ impl KeptMeta {
     }
 }
 
-impl KeptNode {
-    fn node(self, blobs: &[Arc<Path>]) -> Option<Link> {
+impl<'a> KeptNode<'a> {
+    fn node(self, blobs: &[Arc<Path>]) -> Option<Link<'a>> {
         Some(Link::None(match self {
             Self::Directory => Node::Directory,
             Self::Bytes(bytes) => Node::File(Content::bytes(bytes)),
@@ -237,17 +318,6 @@ impl KeptOrigin {
             Origin::Import(name) => Self::Import(name.to_string()),
             Origin::Pass(_) => return None,
         })
-    }
-
-    fn is(&self, origin: &Origin) -> bool {
-        match (self, origin) {
-            (Self::Root, Origin::Root) | (Self::Sandbox, Origin::Sandbox) => true,
-            (Self::Package(kept), Origin::Package(name))
-            | (Self::Source(kept), Origin::Source(name))
-            | (Self::Recipe(kept), Origin::Recipe(name))
-            | (Self::Import(kept), Origin::Import(name)) => **kept == **name,
-            _ => false,
-        }
     }
 
     fn origin(self) -> Origin {

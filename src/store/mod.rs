@@ -17,6 +17,7 @@
 //! however that ends; tidying wants the lock alone. A process that finds itself alone when it opens the store clears
 //! away what killed ones left behind.
 
+mod aside;
 mod error;
 mod memo;
 mod partial;
@@ -39,6 +40,7 @@ pub use tidy::{Age, Damage, Tidied, Tidy, Usage};
 pub use writer::{BlobWriter, CopyError};
 
 use crate::digest::Digest;
+use crate::store::aside::Aside;
 use crate::store::error::failed;
 use crate::store::tidy::clear_temporary;
 
@@ -59,6 +61,8 @@ struct Inner {
     anew: Mutex<Option<BTreeSet<Digest>>>,
     /// Blobs that this process has written or read whole: they need not be hashed again.
     checked: Mutex<BTreeSet<Digest>>,
+    /// Where bytes are put aside, once there are some.
+    aside: Mutex<Option<Aside>>,
 }
 
 /// A complete blob in the store.
@@ -111,6 +115,7 @@ impl Store {
             opened: now(),
             anew: Mutex::default(),
             checked: Mutex::default(),
+            aside: Mutex::default(),
         };
         Ok(Self(Arc::new(inner)))
     }

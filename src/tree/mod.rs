@@ -1,7 +1,8 @@
 //! The in-memory filesystem: what every source makes, every pass changes and every layer is packed from.
 //!
 //! A [`Tree`] maps paths to inodes. Owners, modes, devices and extended attributes are data, so building one needs no
-//! privileges; contents stay where they are ([`Content`]), so it touches no disk. Hard links share an inode.
+//! privileges; contents stay where they are ([`Content`]), so it touches no disk. Hard links share an inode. Trees that are made of
+//! each other hold their paths and inodes in common, until one of them changes some.
 
 mod content;
 mod difference;
@@ -12,6 +13,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 pub use content::{Content, ContentReader, LastFile, Piece, Sparse};
 pub use difference::{Difference, same_content};
@@ -30,7 +32,7 @@ pub struct InodeId(u32);
 #[derive(Clone, Debug)]
 pub struct Tree {
     paths: BTreeMap<TreePath, InodeId>,
-    inodes: Vec<Inode>,
+    inodes: Vec<Arc<Inode>>,
     /// How many paths lead to each inode; parallel to `inodes`.
     links: Vec<u32>,
 }
@@ -43,7 +45,7 @@ pub struct Entry<'a> {
     /// Which inode is there: equal for hard links to each other.
     pub id: InodeId,
     /// What is there.
-    pub inode: &'a Inode,
+    pub inode: &'a Arc<Inode>,
 }
 
 /// Why a change of a tree is impossible.
@@ -79,7 +81,7 @@ impl Default for Tree {
 impl Tree {
     /// A tree of only a root directory, 0755, owned by 0:0, of time 0.
     pub fn new() -> Self {
-        let root = Inode::directory(0o755, Origin::Root);
+        let root = Arc::new(Inode::directory(0o755, Origin::Root));
         Self { paths: BTreeMap::from([(TreePath::root(), InodeId(0))]), inodes: vec![root], links: vec![1] }
     }
 
@@ -96,6 +98,11 @@ impl Tree {
     /// What is at exactly `path` (symbolic links are not followed).
     pub fn get(&self, path: &TreePath) -> Option<&Inode> {
         self.paths.get(path).map(|id| self.inode(*id))
+    }
+
+    /// The same for holding it in another tree, too, or longer than this one. It does not change with this tree.
+    pub fn get_shared(&self, path: &TreePath) -> Option<Arc<Inode>> {
+        self.paths.get(path).map(|id| Arc::clone(&self.inodes[id.0 as usize]))
     }
 
     /// The same for changing it. The change shows at every hard link of the inode.
@@ -116,7 +123,7 @@ impl Tree {
 
     /// An inode by number, for changing it.
     pub fn inode_mut(&mut self, id: InodeId) -> &mut Inode {
-        &mut self.inodes[id.0 as usize]
+        Arc::make_mut(&mut self.inodes[id.0 as usize])
     }
 
     /// How many paths lead to an inode.
@@ -150,17 +157,18 @@ impl Tree {
         self.below(path).filter(move |entry| !entry.path.as_bytes()[skip..].contains(&b'/'))
     }
 
-    /// Every inode once, for changing; the order is that of creation and means nothing.
-    pub fn inodes_mut(&mut self) -> impl Iterator<Item = &mut Inode> {
-        let linked = self.links.iter();
-        self.inodes.iter_mut().zip(linked).filter(|(_, links)| **links > 0).map(|(inode, _)| inode)
+    /// Every inode that is `chosen`, once, for changing; the order is that of creation and means nothing.
+    pub fn inodes_where(&mut self, chosen: impl Fn(&Inode) -> bool) -> impl Iterator<Item = &mut Inode> {
+        let linked = self.inodes.iter_mut().zip(&self.links).filter(|(_, links)| **links > 0);
+        linked.map(|(inode, _)| inode).filter(move |inode| chosen(inode)).map(Arc::make_mut)
     }
 
     /// Puts `inode` at `path`, in place of what is there. A directory put on a directory takes over its metadata and
     /// keeps what is in it; anything else put on a directory removes what was below.
     ///
     /// Fails where the parent is not a directory, or where the root would become something else.
-    pub fn insert(&mut self, path: TreePath, inode: Inode) -> Result<InodeId, TreeError> {
+    pub fn insert(&mut self, path: TreePath, inode: impl Into<Arc<Inode>>) -> Result<InodeId, TreeError> {
+        let inode = inode.into();
         if path.is_root() {
             if !inode.is_directory() {
                 return Err(TreeError::RootIsDirectory);
@@ -173,7 +181,7 @@ impl Tree {
             && let Some(id) = self.id(&path)
             && self.inode(id).is_directory()
         {
-            *self.inode_mut(id) = inode;
+            self.inodes[id.0 as usize] = inode;
             return Ok(id);
         }
         self.remove(&path)?;
@@ -185,7 +193,8 @@ impl Tree {
     }
 
     /// As [`Tree::insert`], making missing parents as directories 0755 0:0 of time 0 with the origin of `inode`.
-    pub fn insert_with_parents(&mut self, path: TreePath, inode: Inode) -> Result<InodeId, TreeError> {
+    pub fn insert_with_parents(&mut self, path: TreePath, inode: impl Into<Arc<Inode>>) -> Result<InodeId, TreeError> {
+        let inode = inode.into();
         let mut missing = Vec::new();
         let mut parent = path.parent();
         while let Some(above) = parent.filter(|above| !self.contains(above)) {
@@ -252,7 +261,7 @@ impl Tree {
     }
 
     fn entry<'a>(&'a self, (path, id): (&'a TreePath, &InodeId)) -> Entry<'a> {
-        Entry { path, id: *id, inode: self.inode(*id) }
+        Entry { path, id: *id, inode: &self.inodes[id.0 as usize] }
     }
 }
 

@@ -5,11 +5,12 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A path relative to the root of a tree: components of any bytes but NUL and `/`, joined by single slashes. The root is
-/// the empty path. `.` and `..` cannot be held, so a path never leads out of its tree.
+/// the empty path. `.` and `..` cannot be held, so a path never leads out of its tree. Clones share their bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TreePath(Box<[u8]>);
+pub struct TreePath(Arc<[u8]>);
 
 /// Why some bytes are no path inside a tree.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
@@ -29,7 +30,7 @@ pub enum PathError {
 impl TreePath {
     /// The root: the empty path.
     pub fn root() -> Self {
-        Self(Box::default())
+        Self(Arc::default())
     }
 
     /// Reads a path as archives and recipes write it: leading `/` and `./`, doubled and trailing slashes and `.`
@@ -56,7 +57,7 @@ impl TreePath {
                 }
             }
         }
-        Ok(Self(path.into_boxed_slice()))
+        Ok(Self(path.into()))
     }
 
     /// A path that is written in this program's source. Panics where it is none.

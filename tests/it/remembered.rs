@@ -1,11 +1,14 @@
 //! What an earlier build left in the store is used where nothing has changed, and only there.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::golden;
+use crate::support::door::DOORS;
 use crate::support::require::{Need, require};
-use crate::support::workspace::{Finished, Workspace};
+use crate::support::workspace::{Finished, Workspace, binary, finish};
 
 const UNCHANGED: &str = "nothing has changed since an earlier build";
 const SAME_ROOTFS: &str = "as made before";
@@ -100,5 +103,39 @@ fn what_is_damaged_is_made_anew() {
         assert_eq!(mended.digest(), golden::digest(), "{folder}");
         mended.says("is damaged and was removed");
         assert_eq!(build(&workspace, &[]).says(UNCHANGED).digest(), golden::digest());
+    }
+}
+
+#[test]
+fn other_packages_go_on_from_the_same_essential_ones() {
+    require!(Need::Doors, Need::Program("busybox"), Need::Amd64);
+    const SAME_ESSENTIAL: &str = "the essential packages are configured as they were before";
+    for door in DOORS {
+        let workspace = golden::workspace(&std::env::temp_dir());
+        let recipe = fs::read_to_string(workspace.path("golden.toml")).unwrap();
+        let other = recipe.replace("packages = [\"facts\"]", "packages = [\"greeting\"]");
+        assert_ne!(other, recipe);
+        workspace.write("other.toml", &other);
+        door.prepare(&workspace);
+        let build = |recipe: &str, with: &dyn Fn(&mut Command)| {
+            let words = door.prefix().iter().map(OsString::from).chain([binary().into()]);
+            let mut command = workspace.command(words);
+            command.args(["build", recipe, "-vv"]);
+            with(&mut command);
+            finish(&mut command)
+        };
+        let first = build("other.toml", &|_| {});
+        assert!(!first.stderr.contains(SAME_ESSENTIAL), "{door:?}: {}", first.stderr);
+        assert_eq!(build("golden.toml", &|_| {}).says(SAME_ESSENTIAL).digest(), golden::digest(), "{door:?}");
+        let fresh = build("other.toml", &|command| {
+            command.arg("--fresh");
+        });
+        assert!(!fresh.stderr.contains(SAME_ESSENTIAL), "{door:?}: {}", fresh.stderr);
+        assert_eq!(fresh.digest(), first.digest(), "{door:?}");
+        // Scripts see the time.
+        let late = build("other.toml", &|command| {
+            command.env("SOURCE_DATE_EPOCH", "1800000000");
+        });
+        assert!(!late.stderr.contains(SAME_ESSENTIAL), "{door:?}: {}", late.stderr);
     }
 }

@@ -115,7 +115,7 @@ mod tests {
         nix::unistd::mkfifo(&root.join("pipe"), nix::sys::stat::Mode::S_IRUSR).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
         let mut tree = open_folder(root).unwrap();
-        for inode in tree.inodes_mut() {
+        for inode in tree.inodes_where(|_| true) {
             inode.meta = Meta { uid: 0, gid: 0, mtime: 0, ..inode.meta.clone() };
         }
         tree.get_mut(&TreePath::root()).unwrap().meta.mode = 0o755;

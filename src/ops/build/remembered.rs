@@ -21,6 +21,7 @@ use crate::oci::Raw;
 use crate::ops::forge::Applied;
 use crate::ops::source;
 use crate::recipe::Recipe;
+use crate::source::remembered;
 use crate::store::Store;
 
 /// The digest of all that the image of a recipe depends on; nothing where it depends on more: on the network, or on what
@@ -36,7 +37,7 @@ pub(super) fn key(recipe: &Recipe, lock: &Lock, options: &BuildOptions, context:
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    part(source::engine().as_bytes());
+    part(remembered::engine().as_bytes());
     part(format!("{recipe:?}").as_bytes());
     part(lock.to_text().as_bytes());
     part(format!("{:?} {:?} {:?}", context.epoch, options.tags, options.platforms).as_bytes());

@@ -9,7 +9,6 @@ mod oci;
 mod scratch;
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -21,7 +20,7 @@ use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::http::ChannelLogins;
-use crate::lock::{FORMAT, Lock, Pin};
+use crate::lock::{Lock, Pin};
 use crate::platform::Platform;
 use crate::recipe::{Recipe, SourceRequest};
 use crate::source::debian::archives::MirrorSettings;
@@ -149,7 +148,7 @@ pub(super) fn fetch(
         "platform": platform.to_string(),
         "prune": format!("{:?}", recipe.prune),
         "epoch": context.epoch.map(Epoch::seconds),
-        "engine": engine(),
+        "engine": remembered::engine(),
     });
     if let SourceRequest::Debian(request) = &recipe.source {
         what["unlocked"] = debian::unlocked(request);
@@ -176,14 +175,6 @@ pub(super) fn is_locked_whole(recipe: &Recipe, lock: &Lock) -> bool {
 /// Whether making a root filesystem takes so long that it is worth remembering, and depends on the lock alone.
 fn is_remembered(source: &SourceRequest) -> bool {
     ["debian", "dnf", "apk"].contains(&source.name())
-}
-
-/// The program that makes things: what another one made is not recalled. Its version says which, and the file's size and
-/// date tell builds of one version apart.
-pub(super) fn engine() -> String {
-    let file = std::env::current_exe().and_then(std::fs::metadata);
-    let build = file.map(|file| format!("{} {}.{}", file.len(), file.mtime(), file.mtime_nsec())).unwrap_or_default();
-    format!("{} format {FORMAT} {build}", env!("CARGO_PKG_VERSION"))
 }
 
 fn fetch_anew(

@@ -5,7 +5,7 @@ fn above(base: &[&str], made: &[&str], text: &str) -> Vec<String> {
     let base = tree(base);
     let mut whole = base.clone();
     for entry in tree(made).entries() {
-        let inode = Inode { origin: Origin::Sandbox, ..entry.inode.clone() };
+        let inode = Inode { origin: Origin::Sandbox, ..Inode::clone(entry.inode) };
         if !whole.contains(entry.path) {
             whole.insert(entry.path.clone(), inode).unwrap();
         }

@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::error::ApkError;
 use super::relation::relations;
@@ -134,7 +135,7 @@ impl Layout {
 
     fn put(&mut self, mut entry: Entry, accounts: &Accounts) -> Result<Option<TreePath>, ApkError> {
         if let What::Inode(inode) = &mut entry.item.what {
-            let meta = &mut inode.meta;
+            let meta = &mut Arc::make_mut(inode).meta;
             meta.uid = accounts.users.get(&entry.owner.0).copied().unwrap_or(meta.uid);
             meta.gid = accounts.groups.get(&entry.owner.1).copied().unwrap_or(meta.gid);
         }
@@ -165,7 +166,7 @@ impl Layout {
         &mut self,
         listed: &TreePath,
         place: TreePath,
-        inode: Inode,
+        inode: Arc<Inode>,
     ) -> Result<Option<TreePath>, ApkError> {
         let meta = (inode.meta.uid, inode.meta.gid, inode.meta.mode);
         let is_link = self.tree.get(&place).is_some_and(|there| there.symlink_target().is_some());

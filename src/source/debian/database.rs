@@ -4,9 +4,9 @@
 use md5::{Digest as _, Md5};
 
 use super::deb822::Paragraph;
-use super::unpack::Unpacked;
+use super::unpack::{Unpacked, listed};
 use crate::digest::to_hex;
-use crate::tree::{Tree, TreePath};
+use crate::tree::{Content, Tree, TreePath};
 
 /// The fields of a stanza in the order in which dpkg writes them (`fieldinfos` in `lib/dpkg/parse.c`); all others follow
 /// in the order of the package. `Description` has its own place because `Conffiles` goes before it.
@@ -67,15 +67,14 @@ pub(super) fn stanza(package: &Unpacked, control: &Paragraph<'_>, tree: &Tree) -
     Ok(text)
 }
 
-/// What goes to `/var/lib/dpkg/info`: file names, modes and bytes.
-pub(super) fn info_files(package: &Unpacked) -> Vec<(String, u32, Vec<u8>)> {
+/// What goes to `/var/lib/dpkg/info`: file names, modes and contents.
+pub(super) fn info_files(package: &Unpacked) -> Vec<(String, u32, Content)> {
     let stem = package.database_name();
     let kept = package.members.iter().filter(|member| !NOT_KEPT.contains(&member.name.as_str()));
     let mut files: Vec<_> =
-        kept.map(|member| (format!("{stem}.{}", member.name), member.mode, member.bytes.clone())).collect();
-    let mut list: Vec<u8> = package.list.join(&b'\n');
-    list.push(b'\n');
-    files.push((format!("{stem}.list"), 0o644, list));
+        kept.map(|member| (format!("{stem}.{}", member.name), member.mode, member.content.clone())).collect();
+    let list: Vec<u8> = package.list.iter().flat_map(|path| [listed(path), b"\n".to_vec()].concat()).collect();
+    files.push((format!("{stem}.list"), 0o644, Content::bytes(list)));
     files
 }
 

@@ -39,7 +39,7 @@ pub(super) fn own(answers: &[DebconfAnswer], tree: &mut Tree) {
 impl<'a> Answers<'a> {
     /// Those of the recipe. Where there are any, one of the packages has to take them.
     pub(super) fn of(lines: &'a [DebconfAnswer], candidates: &[Candidate], epoch: Epoch) -> Result<Self, InstallError> {
-        let path = format!("/{PROGRAM}").into_bytes();
+        let path = TreePath::literal(PROGRAM);
         let mut all = candidates.iter().map(|candidate| &candidate.unpacked);
         let package = all.find(|package| package.list.contains(&path)).map(|package| package.name.clone());
         match package {
@@ -67,7 +67,19 @@ impl<'a> Answers<'a> {
 
     /// Whether they can be given and were not.
     pub(super) fn are_due(&self, tree: &Tree) -> bool {
-        !self.lines.is_empty() && tree.get(&TreePath::literal(PROGRAM)).is_some()
+        !self.due(tree).is_empty()
+    }
+
+    /// Those that can be given, and were not, where the program is in `tree`.
+    pub(super) fn due(&self, tree: &Tree) -> &[DebconfAnswer] {
+        if tree.contains(&TreePath::literal(PROGRAM)) { self.lines } else { &[] }
+    }
+
+    /// Takes note that those that were due are in the stage already.
+    pub(super) fn are_given(&mut self, tree: &Tree) {
+        if self.are_due(tree) {
+            self.lines = &[];
+        }
     }
 }
 

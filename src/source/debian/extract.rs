@@ -33,7 +33,8 @@ pub fn extract(pin: &DebianPin, mirrors: &Mirrors, context: &Context) -> Result<
         .into_iter()
         .map(|candidate| {
             let package = candidate.unpacked;
-            let md5sums = package.member("md5sums").map(<[u8]>::to_vec);
+            let unread = |source| InstallError::Content { package: package.name.clone(), source };
+            let md5sums = package.md5sums().map_err(unread)?;
             let misplaced = |source| InstallError::Misplaced { package: package.name.clone(), source };
             let mut tree = Tree::new();
             for item in package.items {

@@ -13,12 +13,13 @@ use std::sync::Arc;
 use super::InstallError;
 use super::database;
 use super::debconf::Answers;
+use super::essential;
 use super::lay::Layout;
 use super::order::{self, Step};
 use super::preinst;
 use super::scripts::{self, StandIns};
 use super::triggers::{self, Interest};
-use super::unpack::{Candidate, Unpacked};
+use super::unpack::{Candidate, Unpacked, listed, out_of_memory};
 use crate::epoch::Epoch;
 use crate::recipe::DebconfAnswer;
 use crate::report::{Phase, Reporter};
@@ -63,7 +64,7 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
         layout.lay(package)?;
     }
     take_from_lists(&mut first, std::mem::take(&mut layout.taken));
-    write_database(&mut layout, &first, &Existing::default(), around.epoch)?;
+    write_database(&mut layout, &first, &Existing::default(), around)?;
     let stand_ins = StandIns::put(&mut layout.tree);
 
     let settings = Settings {
@@ -74,16 +75,14 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     };
     let mut session = around.sandbox.start(&settings)?;
     tracing::debug!("the sandbox is {}", session.door());
-    session.put(layout.tree.entries())?;
-    answers.give(&layout.tree, &mut session)?;
-    run_preinsts(&first, &mut session, around)?;
-    session.run(&scripts::step(&["dpkg", "--configure", "-a"], around.epoch))?;
+    essential::configure(&first, &layout.tree, &mut answers, &mut session, !second.is_empty(), around)?;
     around.reporter.advance(Phase::Configure, first.len() as u64);
 
     if !second.is_empty() {
         layout.defers = true;
         Second { layout: &mut layout, session: &mut session, around, answers }.install(second, &first)?;
     }
+    drop(layout);
     let mut tree = session.collect(around.store)?;
     stand_ins.take_out(&mut tree);
     Ok(tree)
@@ -97,31 +96,11 @@ pub(super) fn foreseen(candidates: &[Candidate], around: &Surroundings<'_>) -> O
         let _ = layout.lay(&mut candidate.unpacked.clone());
     }
     let mut tree = layout.tree;
-    for inode in tree.inodes_mut().filter(|inode| inode.is_directory()) {
+    for inode in tree.inodes_where(Inode::is_directory) {
         // As directories come back from the stage.
         inode.meta.mtime = around.epoch.seconds();
     }
     Some(tree)
-}
-
-/// Runs the preinst scripts of packages that are unpacked already, each from where dpkg runs it, with the package's other
-/// control files beside it: debconf reads the package's name and questions there.
-fn run_preinsts(packages: &[Unpacked], session: &mut Session, around: &Surroundings<'_>) -> Result<(), InstallError> {
-    for package in packages {
-        if package.member("preinst").is_none() {
-            continue;
-        }
-        let mut tree = Tree::new();
-        for member in &package.members {
-            let inode = Inode::file(member.mode, Content::bytes(member.bytes.as_slice()), Origin::Sandbox);
-            let misplaced = |source| InstallError::Misplaced { package: package.name.clone(), source };
-            tree.insert_with_parents(in_database(&format!("tmp.ci/{}", member.name)), inode).map_err(misplaced)?;
-        }
-        session.put(tree.entries())?;
-        session.run(&scripts::preinst(&package.name, &package.architecture, around.epoch))?;
-        session.run(&scripts::step(&["rm", "-r", "/var/lib/dpkg/tmp.ci"], around.epoch))?;
-    }
-    Ok(())
 }
 
 /// The second stage.
@@ -191,7 +170,7 @@ impl Second<'_> {
         }
         let mut existing = Existing::read(self.session, &packages)?;
         existing.read_losers(self.session, &mut packages, std::mem::take(&mut self.layout.taken))?;
-        paths.append(&mut write_database(self.layout, &packages, &existing, self.around.epoch)?);
+        paths.append(&mut write_database(self.layout, &packages, &existing, self.around)?);
         // Folders that no package ships were made in the tree with what is in them.
         let above = |path: &TreePath| std::iter::successors(path.parent(), TreePath::parent).collect::<Vec<_>>();
         let folders: Vec<TreePath> = paths.iter().flat_map(above).collect();
@@ -237,11 +216,12 @@ impl Second<'_> {
     }
 
     /// The paths for which dpkg has been told another owner or mode (dpkg-statoverride(1)), as it lists them.
-    fn overridden(&mut self) -> Result<BTreeSet<Vec<u8>>, InstallError> {
+    fn overridden(&mut self) -> Result<BTreeSet<TreePath>, InstallError> {
         let overrides = self.session.read(&in_database("statoverride"))?.unwrap_or_default();
         let lines = overrides.split(|byte| *byte == b'\n');
         // Owner, group, mode, and the path to the end of the line.
-        Ok(lines.filter_map(|line| Some(line.splitn(4, |byte| *byte == b' ').nth(3)?.to_vec())).collect())
+        let path = |line: &[u8]| TreePath::new(line.splitn(4, |byte| *byte == b' ').nth(3)?).ok();
+        Ok(lines.filter_map(path).collect())
     }
 
     fn read_diversions(&mut self) -> Result<(), InstallError> {
@@ -280,7 +260,7 @@ impl Existing {
         &mut self,
         session: &mut Session,
         packages: &mut [Unpacked],
-        taken: Vec<(String, Vec<u8>)>,
+        taken: Vec<(String, TreePath)>,
     ) -> Result<(), InstallError> {
         for (loser, path) in take_from_lists(packages, taken) {
             let file = format!("info/{loser}.list");
@@ -289,7 +269,7 @@ impl Existing {
                 None => session.read(&in_database(&file))?.unwrap_or_default(),
             };
             let kept: Vec<&[u8]> = list.split_inclusive(|byte| *byte == b'\n').collect();
-            let kept = kept.into_iter().filter(|line| line.strip_suffix(b"\n") != Some(path.as_slice()));
+            let kept = kept.into_iter().filter(|line| line.strip_suffix(b"\n") != Some(&listed(&path)[..]));
             self.lists.insert(file, kept.collect::<Vec<_>>().concat());
         }
         Ok(())
@@ -297,7 +277,7 @@ impl Existing {
 }
 
 /// Takes lost files out of the lists of `packages`; gives those whose package is not among them.
-fn take_from_lists(packages: &mut [Unpacked], taken: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+fn take_from_lists(packages: &mut [Unpacked], taken: Vec<(String, TreePath)>) -> Vec<(String, TreePath)> {
     let mut others = Vec::new();
     for (loser, path) in taken {
         match packages.iter_mut().find(|package| package.database_name() == loser) {
@@ -313,20 +293,21 @@ fn write_database(
     layout: &mut Layout,
     packages: &[Unpacked],
     existing: &Existing,
-    epoch: Epoch,
+    around: &Surroundings<'_>,
 ) -> Result<BTreeSet<TreePath>, InstallError> {
-    let mut files: BTreeMap<String, (u32, Vec<u8>)> = BTreeMap::new();
+    let (store, epoch) = (around.store, around.epoch);
+    let mut files: BTreeMap<String, (u32, Content)> = BTreeMap::new();
     let mut status = existing.status.clone();
     for package in packages {
         let unread = |source| InstallError::Content { package: package.name.clone(), source };
         let stanza = database::stanza(package, &package.paragraph()?, &layout.tree).map_err(unread)?;
         status.extend_from_slice(stanza.as_bytes());
-        for (name, mode, bytes) in database::info_files(package) {
-            files.insert(format!("info/{name}"), (mode, bytes));
+        for (name, mode, content) in database::info_files(package) {
+            files.insert(format!("info/{name}"), (mode, content));
         }
     }
-    files.insert("status".to_owned(), (0o644, status));
-    files.extend(existing.lists.iter().map(|(name, list)| (name.clone(), (0o644, list.clone()))));
+    files.insert("status".to_owned(), (0o644, Content::bytes(status)));
+    files.extend(existing.lists.iter().map(|(name, list)| (name.clone(), (0o644, Content::bytes(list.as_slice())))));
     let mut triggers = existing.triggers.clone();
     let set_off = triggers.get(triggers::FILE).map(|watched| triggers::set_off(packages, watched)).unwrap_or_default();
     for interest in packages.iter().flat_map(triggers::interests) {
@@ -336,11 +317,12 @@ fn write_database(
         triggers.entry(triggers::UNINCORPORATED.to_owned()).or_default().extend_from_slice(set_off.as_bytes());
     }
     triggers.retain(|_, bytes| !bytes.is_empty());
-    files.extend(triggers.into_iter().map(|(name, bytes)| (name, (0o644, bytes))));
-    let mut written = BTreeSet::new();
-    for (name, (mode, bytes)) in files {
+    files.extend(triggers.into_iter().map(|(name, bytes)| (name, (0o644, Content::bytes(bytes)))));
+    let (mut written, origin) = (BTreeSet::new(), Origin::Source("debian".into()));
+    for (name, (mode, content)) in files {
         let path = in_database(&name);
-        let inode = Inode::file(mode, Content::bytes(bytes), Origin::Source("debian".into())).at(epoch);
+        let content = out_of_memory(content, store)?;
+        let inode = Inode::file(mode, content, origin.clone()).at(epoch);
         let misplaced = |source| InstallError::Misplaced { package: "dpkg".to_owned(), source };
         layout.tree.insert_with_parents(path.clone(), inode).map_err(misplaced)?;
         written.insert(path);
@@ -353,7 +335,7 @@ fn dpkg_new(path: &TreePath) -> Option<TreePath> {
     TreePath::new([path.as_bytes(), b".dpkg-new"].concat()).ok()
 }
 
-fn in_database(name: &str) -> TreePath {
+pub(super) fn in_database(name: &str) -> TreePath {
     TreePath::new(format!("{DATABASE}/{name}")).expect("names in the database are names of packages and triggers")
 }
 

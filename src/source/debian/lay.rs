@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::InstallError;
 use super::relation;
-use super::unpack::{Unpacked, listed};
+use super::unpack::Unpacked;
 use super::version::Version;
 use crate::archive::{Item, What};
 use crate::tree::{Inode, Origin, Tree, TreeError, TreePath};
@@ -17,7 +17,7 @@ pub(super) struct Layout {
     packages: BTreeMap<String, Laid>,
     /// Files that a package has lost to another since this was last looked at: the package, as the database calls it,
     /// and the path as it is listed.
-    pub(super) taken: Vec<(String, Vec<u8>)>,
+    pub(super) taken: Vec<(String, TreePath)>,
     /// Whether configuration files wait for dpkg to configure their package.
     pub(super) defers: bool,
     /// Where the files of packages go instead (dpkg-divert(1)): the diverting package sees the plain path.
@@ -68,17 +68,17 @@ impl Layout {
         // The same package of another architecture may be there, and share files with this one.
         let before = self.packages.insert(package.name.clone(), laid);
         let sibling = before.filter(|before| before.database_name != package.database_name());
-        let conffiles: BTreeSet<Vec<u8>> = if self.defers {
-            package.conffiles().lines().map(|line| line.trim().as_bytes().to_vec()).collect()
+        let conffiles: BTreeSet<TreePath> = if self.defers {
+            package.conffiles().lines().filter_map(|line| TreePath::new(line.trim()).ok()).collect()
         } else {
             BTreeSet::new()
         };
         let mut paths = BTreeSet::new();
         let mut lost = BTreeSet::new();
         for item in std::mem::take(&mut package.items) {
-            let name = listed(&item.path);
+            let name = item.path.clone();
             let taken = self.taken.len();
-            let waits = conffiles.contains(&name).then(|| item.path.clone());
+            let waits = conffiles.contains(&name).then(|| name.clone());
             match self.put(package, item, sibling.is_some())? {
                 Put::New(path) => {
                     if let Some(shipped) = waits.filter(|_| self.taken.len() == taken) {
@@ -110,7 +110,7 @@ impl Layout {
                     return Err(InstallError::FileConflict { path, first: owner, second: name.to_owned() });
                 }
                 let loser = self.packages.get(&owner).map_or(owner.clone(), |laid| laid.database_name.clone());
-                self.taken.push((loser, listed(&item.path)));
+                self.taken.push((loser, item.path.clone()));
             }
             Some(owner) if has_sibling => {
                 return if self.is_the_same(&path, &item.what, package)? {
@@ -138,7 +138,7 @@ impl Layout {
     fn is_the_same(&self, path: &TreePath, what: &What, package: &Unpacked) -> Result<bool, InstallError> {
         let there = self.tree.get(path);
         let new = match what {
-            What::Inode(inode) => Some(inode),
+            What::Inode(inode) => Some(&**inode),
             What::HardLink(target) => self.tree.get(&self.place(&package.name, target)?),
         };
         let (Some(there), Some(new)) = (there, new) else { return Ok(false) };

@@ -23,6 +23,7 @@ mod database;
 mod debconf;
 mod engine;
 mod error;
+mod essential;
 mod exclude;
 mod extract;
 mod fetch;

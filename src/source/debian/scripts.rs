@@ -2,7 +2,7 @@
 
 use crate::epoch::Epoch;
 use crate::sandbox::Step;
-use crate::tree::{Content, Inode, Node, Origin, Tree, TreePath};
+use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
 /// The environment of dpkg and the scripts that it runs. Nothing of the host is in it. Perl's and Python's hashes are
 /// seeded, because scripts write files in the order of hashes.
@@ -79,9 +79,9 @@ impl StandIns {
     /// Takes them out again. A file that a script put in the place of one of them stays.
     pub(super) fn take_out(self, tree: &mut Tree) {
         for (path, text, before) in self.0 {
-            let untouched = tree
-                .get(&path)
-                .is_some_and(|inode| matches!(&inode.node, Node::File(Content::Bytes(bytes)) if **bytes == *text));
+            let content =
+                tree.get(&path).and_then(Inode::content).filter(|content| content.size() == text.len() as u64);
+            let untouched = content.is_some_and(|content| content.read().is_ok_and(|bytes| bytes == text));
             if untouched {
                 let _ = match before {
                     Some(inode) => tree.insert(path, inode).map(drop),

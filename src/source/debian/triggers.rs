@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::unpack::Unpacked;
+use crate::tree::TreePath;
 
 /// Who watches which paths, below dpkg's database: lines of path and watcher.
 pub(super) const FILE: &str = "triggers/File";
@@ -58,8 +59,10 @@ pub(super) fn set_off(packages: &[Unpacked], watched: &[u8]) -> String {
     let watched = String::from_utf8_lossy(watched);
     let mut waiting: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (path, watcher) in watched.lines().filter_map(|line| line.rsplit_once(' ')) {
-        let below = |listed: &Vec<u8>| {
-            listed.strip_prefix(path.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        let Some(place) = path.strip_prefix('/').filter(|place| !place.is_empty()) else { continue };
+        let below = |listed: &TreePath| {
+            let rest = listed.as_bytes().strip_prefix(place.as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
         };
         for package in packages.iter().filter(|package| package.list.iter().any(below)) {
             let waits = !watcher.ends_with("/noawait");
@@ -86,7 +89,7 @@ mod tests {
             control: String::new(),
             members: Vec::new(),
             items: Vec::new(),
-            list: list.iter().map(|path| path.as_bytes().to_vec()).collect(),
+            list: list.iter().map(|path| TreePath::new(path).unwrap()).collect(),
             deferred: BTreeMap::new(),
             date: Epoch::default(),
         }

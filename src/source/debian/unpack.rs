@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::sync::Arc;
 
 use super::deb822::Paragraph;
 use super::package_file::{ControlMember, DebFile};
@@ -11,7 +12,7 @@ use crate::archive::{self, Item, Limits, What};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::store::{Blob, Store};
-use crate::tree::{Inode, Origin, TreePath};
+use crate::tree::{Content, Inode, Origin, TreePath};
 
 /// A .deb, unpacked.
 #[derive(Clone)]
@@ -26,12 +27,12 @@ pub(super) struct Unpacked {
     pub(super) multi_arch: String,
     /// The text of its control file.
     pub(super) control: String,
-    /// All members of its control archive.
-    pub(super) members: Vec<ControlMember>,
+    /// All members of its control archive. Those that no script is told of are put aside.
+    pub(super) members: Vec<Member>,
     /// Its files, in the order of the archive, without those that the path rules drop.
     pub(super) items: Vec<Item>,
     /// The paths of all its files as dpkg lists them.
-    pub(super) list: Vec<Vec<u8>>,
+    pub(super) list: Vec<TreePath>,
     /// Configuration files which dpkg puts in their places when it configures the package: as it ships them, and where
     /// they go.
     pub(super) deferred: BTreeMap<TreePath, TreePath>,
@@ -49,6 +50,16 @@ pub(super) struct Candidate {
     pub(super) essential: bool,
     /// Its priority, as its archive has it: `important`, `standard`, `optional`, or another word.
     pub(super) priority: String,
+}
+
+/// A member of a control archive.
+#[derive(Clone)]
+pub(super) struct Member {
+    /// Its name, without any folder.
+    pub(super) name: String,
+    /// The lower twelve bits of its mode.
+    pub(super) mode: u32,
+    pub(super) content: Content,
 }
 
 impl Unpacked {
@@ -78,7 +89,19 @@ impl Unpacked {
 
     /// The bytes of a member of the control archive.
     pub(super) fn member(&self, name: &str) -> Option<&[u8]> {
-        self.members.iter().find(|member| member.name == name).map(|member| member.bytes.as_slice())
+        match &self.content(name)? {
+            Content::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The checksums of its files, which are put aside.
+    pub(super) fn md5sums(&self) -> std::io::Result<Option<Vec<u8>>> {
+        self.content("md5sums").map(Content::read).transpose()
+    }
+
+    fn content(&self, name: &str) -> Option<&Content> {
+        self.members.iter().find(|member| member.name == name).map(|member| &member.content)
     }
 
     /// Its list of configuration files (deb-conffiles(5)).
@@ -111,20 +134,43 @@ pub(super) fn unpack(package: &Blob, store: &Store, drops: Drops<'_>) -> Result<
         date: deb.date,
         name,
     };
-    unpacked.members = std::mem::take(&mut deb.members);
+    for ControlMember { name, mode, bytes } in std::mem::take(&mut deb.members) {
+        let content = Content::bytes(bytes);
+        let content = if ASIDE.contains(&name.as_str()) { out_of_memory(content, store)? } else { content };
+        unpacked.members.push(Member { name, mode, content });
+    }
     let tar = data_archive(package, &deb, &unpacked.name, store)?;
     let origin = Origin::Package(unpacked.name.as_str().into());
     let mut dropped = BTreeMap::new();
     archive::read_tar_file(&tar.path, &origin, &Limits::default(), |item: Item| {
-        unpacked.list.push(listed(&item.path));
+        unpacked.list.push(item.path.clone());
         unpacked.items.extend(keep(item, drops, &mut dropped));
         Ok::<_, InstallError>(())
     })?;
+    unpacked.items.shrink_to_fit();
+    unpacked.list.shrink_to_fit();
     Ok(unpacked)
 }
 
+/// Members of control archives that dpkg only keeps; the largest are among them.
+const ASIDE: [&str; 4] = ["md5sums", "shlibs", "symbols", "templates"];
+
+/// Bytes up to which a content is no burden.
+const LIGHT: u64 = 512;
+
+/// A content that takes no memory worth mentioning: a larger one is put aside.
+pub(super) fn out_of_memory(content: Content, store: &Store) -> Result<Content, InstallError> {
+    match &content {
+        Content::Bytes(bytes) if content.size() > LIGHT => {
+            let (path, offset) = store.put_aside(bytes)?;
+            Ok(Content::Slice { path, offset, size: content.size() })
+        }
+        _ => Ok(content),
+    }
+}
+
 /// The entry, unless it is dropped. A link to a file that was dropped becomes that file.
-fn keep(item: Item, drops: Drops<'_>, dropped: &mut BTreeMap<TreePath, Inode>) -> Option<Item> {
+fn keep(item: Item, drops: Drops<'_>, dropped: &mut BTreeMap<TreePath, Arc<Inode>>) -> Option<Item> {
     let directory = matches!(&item.what, What::Inode(inode) if inode.is_directory());
     if !directory && drops(&item.path) {
         if let What::Inode(inode) = item.what {

@@ -38,7 +38,7 @@ pub fn fetch(pin: &OciPin, place: &Place, context: &Context) -> Result<Rootfs, O
         read_layer_file(&plain.path, &archive, &limits, |item| applier.put(item)).map_err(unpack)?;
         reporter.advance(Phase::Unpack, layer.size);
     }
-    for inode in tree.inodes_mut() {
+    for inode in tree.inodes_where(|inode| !inode.meta.xattrs.is_empty()) {
         inode.meta.xattrs.retain(is_kept_attribute);
     }
     let epoch = match context.epoch {

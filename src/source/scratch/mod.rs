@@ -86,7 +86,7 @@ pub fn rootfs(parts: Parts, epoch: Epoch) -> Rootfs {
         timezones::put(&mut tree);
         with.push(format!("time zones {}", timezones::version()));
     }
-    tree.inodes_mut().for_each(|inode| inode.meta.mtime = epoch.seconds());
+    tree.inodes_where(|_| true).for_each(|inode| inode.meta.mtime = epoch.seconds());
     let with = if with.is_empty() { String::new() } else { format!(" with {}", with.join(" and ")) };
     Rootfs::new(tree, epoch, format!("scratch{with}"))
 }

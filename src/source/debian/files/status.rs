@@ -17,7 +17,8 @@ pub(super) fn write(
     is_part: bool,
     all: &[Unpacked],
 ) -> Result<(), InstallError> {
-    let (mut control, mut sums) = (package.control.clone(), package.member("md5sums").map(<[u8]>::to_vec));
+    let unread = |source| InstallError::Content { package: package.name.clone(), source };
+    let (mut control, mut sums) = (package.control.clone(), package.md5sums().map_err(unread)?);
     if !control.ends_with('\n') {
         control.push('\n');
     }

@@ -41,8 +41,7 @@ impl Held {
             let items = package.items.iter().filter(move |item| is_folder(&item.what) == folders);
             items.map(|item| item.path.clone()).filter(|path| !path.is_root()).collect()
         };
-        let listed = package.list.iter().filter_map(|path| TreePath::new(path).ok()).collect();
-        Self { package: package.name.clone(), files: paths(false), folders: paths(true), listed }
+        Self { package: package.name.clone(), files: paths(false), folders: paths(true), listed: package.list.clone() }
     }
 
     /// What dpkg's database says of a package that is installed in `tree`, for the architecture or without one.
