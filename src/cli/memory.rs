@@ -10,8 +10,14 @@ pub(super) fn give_back_large_blocks() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+        libc::mallopt(libc::M_ARENA_MAX, ARENAS);
     }
 }
+
+/// How many heaps threads share. Each keeps what its threads have freed: with one for each thread, a build of 1,500 packages holds
+/// 40 MB more. Threads ask for blocks of a MiB here, and seldom for the same one.
+#[cfg(target_env = "gnu")]
+const ARENAS: libc::c_int = 2;
 
 /// Bytes from which on a block is large: more than a block of compression, which is wanted again at once.
 #[cfg(target_env = "gnu")]

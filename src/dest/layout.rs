@@ -2,7 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use oci_spec::image::{Descriptor, MediaType};
 use serde_json::{Value, json};
@@ -22,6 +24,8 @@ pub struct Layout {
     folder: PathBuf,
     names: Vec<Reference>,
     takes: Option<PathBuf>,
+    /// Blobs that are written and have no name yet.
+    waiting: Vec<Beside>,
     _new: Option<New>,
 }
 
@@ -31,6 +35,9 @@ struct New {
     /// Whether there was a folder before.
     was_there: bool,
 }
+
+/// How many blobs wait for the disk together: each keeps a file open.
+const MOST_WAITING: usize = 16;
 
 /// Largest `index.json` in bytes that is read.
 const LARGEST_INDEX: u64 = 4 << 20;
@@ -61,7 +68,7 @@ impl Layout {
         sweep(folder);
         fs::create_dir_all(&blobs).map_err(failed("make the folder", &blobs))?;
         let new = is_empty.then(|| New { folder: folder.to_owned(), was_there });
-        Ok(Self { folder: folder.to_owned(), names: names.to_vec(), takes: None, _new: new })
+        Ok(Self { folder: folder.to_owned(), names: names.to_vec(), takes: None, waiting: Vec::new(), _new: new })
     }
 
     /// Lets it take blobs out of a folder in place of copying them, where nobody needs them there any more.
@@ -73,22 +80,37 @@ impl Layout {
         self.folder.join("blobs/sha256").join(digest.hex())
     }
 
-    /// Its name is brought to the disk before the index that needs it: [`Destination::finish`].
-    fn put(&self, blob: &Blob) -> Result<(), DestError> {
+    /// It is on the disk under its name before the index that needs it: [`Destination::finish`].
+    fn put(&mut self, blob: &Blob) -> Result<(), DestError> {
+        let written = self.write(blob)?;
+        self.waiting.push(written);
+        if self.waiting.len() < MOST_WAITING { Ok(()) } else { self.place() }
+    }
+
+    fn write(&self, blob: &Blob) -> Result<Beside, DestError> {
         let path = self.blob_path(&blob.digest);
         match &blob.content {
-            BlobContent::Bytes(bytes) => written(&self.folder, &path, bytes)?.place(),
+            BlobContent::Bytes(bytes) => written(&self.folder, &path, bytes),
             BlobContent::File(source) => {
                 let takes = self.takes.as_ref().is_some_and(|folder| source.starts_with(folder));
                 if takes && let Some(beside) = Beside::take(&self.folder, source, &path) {
-                    return beside.place();
+                    return Ok(beside);
                 }
                 let mut source_file = File::open(source).map_err(failed("read", source))?;
                 let mut beside = Beside::new_in(&self.folder, &path)?;
                 io::copy(&mut source_file, beside.file()).map_err(failed("write", &path))?;
-                beside.place()
+                Ok(beside)
             }
         }
+    }
+
+    /// Waits for the disk until all that was written is there, which takes as long as one file does, and gives it its names.
+    fn place(&mut self) -> Result<(), DestError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        thread::scope(|scope| {
+            let threads: Vec<_> = waiting.into_iter().map(|beside| scope.spawn(|| beside.place())).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })
     }
 }
 
@@ -119,7 +141,8 @@ impl Destination for Layout {
         self.put(manifest)
     }
 
-    fn finish(self: Box<Self>, contents: &Contents, _: &dyn Fn(u64)) -> Result<(), DestError> {
+    fn finish(mut self: Box<Self>, contents: &Contents, _: &dyn Fn(u64)) -> Result<(), DestError> {
+        self.place()?;
         let index_path = self.folder.join("index.json");
         // The lock is on the folder, so that it leaves no file in the layout; it ends with the file handle.
         let lock = File::open(&self.folder).map_err(failed("lock", &self.folder))?;

@@ -26,6 +26,7 @@ mod identity;
 mod leaving;
 mod lines;
 mod listing;
+mod memory;
 mod names;
 mod procfs;
 mod session;

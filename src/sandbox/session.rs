@@ -16,7 +16,7 @@ use super::identity::{self, SubordinateIds};
 use super::leaving::Leaving;
 use super::lines::Lines;
 use super::wire::{Answer, Frame, Request, Step, receive, send};
-use super::{Door, SandboxError, Settings, worker};
+use super::{Door, SandboxError, Settings, memory, worker};
 use crate::store::Store;
 use crate::tree::{Content, Entry, Inode, InodeId, LastFile, Node, Origin, Tree, TreePath};
 
@@ -114,13 +114,19 @@ impl Session {
     pub fn read(&mut self, path: &TreePath) -> Result<Option<Vec<u8>>, SandboxError> {
         self.ask(&Request::Read(path.as_relative().to_string_lossy().into_owned()))?;
         match self.answer()? {
-            Answer::Bytes(bytes) => Ok(bytes),
+            Answer::Bytes(None) => Ok(None),
+            Answer::Bytes(Some(size)) => {
+                let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
+                self.output.read_exact(&mut bytes).map_err(|error| self.lost(error))?;
+                Ok(Some(bytes))
+            }
             other => Err(self.unexpected(&other)),
         }
     }
 
     /// Runs a program to its end, whatever that is.
     pub fn run_to_end(&mut self, step: &Step) -> Result<Ended, SandboxError> {
+        memory::give_back();
         self.lines().clear();
         self.ask(&Request::Run(step.clone()))?;
         match self.answer()? {

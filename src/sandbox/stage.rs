@@ -1,7 +1,7 @@
 //! The worker's side of the stage: entries in, entries out. The worker's root directory is the stage by now, so plain
 //! paths are safe whatever links the entries make.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -45,7 +45,7 @@ pub(super) struct Stage {
     /// The host's time when the stage was made: what is not older was written by programs in it.
     began: i64,
     /// How files looked when they were put, by their inode numbers.
-    stamps: HashMap<u64, Stamp>,
+    stamps: BTreeMap<u64, Stamp>,
     /// The latest change time of files put since the last [`Stage::seal`].
     latest: Option<Time>,
 }
@@ -64,7 +64,7 @@ impl Stage {
     /// The stage of a worker whose root directory is new and empty.
     pub(super) fn new() -> io::Result<Self> {
         let began = fs::metadata("/")?.mtime();
-        Ok(Self { began, stamps: HashMap::new(), latest: None })
+        Ok(Self { began, stamps: BTreeMap::new(), latest: None })
     }
 
     /// Receives entries up to the end mark and puts them into the stage.

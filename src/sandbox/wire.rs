@@ -33,8 +33,8 @@ pub(super) enum Answer {
     Done,
     /// A program ended: its exit code, or 128 and the signal's number.
     Ended(i32),
-    /// The bytes of a file, or that there is none.
-    Bytes(Option<Vec<u8>>),
+    /// How many bytes a file has, which follow, or that there is none.
+    Bytes(Option<u64>),
     /// The stage follows, as [`Frame`]s up to [`Frame::End`].
     Stage,
     /// It could not be done; the worker ends.

@@ -194,23 +194,27 @@ fn inner(settings: &Settings, door: Door) -> Result<(), Fault> {
     let mut time = 0;
     send(&mut output, &Answer::Ready(door)).map_err(cannot("answer"))?;
     while let Some(request) = receive(&mut input).map_err(cannot("understand what is asked"))? {
-        let answer = match request {
+        match request {
             Request::Put => {
                 stage.put(&mut input).map_err(cannot("put a file into the stage"))?;
-                Answer::Done
+                send(&mut output, &Answer::Done).map_err(cannot("answer"))?;
             }
             Request::Run(step) => {
                 time = step.time;
                 stage.seal().map_err(cannot("look at the stage"))?;
-                Answer::Ended(run(&step, door, procfs.as_ref(), &names)?)
+                let code = run(&step, door, procfs.as_ref(), &names)?;
+                send(&mut output, &Answer::Ended(code)).map_err(cannot("answer"))?;
             }
             Request::Read(path) => {
-                Answer::Bytes(stage::read(Path::new(&path)).map_err(cannot("read a file of the stage"))?)
+                let bytes = stage::read(Path::new(&path)).map_err(cannot("read a file of the stage"))?;
+                let size = bytes.as_ref().map(|bytes| bytes.len() as u64);
+                send(&mut output, &Answer::Bytes(size)).map_err(cannot("answer"))?;
+                let sent = output.write_all(&bytes.unwrap_or_default()).and_then(|()| output.flush());
+                sent.map_err(cannot("answer"))?;
             }
             Request::Look => {
                 send(&mut output, &Answer::Stage).map_err(cannot("answer"))?;
                 stage.look(time, &mut output).map_err(cannot("read the stage"))?;
-                continue;
             }
             Request::Collect => {
                 withdraw(door, procfs.as_ref()).map_err(cannot("take its devices out of the stage"))?;
@@ -220,8 +224,7 @@ fn inner(settings: &Settings, door: Door) -> Result<(), Fault> {
                 clear(Path::new("/"));
                 return Ok(());
             }
-        };
-        send(&mut output, &answer).map_err(cannot("answer"))?;
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Bytes put aside: out of memory for as long as this run takes, in one file among its unfinished work.
 
 use std::fs::File;
-use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
@@ -24,7 +24,10 @@ impl Store {
             Some(aside) => aside,
             none => none.insert(Aside::new(self)?),
         };
-        aside.file.write_all(bytes).map_err(|source| failed("put something aside", &aside.path, source))?;
+        aside
+            .file
+            .write_all_at(bytes, aside.end)
+            .map_err(|source| failed("put something aside", &aside.path, source))?;
         let start = aside.end;
         aside.end += bytes.len() as u64;
         Ok((Arc::clone(&aside.path), start))
@@ -45,7 +48,6 @@ impl Aside {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::FileExt;
 
     #[test]
     fn what_is_put_aside_is_there_until_the_end_of_the_run() {

@@ -22,7 +22,7 @@ use crate::ops::forge::Applied;
 use crate::ops::source;
 use crate::recipe::Recipe;
 use crate::source::remembered;
-use crate::store::Store;
+use crate::store::{Store, Sum};
 
 /// The digest of all that the image of a recipe depends on; nothing where it depends on more: on the network, or on what
 /// only the source itself can look at.
@@ -88,18 +88,21 @@ pub(super) fn recall(key: &Digest, store: &Store) -> Option<Built> {
 /// Remembers what was built. Where the store cannot be written nothing is lost but time.
 pub(super) fn remember(key: &Digest, built: &Built, store: &Store) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let images = built.artifact.images().iter().map(|image| KeptImage {
-        platform: image.platform.to_string(),
-        config: text(image.config.bytes()),
-        manifest: text(image.manifest.bytes()),
-        layers: image.layers.iter().map(KeptLayer::of).collect(),
-    });
+    let kept = |image: &Image| {
+        Some(KeptImage {
+            platform: image.platform.to_string(),
+            config: text(image.config.bytes()),
+            manifest: text(image.manifest.bytes()),
+            layers: image.layers.iter().map(KeptLayer::of).collect::<Option<_>>()?,
+        })
+    };
+    let Some(images) = built.artifact.images().iter().map(kept).collect() else { return };
     let index = match &built.artifact {
         Artifact::Index(index) => Some(text(index.index.bytes())),
         Artifact::Image(_) => None,
     };
     let kept = Kept {
-        images: images.collect(),
+        images,
         index,
         names: built.names.iter().map(ToString::to_string).collect(),
         epoch: built.epoch,
@@ -139,6 +142,7 @@ struct KeptLayer {
     uncompressed_size: u64,
     compression: Compression,
     created_by: String,
+    sum: Sum,
 }
 
 impl KeptImage {
@@ -153,18 +157,20 @@ impl KeptImage {
 }
 
 impl KeptLayer {
-    fn of(layer: &Layer) -> Self {
-        Self {
+    /// Nothing where the layer cannot be read.
+    fn of(layer: &Layer) -> Option<Self> {
+        Some(Self {
             digest: layer.digest.raw(),
             diff_id: layer.diff_id.digest().raw(),
             uncompressed_size: layer.uncompressed_size,
             compression: layer.compression,
             created_by: layer.created_by.clone(),
-        }
+            sum: Sum::of_file(&layer.path).ok()?,
+        })
     }
 
     fn layer(self, store: &Store) -> Option<Layer> {
-        let blob = store.verified(&Digest::from_raw(self.digest)).ok().flatten()?;
+        let blob = store.unchanged(&Digest::from_raw(self.digest), self.sum).ok().flatten()?;
         Some(Layer {
             digest: blob.digest,
             diff_id: DiffId::new(Digest::from_raw(self.diff_id)),

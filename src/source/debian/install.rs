@@ -321,7 +321,7 @@ fn write_database(
     let (mut written, origin) = (BTreeSet::new(), Origin::Source("debian".into()));
     for (name, (mode, content)) in files {
         let path = in_database(&name);
-        let content = out_of_memory(content, store)?;
+        let content = out_of_memory(content, store);
         let inode = Inode::file(mode, content, origin.clone()).at(epoch);
         let misplaced = |source| InstallError::Misplaced { package: "dpkg".to_owned(), source };
         layout.tree.insert_with_parents(path.clone(), inode).map_err(misplaced)?;

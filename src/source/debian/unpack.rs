@@ -136,7 +136,7 @@ pub(super) fn unpack(package: &Blob, store: &Store, drops: Drops<'_>) -> Result<
     };
     for ControlMember { name, mode, bytes } in std::mem::take(&mut deb.members) {
         let content = Content::bytes(bytes);
-        let content = if ASIDE.contains(&name.as_str()) { out_of_memory(content, store)? } else { content };
+        let content = if ASIDE.contains(&name.as_str()) { out_of_memory(content, store) } else { content };
         unpacked.members.push(Member { name, mode, content });
     }
     let tar = data_archive(package, &deb, &unpacked.name, store)?;
@@ -158,14 +158,14 @@ const ASIDE: [&str; 4] = ["md5sums", "shlibs", "symbols", "templates"];
 /// Bytes up to which a content is no burden.
 const LIGHT: u64 = 512;
 
-/// A content that takes no memory worth mentioning: a larger one is put aside.
-pub(super) fn out_of_memory(content: Content, store: &Store) -> Result<Content, InstallError> {
+/// A content that takes no memory worth mentioning: a larger one is put aside. In a store that may only be read, it stays.
+pub(super) fn out_of_memory(content: Content, store: &Store) -> Content {
     match &content {
-        Content::Bytes(bytes) if content.size() > LIGHT => {
-            let (path, offset) = store.put_aside(bytes)?;
-            Ok(Content::Slice { path, offset, size: content.size() })
-        }
-        _ => Ok(content),
+        Content::Bytes(bytes) if content.size() > LIGHT => match store.put_aside(bytes) {
+            Ok((path, offset)) => Content::Slice { path, offset, size: content.size() },
+            Err(_) => content,
+        },
+        _ => content,
     }
 }
 
