@@ -5,7 +5,6 @@ use std::io::{Read, Write};
 use std::mem;
 
 use super::SandboxError;
-use super::session::misread;
 use crate::store::{BlobWriter, Store};
 use crate::tree::{Content, InodeId, LastFile, Node, Tree};
 
@@ -37,7 +36,7 @@ impl<'a> Gathering<'a> {
     pub(super) fn take(&mut self, id: InodeId, bytes: &mut impl Read, size: u64) -> Result<(), SandboxError> {
         if size <= TINY {
             let mut kept = Vec::new();
-            bytes.read_to_end(&mut kept).map_err(misread)?;
+            bytes.read_to_end(&mut kept).map_err(SandboxError::misread)?;
             self.others.push((id, Content::bytes(kept)));
         } else if size <= LARGE {
             let blob = match &mut self.blob {
@@ -66,7 +65,7 @@ impl<'a> Gathering<'a> {
             return Ok(());
         }
         let mut last = mem::take(&mut self.last);
-        let taken = self.take(id, &mut content.reader_after(&mut last).map_err(misread)?, content.size());
+        let taken = self.take(id, &mut content.reader_after(&mut last).map_err(SandboxError::misread)?, content.size());
         self.last = last;
         taken
     }
@@ -89,7 +88,7 @@ impl<'a> Gathering<'a> {
 fn copy(bytes: &mut impl Read, blob: &mut BlobWriter, store: &Store) -> Result<(), SandboxError> {
     let mut buffer = [0; 1 << 14];
     loop {
-        match bytes.read(&mut buffer).map_err(misread)? {
+        match bytes.read(&mut buffer).map_err(SandboxError::misread)? {
             0 => return Ok(()),
             count => blob.write_all(&buffer[..count]).map_err(|source| store.cannot("write a blob", source))?,
         }

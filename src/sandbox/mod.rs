@@ -168,6 +168,13 @@ pub enum SandboxError {
     },
 }
 
+impl SandboxError {
+    /// Files could not be exchanged with the worker.
+    fn misread(source: io::Error) -> Self {
+        Self::Stage { what: "exchange files with its stage".into(), source }
+    }
+}
+
 /// Starts sessions. Dropping the last clone waits until the stages of those that were collected are removed.
 #[derive(Clone, Debug, Default)]
 pub struct Sandbox {

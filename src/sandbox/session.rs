@@ -155,6 +155,7 @@ impl Session {
     pub fn collect(mut self, store: &Store) -> Result<Tree, SandboxError> {
         let tree = self.receive_stage(&Request::Collect, store)?;
         self.put = Tree::new();
+        memory::give_back();
         // Whoever waits for the session must not be part of it.
         let leaving = std::mem::take(&mut self.leaving);
         leaving.end(self, store.clone());
@@ -191,14 +192,22 @@ impl Session {
     }
 
     fn take(&mut self, frame: Frame, tree: &mut Tree, gathering: &mut Gathering<'_>) -> Result<(), SandboxError> {
-        let path = |bytes: &[u8]| TreePath::new(bytes).map_err(|error| misread(io::Error::other(error)));
         let (bytes, meta, node) = match frame {
-            Frame::Link(bytes, target) => return tree.link(path(&bytes)?, &path(&target)?).map_err(misplaced),
+            Frame::Link(bytes, target) => {
+                let (path, _) = self.known(&bytes)?;
+                return tree.link(path, &self.known(&target)?.0).map_err(misplaced);
+            }
             Frame::Unchanged(bytes) => {
-                let path = path(&bytes)?;
-                let inode = self.put.get_shared(&path).ok_or_else(|| misread(io::ErrorKind::InvalidData.into()))?;
+                let (path, there) = self.known(&bytes)?;
+                let inode = there.ok_or_else(|| SandboxError::misread(io::ErrorKind::InvalidData.into()))?;
                 let id = tree.insert(path, Arc::clone(&inode)).map_err(misplaced)?;
                 return inode.content().map_or(Ok(()), |content| gathering.keep(id, content));
+            }
+            Frame::File(bytes, meta, size) => {
+                let (path, there) = self.known(&bytes)?;
+                let inode = Inode { meta, node: Node::File(Content::empty()), origin: origin(there.as_deref()) };
+                let id = tree.insert(path, inode).map_err(misplaced)?;
+                return gathering.take(id, &mut (&mut self.output).take(size), size);
             }
             Frame::Directory(bytes, meta) => (bytes, meta, Node::Directory),
             Frame::Symlink(bytes, meta, target) => (bytes, meta, Node::Symlink(target.into())),
@@ -210,22 +219,29 @@ impl Session {
                 };
                 (bytes, meta, node)
             }
-            Frame::File(bytes, meta, size) => {
-                let path = path(&bytes)?;
-                let inode = Inode { meta, node: Node::File(Content::empty()), origin: self.origin(&path) };
-                let id = tree.insert(path, inode).map_err(misplaced)?;
-                return gathering.take(id, &mut (&mut self.output).take(size), size);
-            }
             Frame::End => return Ok(()),
         };
-        let path = path(&bytes)?;
-        let origin = self.origin(&path);
-        tree.insert(path, Inode { meta, node, origin }).map(drop).map_err(misplaced)
+        let (path, there) = self.known(&bytes)?;
+        let inode = Inode { meta, node, origin: origin(there.as_deref()) };
+        let is_same = |there: &Arc<Inode>| {
+            let target = there.symlink_target();
+            target.is_some() && target == inode.symlink_target() && there.meta == inode.meta
+        };
+        match there.filter(is_same) {
+            Some(there) => tree.insert(path, there),
+            None => tree.insert(path, inode),
+        }
+        .map(drop)
+        .map_err(misplaced)
     }
 
-    /// Of what was put at a path, or else of programs in the stage.
-    fn origin(&self, path: &TreePath) -> Origin {
-        self.put.get(path).map_or(Origin::Sandbox, |inode| inode.origin.clone())
+    /// A path, and what was put there. Paths that were put are held in common.
+    fn known(&self, bytes: &[u8]) -> Result<(TreePath, Option<Arc<Inode>>), SandboxError> {
+        let path = TreePath::new(bytes).map_err(|error| SandboxError::misread(io::Error::other(error)))?;
+        Ok(match self.put.entry_at(&path) {
+            Some(entry) => (entry.path.clone(), Some(Arc::clone(entry.inode))),
+            None => (path, None),
+        })
     }
 
     fn await_ready(&mut self) -> Result<Door, SandboxError> {
@@ -259,14 +275,14 @@ impl Session {
             Ok(Some(Answer::Failed { what, reason, errno })) => Err(explain(what, reason, errno)),
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err(SandboxError::Gone { output: self.last_lines() }),
-            Err(source) => Err(misread(source)),
+            Err(source) => Err(SandboxError::misread(source)),
         }
     }
 
     /// The error behind a pipe that broke: what the worker said before it ended.
     fn lost(&mut self, error: io::Error) -> SandboxError {
         if error.kind() != io::ErrorKind::BrokenPipe && error.kind() != io::ErrorKind::UnexpectedEof {
-            return misread(error);
+            return SandboxError::misread(error);
         }
         match self.answer() {
             Err(known) => known,
@@ -275,7 +291,7 @@ impl Session {
     }
 
     fn unexpected(&self, answer: &Answer) -> SandboxError {
-        misread(io::Error::other(format!("the worker gave an answer out of turn: {answer:?}")))
+        SandboxError::misread(io::Error::other(format!("the worker gave an answer out of turn: {answer:?}")))
     }
 
     fn lines(&self) -> std::sync::MutexGuard<'_, Lines> {
@@ -318,6 +334,11 @@ fn spawn(settings: &Settings) -> Result<Child, SandboxError> {
     let _ = worker.stdin.as_ref().map(|pipe| widen(pipe.as_fd()));
     let _ = worker.stdout.as_ref().map(|pipe| widen(pipe.as_fd()));
     Ok(worker)
+}
+
+/// Of what was put at a place, or else of programs in the stage.
+fn origin(there: Option<&Inode>) -> Origin {
+    there.map_or(Origin::Sandbox, |inode| inode.origin.clone())
 }
 
 fn open_to_all(folder: &Path) -> Result<(), SandboxError> {
@@ -365,12 +386,8 @@ fn write_entry(entry: Entry<'_>, last: &mut LastFile, out: &mut impl Write) -> i
     }
 }
 
-pub(super) fn misread(source: io::Error) -> SandboxError {
-    SandboxError::Stage { what: "exchange files with its stage".into(), source }
-}
-
 fn misplaced(error: crate::tree::TreeError) -> SandboxError {
-    misread(io::Error::other(error))
+    SandboxError::misread(io::Error::other(error))
 }
 
 /// What the worker could not do, in words that say what would help.

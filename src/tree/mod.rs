@@ -100,9 +100,9 @@ impl Tree {
         self.paths.get(path).map(|id| self.inode(*id))
     }
 
-    /// The same for holding it in another tree, too, or longer than this one. It does not change with this tree.
-    pub fn get_shared(&self, path: &TreePath) -> Option<Arc<Inode>> {
-        self.paths.get(path).map(|id| Arc::clone(&self.inodes[id.0 as usize]))
+    /// The path and what is there, for holding both in another tree, too.
+    pub fn entry_at(&self, path: &TreePath) -> Option<Entry<'_>> {
+        self.paths.get_key_value(path).map(|entry| self.entry(entry))
     }
 
     /// The same for changing it. The change shows at every hard link of the inode.

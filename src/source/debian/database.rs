@@ -8,6 +8,9 @@ use super::unpack::{Unpacked, listed};
 use crate::digest::to_hex;
 use crate::tree::{Content, Tree, TreePath};
 
+/// Where dpkg keeps its database.
+const DATABASE: &str = "var/lib/dpkg";
+
 /// The fields of a stanza in the order in which dpkg writes them (`fieldinfos` in `lib/dpkg/parse.c`); all others follow
 /// in the order of the package. `Description` has its own place because `Conffiles` goes before it.
 const FIELD_ORDER: [&str; 23] = [
@@ -65,6 +68,11 @@ pub(super) fn stanza(package: &Unpacked, control: &Paragraph<'_>, tree: &Tree) -
     }
     text.push('\n');
     Ok(text)
+}
+
+/// The path of a file of the database. Names are those of packages and triggers.
+pub(super) fn in_database(name: &str) -> TreePath {
+    TreePath::new(format!("{DATABASE}/{name}")).expect("names in the database are names of packages and triggers")
 }
 
 /// What goes to `/var/lib/dpkg/info`: file names, modes and contents.

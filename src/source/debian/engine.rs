@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::InstallError;
 use super::debconf::{self, Answers};
-use super::install::Surroundings;
+use super::surroundings::Surroundings;
 use super::unpack::Candidate;
 use crate::archive::{self, Applier, Apply, Duplicates, Limits};
 use crate::context::Context;

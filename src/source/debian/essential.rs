@@ -6,9 +6,10 @@
 use serde_json::json;
 
 use super::InstallError;
+use super::database::in_database;
 use super::debconf::{self, Answers};
-use super::install::{self, Surroundings};
 use super::scripts;
+use super::surroundings::Surroundings;
 use super::unpack::Unpacked;
 use crate::digest::Digest;
 use crate::oci;
@@ -67,8 +68,7 @@ fn run_preinsts(packages: &[Unpacked], session: &mut Session, around: &Surroundi
         for member in &package.members {
             let inode = Inode::file(member.mode, member.content.clone(), Origin::Sandbox);
             let misplaced = |source| InstallError::Misplaced { package: package.name.clone(), source };
-            tree.insert_with_parents(install::in_database(&format!("tmp.ci/{}", member.name)), inode)
-                .map_err(misplaced)?;
+            tree.insert_with_parents(in_database(&format!("tmp.ci/{}", member.name)), inode).map_err(misplaced)?;
         }
         session.put(tree.entries())?;
         session.run(&scripts::preinst(&package.name, &package.architecture, around.epoch))?;

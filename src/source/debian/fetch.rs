@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use super::apt_state;
-use super::install::{self, Surroundings};
+use super::install;
 use super::local;
+use super::surroundings::Surroundings;
 use super::unpack::{self, Candidate, Unpacked};
 use super::{FetchError, InstallError, debconf, engine, files, part};
 use crate::archive::What;

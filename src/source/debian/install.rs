@@ -11,45 +11,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::InstallError;
-use super::database;
+use super::database::{self, in_database};
 use super::debconf::Answers;
 use super::essential;
 use super::lay::Layout;
 use super::order::{self, Step};
 use super::preinst;
 use super::scripts::{self, StandIns};
+use super::surroundings::Surroundings;
 use super::triggers::{self, Interest};
 use super::unpack::{Candidate, Unpacked, listed, out_of_memory};
-use crate::epoch::Epoch;
-use crate::recipe::DebconfAnswer;
-use crate::report::{Phase, Reporter};
-use crate::sandbox::{self, Emulator, Sandbox, Session, Settings};
-use crate::store::Store;
+use crate::report::Phase;
+use crate::sandbox::{self, Session, Settings};
 use crate::tree::{Content, Entry, Inode, Origin, Tree, TreePath};
-
-/// Where dpkg keeps its database.
-const DATABASE: &str = "var/lib/dpkg";
 
 /// Where .debs are put for the image's dpkg, for a moment.
 const PARCELS: &str = "var/cache/apt/archives/rootsmith";
-
-/// What installing needs of its surroundings.
-pub(super) struct Surroundings<'a> {
-    pub(super) sandbox: &'a Sandbox,
-    pub(super) store: &'a Store,
-    pub(super) reporter: &'a dyn Reporter,
-    pub(super) epoch: Epoch,
-    /// What runs the image's programs, where the kernel does not by itself.
-    pub(super) emulator: Option<Emulator>,
-    /// dpkg's name of the image's architecture.
-    pub(super) architecture: &'a str,
-    /// Further architectures that dpkg is to know.
-    pub(super) foreign: Vec<String>,
-    /// Whether `/bin` and the like are links into `/usr`.
-    pub(super) merged_usr: bool,
-    /// The recipe's answers for debconf.
-    pub(super) answers: &'a [DebconfAnswer],
-}
 
 /// Installs all of `candidates` into a new tree.
 pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> Result<Tree, InstallError> {
@@ -333,10 +310,6 @@ fn write_database(
 /// Where a configuration file waits until its package is configured, unless that would be too long for a path.
 fn dpkg_new(path: &TreePath) -> Option<TreePath> {
     TreePath::new([path.as_bytes(), b".dpkg-new"].concat()).ok()
-}
-
-pub(super) fn in_database(name: &str) -> TreePath {
-    TreePath::new(format!("{DATABASE}/{name}")).expect("names in the database are names of packages and triggers")
 }
 
 /// What is there before any package: links of a merged /usr, folders that dpkg and apt expect, and files that nothing

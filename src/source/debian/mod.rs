@@ -38,6 +38,7 @@ mod preinst;
 mod resolve;
 mod scripts;
 mod suite;
+mod surroundings;
 mod triggers;
 mod unpack;
 mod unread;

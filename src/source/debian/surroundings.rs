@@ -1,0 +1,25 @@
+//! What installing needs, besides packages.
+
+use crate::epoch::Epoch;
+use crate::recipe::DebconfAnswer;
+use crate::report::Reporter;
+use crate::sandbox::{Emulator, Sandbox};
+use crate::store::Store;
+
+/// What installing needs of its surroundings.
+pub(super) struct Surroundings<'a> {
+    pub(super) sandbox: &'a Sandbox,
+    pub(super) store: &'a Store,
+    pub(super) reporter: &'a dyn Reporter,
+    pub(super) epoch: Epoch,
+    /// What runs the image's programs, where the kernel does not by itself.
+    pub(super) emulator: Option<Emulator>,
+    /// dpkg's name of the image's architecture.
+    pub(super) architecture: &'a str,
+    /// Further architectures that dpkg is to know.
+    pub(super) foreign: Vec<String>,
+    /// Whether `/bin` and the like are links into `/usr`.
+    pub(super) merged_usr: bool,
+    /// The recipe's answers for debconf.
+    pub(super) answers: &'a [DebconfAnswer],
+}
