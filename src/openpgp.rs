@@ -113,35 +113,42 @@ pub enum Rejection {
     },
 }
 
-/// Verifies a clearsigned text (`InRelease`). `now` decides what has expired: the clock for a live archive, the date of
-/// the `Release` for a snapshot. `what` names the file in errors.
-pub fn verify_clearsigned(what: &str, bytes: &[u8], keyring: &Keyring, now: Epoch) -> Result<Verified, SignatureError> {
-    let malformed = |source: Box<dyn std::error::Error + Send + Sync>| SignatureError::NotClearsigned {
-        what: what.to_owned(),
-        source,
-    };
-    let input = std::str::from_utf8(bytes).map_err(|error| malformed(error.into()))?;
-    let (message, _) =
-        CleartextSignedMessage::from_string(input.trim_ascii_end()).map_err(|error| malformed(error.into()))?;
-    let text = message.signed_text();
-    let signers = verify(what, text.as_bytes(), message.signatures().iter(), keyring, now)?;
-    Ok(Verified { text: text.replace("\r\n", "\n"), signers })
+/// A clearsigned text (`InRelease`), whoever signed it.
+#[derive(Debug)]
+pub struct Clearsigned {
+    /// What the file is called in errors.
+    what: String,
+    message: CleartextSignedMessage,
 }
 
-/// The text of a clearsigned message, whoever signed it.
-pub fn cleartext(what: &str, bytes: &[u8]) -> Result<String, SignatureError> {
-    let malformed = |source: Box<dyn std::error::Error + Send + Sync>| SignatureError::NotClearsigned {
-        what: what.to_owned(),
-        source,
-    };
-    let input = std::str::from_utf8(bytes).map_err(|error| malformed(error.into()))?;
-    let (message, _) =
-        CleartextSignedMessage::from_string(input.trim_ascii_end()).map_err(|error| malformed(error.into()))?;
-    Ok(message.signed_text().replace("\r\n", "\n"))
+impl Clearsigned {
+    /// Reads a text with signatures, and nothing before or after. `what` names the file in errors.
+    pub fn parse(what: &str, bytes: &[u8]) -> Result<Self, SignatureError> {
+        let malformed = |source: Box<dyn std::error::Error + Send + Sync>| SignatureError::NotClearsigned {
+            what: what.to_owned(),
+            source,
+        };
+        let input = std::str::from_utf8(bytes).map_err(|error| malformed(error.into()))?;
+        let (message, _) =
+            CleartextSignedMessage::from_string(input.trim_ascii_end()).map_err(|error| malformed(error.into()))?;
+        Ok(Self { what: what.to_owned(), message })
+    }
+
+    /// The text, with plain line ends. Nobody vouches for it.
+    pub fn text(&self) -> String {
+        self.message.signed_text().replace("\r\n", "\n")
+    }
+
+    /// Verifies it. `now` decides what has expired: the clock for a live archive, the date of the `Release` for a snapshot.
+    pub fn verify(&self, keyring: &Keyring, now: Epoch) -> Result<Verified, SignatureError> {
+        let text = self.message.signed_text();
+        let signers = verify(&self.what, text.as_bytes(), self.message.signatures().iter(), keyring, now)?;
+        Ok(Verified { text: self.text(), signers })
+    }
 }
 
 /// Verifies a text (`Release`) by the signatures beside it (`Release.gpg`, armoured or binary). `now` and `what` are as
-/// in [`verify_clearsigned`].
+/// for [`Clearsigned`].
 pub fn verify_detached(
     what: &str,
     bytes: &[u8],
@@ -156,7 +163,7 @@ pub fn verify_detached(
 }
 
 /// The fingerprints of the keys whose signatures (armoured or binary) over exactly `bytes` are good. `now` and `what` are
-/// as in [`verify_clearsigned`].
+/// as for [`Clearsigned`].
 pub fn signers(
     what: &str,
     bytes: &[u8],

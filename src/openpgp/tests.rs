@@ -78,7 +78,7 @@ fn rejection(result: Result<Verified, SignatureError>) -> Rejection {
 }
 
 fn check(bytes: &[u8], keyring: &Keyring) -> Result<Verified, SignatureError> {
-    verify_clearsigned("InRelease", bytes, keyring, now())
+    Clearsigned::parse("InRelease", bytes)?.verify(keyring, now())
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn expired_keys_and_signatures() {
         Rejection::ExpiredKey { fingerprint: fingerprint.clone(), end }
     );
     let earlier = Epoch::from_seconds(i64::from(MADE) + 999);
-    assert!(verify_clearsigned("InRelease", &good, &lasting(1000), earlier).is_ok());
+    assert!(Clearsigned::parse("InRelease", &good).unwrap().verify(&lasting(1000), earlier).is_ok());
 
     let short = SubpacketData::SignatureExpirationTime(Duration::from_secs(1000));
     let short = clearsigned_with(&key.primary_key, HashAlgorithm::Sha256, vec![short]);

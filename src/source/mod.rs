@@ -29,7 +29,7 @@ fn newest(tree: &Tree, said: Option<i64>) -> Epoch {
 
 /// Told, while scripts of packages run, which tree they will leave, but for what they do themselves, and the time of its
 /// files. It is a guess: it may only make things faster.
-pub type Foresee<'a> = &'a dyn Fn(Tree, Epoch);
+pub type Foresee<'a> = &'a (dyn Fn(Tree, Epoch) + Sync);
 
 /// A root filesystem as its source left it, before any pass.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::InstallError;
 use super::scripts;
-use super::unpack::Candidate;
+use super::unpack::Unpacked;
 use crate::epoch::Epoch;
 use crate::recipe::DebconfAnswer;
 use crate::sandbox::Session;
@@ -38,10 +38,13 @@ pub(super) fn own(answers: &[DebconfAnswer], tree: &mut Tree) {
 
 impl<'a> Answers<'a> {
     /// Those of the recipe. Where there are any, one of the packages has to take them.
-    pub(super) fn of(lines: &'a [DebconfAnswer], candidates: &[Candidate], epoch: Epoch) -> Result<Self, InstallError> {
+    pub(super) fn of<'p>(
+        lines: &'a [DebconfAnswer],
+        mut packages: impl Iterator<Item = &'p Unpacked>,
+        epoch: Epoch,
+    ) -> Result<Self, InstallError> {
         let path = TreePath::literal(PROGRAM);
-        let mut all = candidates.iter().map(|candidate| &candidate.unpacked);
-        let package = all.find(|package| package.list.contains(&path)).map(|package| package.name.clone());
+        let package = packages.find(|package| package.list.contains(&path)).map(|package| package.name.clone());
         match package {
             None if !lines.is_empty() => Err(InstallError::NoDebconf),
             package => Ok(Self { lines, epoch, package }),

@@ -13,13 +13,13 @@ use std::path::Path;
 
 use super::InstallError;
 use super::debconf::{self, Answers};
-use super::surroundings::Surroundings;
 use super::unpack::Candidate;
 use crate::archive::{self, Applier, Apply, Duplicates, Limits};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::lock::{DebianPin, Installer};
+use crate::recipe::DebconfAnswer;
 use crate::sandbox::{run_host_program, run_host_program_in};
 use crate::tree::{Inode, Origin, Tree, TreePath};
 
@@ -45,12 +45,12 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub(super) fn install(
     candidates: &[Candidate],
     pin: &DebianPin,
-    around: &Surroundings<'_>,
+    answers: &[DebconfAnswer],
+    epoch: Epoch,
     context: &Context,
 ) -> Result<Tree, InstallError> {
     let engine = pin.installer.name();
-    let epoch = around.epoch;
-    Answers::of(around.answers, candidates, epoch)?;
+    Answers::of(answers, candidates.iter().map(|candidate| &candidate.unpacked), epoch)?;
     let failed = |reason: String| InstallError::Engine { engine, reason };
     run_host_program(engine, &["--version".into()]).map_err(failed)?;
     let store = &context.store;
@@ -71,9 +71,9 @@ pub(super) fn install(
     let run =
         |program: &str, arguments: &[OsString]| run_host_program_in(program, arguments, &environment).map_err(failed);
     let tar = at("root.tar");
-    let answers = (!around.answers.is_empty()).then(|| at("answers"));
-    if let Some(file) = &answers {
-        fs::write(file, debconf::text(around.answers)).map_err(|source| store.cannot("write answers", source))?;
+    let answered = (!answers.is_empty()).then(|| at("answers"));
+    if let Some(file) = &answered {
+        fs::write(file, debconf::text(answers)).map_err(|source| store.cannot("write answers", source))?;
     }
     match pin.installer {
         Installer::Debootstrap => {
@@ -83,7 +83,7 @@ pub(super) fn install(
             let pack = pack.into_iter().chain([at("root").into(), "-cf".into(), tar.clone().into(), ".".into()]);
             run("tar", &pack.collect::<Vec<_>>())?;
         }
-        _ => run("mmdebstrap", &mmdebstrap(candidates, pin, &at("archive"), &tar, answers.as_deref()))?,
+        _ => run("mmdebstrap", &mmdebstrap(candidates, pin, &at("archive"), &tar, answered.as_deref()))?,
     }
     let mut tree = read(&tar, engine, context)?;
     for path in LEFTOVERS {

@@ -24,10 +24,9 @@ pub(super) fn configure(
     tree: &Tree,
     answers: &mut Answers<'_>,
     session: &mut Session,
-    remembers: bool,
     around: &Surroundings<'_>,
 ) -> Result<(), InstallError> {
-    let key = if remembers { key(tree, answers, around) } else { None };
+    let key = if around.has_second_stage { key(tree, answers, around) } else { None };
     if let Some(there) = key.and_then(|key| remembered::recall(&key, around.store)) {
         tracing::debug!("the essential packages are configured as they were before");
         session.put(there.tree.entries())?;

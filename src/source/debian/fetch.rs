@@ -1,26 +1,27 @@
 //! From a pin to a root filesystem: downloading, unpacking and installing its packages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::thread::{self, Scope};
 
 use super::apt_state;
+use super::debconf::{self, Answers};
 use super::install;
 use super::local;
 use super::surroundings::Surroundings;
-use super::unpack::{self, Candidate, Unpacked};
-use super::{FetchError, InstallError, debconf, engine, files, part};
+use super::unpack::{Candidate, Unpacked};
+use super::unpacking::{Unpacking, Which};
+use super::{FetchError, InstallError, engine, files, part};
 use crate::archive::What;
 use crate::context::Context;
 use crate::digest::Digest;
-use crate::http::{Job, address_in};
-use crate::lock::{DebianPin, Installer, LockedPackage};
+use crate::epoch::Epoch;
+use crate::lock::{DebianPin, Installer};
 use crate::recipe::DebconfAnswer;
 use crate::report::{Phase, Unit};
 use crate::sandbox::Emulator;
 use crate::source::{Foresee, Rootfs};
-use crate::store::Blob;
-use crate::tree::TreePath;
+use crate::tree::{Tree, TreePath};
 
 /// Where repositories are reached: addresses above `dists/` and `pool/`, in order of preference, by the repository's id.
 pub type Mirrors = BTreeMap<String, Vec<String>>;
@@ -55,37 +56,29 @@ pub fn fetch(
         Installer::Files => None,
         _ => Emulator::for_platform(pin.platform).map_err(InstallError::from)?,
     };
-    let mut candidates = download(pin, mirrors, drops, context)?;
-    candidates.append(&mut local::candidates(unlocked.packages, &candidates, &context.store, drops)?);
-    candidates.sort_by(|a, b| a.unpacked.key().cmp(&b.unpacked.key()));
-    let newest = candidates.iter().map(|candidate| candidate.unpacked.date).max();
-    let epoch = context.epoch.or(newest).unwrap_or_default();
-    let count = candidates.len();
-    let architecture = pin.platform.architecture.debian_name();
-    if pin.installer == Installer::Files {
-        let tree = files::install(candidates, pin, epoch, &*context.reporter)?;
-        let summary = format!("files of {count} packages of {} {}", pin.distribution, pin.suite);
-        return Ok(Rootfs::new(tree, epoch, summary));
-    }
-    let around = Surroundings {
-        sandbox: &context.sandbox,
-        store: &context.store,
-        reporter: &*context.reporter,
-        epoch,
-        emulator,
-        architecture,
-        foreign: foreign(&candidates, architecture),
-        merged_usr: merges_usr(&candidates),
-        answers: unlocked.answers,
-    };
-    context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
-    let mut tree = match pin.installer {
-        Installer::Mmdebstrap | Installer::Debootstrap => engine::install(&candidates, pin, &around, context)?,
-        _ => {
-            if let Some(tree) = install::foreseen(&candidates, &around) {
-                foresee(tree, epoch);
-            }
-            install::install(candidates, &around)?
+    let count = pin.packages.len() + unlocked.packages.len();
+    let configuring = || context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
+    let (mut tree, epoch) = match pin.installer {
+        Installer::Files => {
+            let (candidates, epoch) = whole(pin, unlocked, mirrors, drops, context)?;
+            let tree = files::install(candidates, pin, epoch, &*context.reporter)?;
+            let summary = format!("files of {count} packages of {} {}", pin.distribution, pin.suite);
+            return Ok(Rootfs::new(tree, epoch, summary));
+        }
+        Installer::Mmdebstrap | Installer::Debootstrap => {
+            let (candidates, epoch) = whole(pin, unlocked, mirrors, drops, context)?;
+            configuring();
+            (engine::install(&candidates, pin, unlocked.answers, epoch, context)?, epoch)
+        }
+        Installer::Native => {
+            let unpacking = Unpacking::new(pin, drops, &context.store);
+            let until = if begins_early(pin, unlocked) { Which::First } else { Which::All };
+            thread::scope(|scope| {
+                let _ending = unpacking.start(scope);
+                unpacking.download(until, mirrors, context)?;
+                configuring();
+                install_native(scope, &unpacking, until, unlocked, emulator, foresee, context)
+            })?
         }
     };
     context.reporter.end(Phase::Configure, &format!("{count} packages"));
@@ -95,90 +88,107 @@ pub fn fetch(
     Ok(Rootfs::new(tree, epoch, format!("{count} packages of {} {}", pin.distribution, pin.suite)))
 }
 
-/// Downloads the packages that the store lacks, and unpacks each as soon as it is there.
+/// Whether installing can begin when the first stage is unpacked. Answers for debconf go to whichever package takes them, and
+/// base-files says how the root is laid out.
+fn begins_early(pin: &DebianPin, unlocked: Unlocked<'_>) -> bool {
+    let mut packages = pin.packages.iter();
+    unlocked.answers.is_empty() && packages.any(|package| package.essential && package.name == "base-files")
+}
+
+/// Installs the packages by the image's own dpkg: those of the first stage while others are still being unpacked, where `until`
+/// is not all. Gives the tree and its epoch.
+fn install_native<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    unpacking: &'scope Unpacking<'_>,
+    until: Which,
+    unlocked: Unlocked<'_>,
+    emulator: Option<Emulator>,
+    foresee: Foresee<'scope>,
+    context: &Context,
+) -> Result<(Tree, Epoch), FetchError> {
+    let store = &context.store;
+    let mut outline = unpacking.outline();
+    let mut first = unpacking.take(Which::First)?;
+    let mut there = if until == Which::All { unpacking.take(Which::All)? } else { Vec::new() };
+    let local = local::candidates(unlocked.packages, &first, store, unpacking.drops)?;
+    local.iter().for_each(|candidate| outline.add(&candidate.unpacked));
+    let (mut local_first, mut local_others): (Vec<_>, _) = local.into_iter().partition(|candidate| candidate.essential);
+    first.append(&mut local_first);
+    there.append(&mut local_others);
+
+    let epoch = context.epoch.or(outline.newest).unwrap_or_default();
+    let architecture = unpacking.pin.platform.architecture.debian_name();
+    let around = Surroundings {
+        sandbox: &context.sandbox,
+        store,
+        reporter: &*context.reporter,
+        epoch,
+        installed_size: outline.installed_size,
+        has_second_stage: !there.is_empty() || unpacking.pin.packages.iter().any(|package| !package.essential),
+        emulator,
+        architecture,
+        foreign: outline.architectures.into_iter().filter(|name| ![architecture, "all"].contains(&&**name)).collect(),
+        merged_usr: merges_usr(unpacking.pin, first.iter().chain(&there)),
+    };
+    let answers =
+        Answers::of(unlocked.answers, first.iter().chain(&there).map(|candidate| &candidate.unpacked), epoch)?;
+    let others = move || {
+        there.append(&mut unpacking.take(Which::All)?);
+        Ok(sorted(there))
+    };
+    let tree = install::install(scope, first, others, answers, foresee, &around)?;
+    Ok((tree, epoch))
+}
+
+/// All packages, unpacked, and the epoch that follows from them.
+fn whole(
+    pin: &DebianPin,
+    unlocked: Unlocked<'_>,
+    mirrors: &Mirrors,
+    drops: Drops<'_>,
+    context: &Context,
+) -> Result<(Vec<Candidate>, Epoch), FetchError> {
+    let mut candidates = download(pin, mirrors, drops, context)?;
+    candidates.append(&mut local::candidates(unlocked.packages, &candidates, &context.store, drops)?);
+    let newest = candidates.iter().map(|candidate| candidate.unpacked.date).max();
+    Ok((sorted(candidates), context.epoch.or(newest).unwrap_or_default()))
+}
+
+/// Downloads the packages that the store lacks, and unpacks each as soon as it is there; sorted by name.
 pub(super) fn download(
     pin: &DebianPin,
     mirrors: &Mirrors,
     drops: Drops<'_>,
     context: &Context,
 ) -> Result<Vec<Candidate>, FetchError> {
-    let (store, reporter) = (&context.store, &*context.reporter);
-    // The largest first: they take longest to decompress.
-    let mut packages: Vec<&LockedPackage> = pin.packages.iter().collect();
-    packages.sort_by_key(|package| std::cmp::Reverse(package.size));
-    let jobs: Vec<Job> = packages.iter().map(|package| job(package, mirrors)).collect();
-    let bytes = jobs.iter().map(|job| job.size).sum();
-    reporter.begin(Phase::Download, Some(bytes), Unit::Bytes);
-    let unpacked: Mutex<Vec<Option<Candidate>>> = Mutex::new(packages.iter().map(|_| None).collect());
-    let each = |index: usize, file: Blob| {
-        let package = packages[index];
-        let contents = unpack::unpack(&file, store, drops).map_err(|error| named(package, error))?;
-        check(package, &contents)?;
-        let priority = package.priority.clone().unwrap_or_else(|| "optional".to_owned());
-        let candidate = Candidate { unpacked: contents, file, essential: package.essential, priority };
-        unpacked.lock().expect("no thread panics while it holds the packages")[index] = Some(candidate);
-        Ok::<_, FetchError>(())
-    };
-    context.http.download_all(&jobs, store, &|bytes| reporter.advance(Phase::Download, bytes), each)?;
-    reporter.end(Phase::Download, &format!("{} packages, {:.1} MB", jobs.len(), bytes as f64 / 1e6));
-    let unpacked = unpacked.into_inner().expect("no thread panics while it holds the packages");
-    Ok(unpacked.into_iter().flatten().collect())
+    let unpacking = Unpacking::new(pin, drops, &context.store);
+    let candidates = thread::scope(|scope| {
+        let _ending = unpacking.start(scope);
+        unpacking.download(Which::All, mirrors, context)?;
+        unpacking.take(Which::All)
+    });
+    candidates.map(sorted)
 }
 
-/// The architectures of the packages, but for the image's own.
-fn foreign(candidates: &[Candidate], architecture: &str) -> Vec<String> {
-    let all = candidates.iter().map(|candidate| candidate.unpacked.architecture.as_str());
-    let foreign: BTreeSet<&str> = all.filter(|name| ![architecture, "all"].contains(name)).collect();
-    foreign.into_iter().map(str::to_owned).collect()
-}
-
-fn job(package: &LockedPackage, mirrors: &Mirrors) -> Job {
-    let addresses = mirrors.get(&package.repository).into_iter().flatten();
-    Job {
-        what: format!("{} {} ({})", package.name, package.version, package.architecture),
-        candidates: addresses.map(|mirror| address_in(mirror, &package.path)).collect(),
-        digest: package.sha256,
-        size: package.size,
-    }
-}
-
-/// The error of a package, which knows no more than its place in the store, with the package's name.
-fn named(package: &LockedPackage, error: InstallError) -> FetchError {
-    match error {
-        InstallError::File(source) => FetchError::Package {
-            package: format!("{} {} ({})", package.name, package.version, package.architecture),
-            path: package.path.clone(),
-            source,
-        },
-        other => other.into(),
-    }
-}
-
-/// What is in a .deb is what the lock calls it.
-fn check(locked: &LockedPackage, found: &Unpacked) -> Result<(), FetchError> {
-    let names = (&found.name, &found.version, &found.architecture);
-    if names == (&locked.name, &locked.version, &locked.architecture) {
-        return Ok(());
-    }
-    Err(FetchError::OtherPackage {
-        expected: format!("{} {} ({})", locked.name, locked.version, locked.architecture),
-        found: format!("{} {} ({})", found.name, found.version, found.architecture),
-        path: locked.path.clone(),
-    })
+/// In the order that means nothing.
+fn sorted(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    candidates.sort_by(|a, b| a.unpacked.key().cmp(&b.unpacked.key()));
+    candidates
 }
 
 /// Whether `/bin` and the like are links into /usr. Since bookworm a package that every system has sees to it; since
 /// trixie base-files ships the links.
-fn merges_usr(candidates: &[Candidate]) -> bool {
+fn merges_usr<'p>(pin: &DebianPin, mut packages: impl Iterator<Item = &'p Candidate>) -> bool {
     let ships_links = |package: &Unpacked| {
         package.items.iter().any(|item| {
             item.path.as_bytes() == b"bin"
                 && matches!(&item.what, What::Inode(inode) if inode.symlink_target().is_some())
         })
     };
-    candidates.iter().map(|candidate| &candidate.unpacked).any(|package| match package.name.as_str() {
-        "usr-is-merged" | "usrmerge" => true,
-        "base-files" => ships_links(package),
-        _ => false,
-    })
+    let sees_to_it = |name: &str| ["usr-is-merged", "usrmerge"].contains(&name);
+    pin.packages.iter().any(|package| sees_to_it(&package.name))
+        || packages.any(|candidate| {
+            let package = &candidate.unpacked;
+            sees_to_it(&package.name) || (package.name == "base-files" && ships_links(package))
+        })
 }

@@ -9,8 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::thread::Scope;
 
-use super::InstallError;
 use super::database::{self, in_database};
 use super::debconf::Answers;
 use super::essential;
@@ -21,18 +21,27 @@ use super::scripts::{self, StandIns};
 use super::surroundings::Surroundings;
 use super::triggers::{self, Interest};
 use super::unpack::{Candidate, Unpacked, listed, out_of_memory};
+use super::{FetchError, InstallError};
+use crate::epoch::Epoch;
 use crate::report::Phase;
 use crate::sandbox::{self, Session, Settings};
+use crate::source::Foresee;
 use crate::tree::{Content, Entry, Inode, Origin, Tree, TreePath};
 
 /// Where .debs are put for the image's dpkg, for a moment.
 const PARCELS: &str = "var/cache/apt/archives/rootsmith";
 
-/// Installs all of `candidates` into a new tree.
-pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> Result<Tree, InstallError> {
-    let mut answers = Answers::of(around.answers, &candidates, around.epoch)?;
-    let size = candidates.iter().map(|candidate| installed_size(&candidate.unpacked)).sum();
-    let (first, second): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| candidate.essential);
+/// Installs packages into a new tree: those of the first stage, and the `others` that are being unpacked meanwhile. As soon as
+/// all are there, `foresee` is told what the tree will be like.
+pub(super) fn install<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    first: Vec<Candidate>,
+    others: impl FnOnce() -> Result<Vec<Candidate>, FetchError> + Send + 'scope,
+    mut answers: Answers<'_>,
+    foresee: Foresee<'scope>,
+    around: &Surroundings<'_>,
+) -> Result<Tree, FetchError> {
+    let epoch = around.epoch;
     let mut layout = Layout::new(skeleton(around)?);
     let mut first: Vec<Unpacked> = first.into_iter().map(|candidate| candidate.unpacked).collect();
     // The package that owns the root's directories goes first, so that their modes are those it ships.
@@ -40,6 +49,12 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     for package in &mut first {
         layout.lay(package)?;
     }
+    let guess = layout.clone();
+    let others = scope.spawn(move || {
+        let others = others()?;
+        foresee(foreseen(guess, &others, epoch), epoch);
+        Ok::<_, FetchError>(others)
+    });
     take_from_lists(&mut first, std::mem::take(&mut layout.taken));
     write_database(&mut layout, &first, &Existing::default(), around)?;
     let stand_ins = StandIns::put(&mut layout.tree);
@@ -47,37 +62,37 @@ pub(super) fn install(candidates: Vec<Candidate>, around: &Surroundings<'_>) -> 
     let settings = Settings {
         folder: around.store.temporary(),
         network: false,
-        expected_size: size,
+        expected_size: around.installed_size,
         emulator: around.emulator.clone(),
     };
-    let mut session = around.sandbox.start(&settings)?;
+    let mut session = around.sandbox.start(&settings).map_err(InstallError::from)?;
     tracing::debug!("the sandbox is {}", session.door());
-    essential::configure(&first, &layout.tree, &mut answers, &mut session, !second.is_empty(), around)?;
+    essential::configure(&first, &layout.tree, &mut answers, &mut session, around)?;
     around.reporter.advance(Phase::Configure, first.len() as u64);
 
+    let second = others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     if !second.is_empty() {
         layout.defers = true;
         Second { layout: &mut layout, session: &mut session, around, answers }.install(second, &first)?;
     }
     drop(layout);
-    let mut tree = session.collect(around.store)?;
+    let mut tree = session.collect(around.store).map_err(InstallError::from)?;
     stand_ins.take_out(&mut tree);
     Ok(tree)
 }
 
-/// The tree that installing `candidates` will give, but for what their scripts do and for what is in dpkg's database.
-pub(super) fn foreseen(candidates: &[Candidate], around: &Surroundings<'_>) -> Option<Tree> {
-    let mut layout = Layout::new(skeleton(around).ok()?);
-    for candidate in candidates {
+/// The tree that installing `others` after what is laid will give, but for what their scripts do and for what is in dpkg's database.
+fn foreseen(mut layout: Layout, others: &[Candidate], epoch: Epoch) -> Tree {
+    for candidate in others {
         // Packages that are in each other's way are for installing to complain about.
         let _ = layout.lay(&mut candidate.unpacked.clone());
     }
     let mut tree = layout.tree;
     for inode in tree.inodes_where(Inode::is_directory) {
         // As directories come back from the stage.
-        inode.meta.mtime = around.epoch.seconds();
+        inode.meta.mtime = epoch.seconds();
     }
-    Some(tree)
+    tree
 }
 
 /// The second stage.
@@ -362,10 +377,4 @@ pub(super) fn merged(architecture: &str) -> &'static [&'static str] {
         "amd64" | "loong64" | "mips64el" | "ppc64" | "ppc64el" => &["bin", "lib", "lib64", "sbin"],
         _ => &["bin", "lib", "sbin"],
     }
-}
-
-/// Bytes that a package takes, from its control file.
-fn installed_size(package: &Unpacked) -> u64 {
-    let field = package.paragraph().ok().and_then(|control| control.field("Installed-Size"));
-    field.and_then(|value| value.raw().parse::<u64>().ok()).unwrap_or(0) * 1024
 }

@@ -10,6 +10,7 @@ use crate::archive::{Item, What};
 use crate::tree::{Inode, Origin, Tree, TreeError, TreePath};
 
 /// A tree that packages are laid into, and which package each file is from.
+#[derive(Clone)]
 pub(super) struct Layout {
     /// What has been laid so far.
     pub(super) tree: Tree,
@@ -34,6 +35,7 @@ enum Put {
     Lost,
 }
 
+#[derive(Clone)]
 struct Laid {
     version: String,
     replaces: String,

@@ -41,6 +41,7 @@ mod suite;
 mod surroundings;
 mod triggers;
 mod unpack;
+mod unpacking;
 mod unread;
 
 pub use error::{FetchError, InstallError, ResolveError, Unresolved};

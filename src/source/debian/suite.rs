@@ -190,10 +190,10 @@ impl Wanted {
         let fetch = |name: &str| context.http.fetch_optional(&at(name), RELEASE_LIMIT);
         let what = |name: &str| crate::http::without_secrets(&at(name));
         let verified = if let Some(signed) = fetch("InRelease")? {
-            let text = openpgp::cleartext(&what("InRelease"), &signed)?;
+            let signed = openpgp::Clearsigned::parse(&what("InRelease"), &signed)?;
             match self.trust {
-                Trust::Unsigned => Verified { text, signers: Vec::new() },
-                Trust::Signed => openpgp::verify_clearsigned(&what("InRelease"), &signed, &self.keyring()?, self.now)?,
+                Trust::Unsigned => Verified { text: signed.text(), signers: Vec::new() },
+                Trust::Signed => signed.verify(&self.keyring()?, self.now)?,
             }
         } else {
             let Some(bytes) = fetch("Release")? else { return self.without_release(address, context) };

@@ -1,7 +1,6 @@
 //! What installing needs, besides packages.
 
 use crate::epoch::Epoch;
-use crate::recipe::DebconfAnswer;
 use crate::report::Reporter;
 use crate::sandbox::{Emulator, Sandbox};
 use crate::store::Store;
@@ -12,6 +11,10 @@ pub(super) struct Surroundings<'a> {
     pub(super) store: &'a Store,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) epoch: Epoch,
+    /// Bytes that all packages take when installed, as they say.
+    pub(super) installed_size: u64,
+    /// Whether packages come after the first stage.
+    pub(super) has_second_stage: bool,
     /// What runs the image's programs, where the kernel does not by itself.
     pub(super) emulator: Option<Emulator>,
     /// dpkg's name of the image's architecture.
@@ -20,6 +23,4 @@ pub(super) struct Surroundings<'a> {
     pub(super) foreign: Vec<String>,
     /// Whether `/bin` and the like are links into `/usr`.
     pub(super) merged_usr: bool,
-    /// The recipe's answers for debconf.
-    pub(super) answers: &'a [DebconfAnswer],
 }

@@ -109,15 +109,27 @@ impl Unpacked {
         self.member("conffiles").map(String::from_utf8_lossy).unwrap_or_default()
     }
 
+    /// Bytes that it takes when installed, as it says.
+    pub(super) fn installed_size(&self) -> u64 {
+        let field = self.paragraph().ok().and_then(|control| control.field("Installed-Size"));
+        field.and_then(|value| value.raw().parse::<u64>().ok()).unwrap_or(0).saturating_mul(1024)
+    }
+
     /// Its control paragraph.
     pub(super) fn paragraph(&self) -> Result<Paragraph<'_>, InstallError> {
         Paragraph::parse(&self.control).map_err(|source| InstallError::Control { package: self.name.clone(), source })
     }
 }
 
-/// Unpacks the .deb `package`, leaving out paths for which `drops` says yes. The uncompressed data archive is kept in the
-/// store, and the next time it is taken from there.
-pub(super) fn unpack(package: &Blob, store: &Store, drops: Drops<'_>) -> Result<Unpacked, InstallError> {
+/// A .deb of which the control part was read.
+pub(super) struct Opened {
+    /// What is known so far: all but the files.
+    pub(super) unpacked: Unpacked,
+    deb: DebFile,
+}
+
+/// Reads the control part of the .deb `package`.
+pub(super) fn open(package: &Blob, store: &Store) -> Result<Opened, InstallError> {
     let mut deb = DebFile::read(&package.path)?;
     let control = deb.control();
     let field = |name| control.field(name).map(|value| value.raw().to_owned()).unwrap_or_default();
@@ -139,17 +151,26 @@ pub(super) fn unpack(package: &Blob, store: &Store, drops: Drops<'_>) -> Result<
         let content = if ASIDE.contains(&name.as_str()) { out_of_memory(content, store) } else { content };
         unpacked.members.push(Member { name, mode, content });
     }
-    let tar = data_archive(package, &deb, &unpacked.name, store)?;
-    let origin = Origin::Package(unpacked.name.as_str().into());
-    let mut dropped = BTreeMap::new();
-    archive::read_tar_file(&tar.path, &origin, &Limits::default(), |item: Item| {
-        unpacked.list.push(item.path.clone());
-        unpacked.items.extend(keep(item, drops, &mut dropped));
-        Ok::<_, InstallError>(())
-    })?;
-    unpacked.items.shrink_to_fit();
-    unpacked.list.shrink_to_fit();
-    Ok(unpacked)
+    Ok(Opened { unpacked, deb })
+}
+
+impl Opened {
+    /// Unpacks it, leaving out paths for which `drops` says yes. The uncompressed data archive is kept in the store, and the next
+    /// time it is taken from there.
+    pub(super) fn unpack(self, package: &Blob, store: &Store, drops: Drops<'_>) -> Result<Unpacked, InstallError> {
+        let Self { mut unpacked, deb } = self;
+        let tar = data_archive(package, &deb, &unpacked.name, store)?;
+        let origin = Origin::Package(unpacked.name.as_str().into());
+        let mut dropped = BTreeMap::new();
+        archive::read_tar_file(&tar.path, &origin, &Limits::default(), |item: Item| {
+            unpacked.list.push(item.path.clone());
+            unpacked.items.extend(keep(item, drops, &mut dropped));
+            Ok::<_, InstallError>(())
+        })?;
+        unpacked.items.shrink_to_fit();
+        unpacked.list.shrink_to_fit();
+        Ok(unpacked)
+    }
 }
 
 /// Members of control archives that dpkg only keeps; the largest are among them.

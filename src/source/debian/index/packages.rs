@@ -3,6 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
+use memchr::memmem;
+use rayon::prelude::*;
+
 use crate::digest::Digest;
 use crate::source::debian::deb822::{Deb822Error, Lexer, Token};
 use crate::source::debian::index::IndexError;
@@ -63,23 +66,12 @@ impl Packages {
         if u32::try_from(text.len()).is_err() {
             return Err(IndexError::TooLarge { size: text.len() });
         }
-        let mut spans = Vec::with_capacity(text.len() / 900);
-        let mut current = Spans::default();
-        let mut last_line = 0;
-        for token in Lexer::new(&text) {
-            match token.map_err(IndexError::NotControlFile)? {
-                Token::Field { name, value, line } => {
-                    last_line = line;
-                    if let Some(index) = field_number(name) {
-                        current[index] = span(&text, value.raw());
-                    }
-                }
-                Token::End => {
-                    check(Record { text: &text, spans: &current }, last_line)?;
-                    spans.push(std::mem::take(&mut current));
-                }
-            }
-        }
+        let parts: Result<Vec<_>, _> = parts(&text).into_par_iter().map(|part| read(&text, part)).collect();
+        let spans = match parts {
+            Ok(parts) => parts.concat(),
+            // What is wrong first is told, with its line in the whole text.
+            Err(_) => read(&text, &text)?,
+        };
         Ok(Self { text, spans })
     }
 
@@ -244,6 +236,45 @@ impl fmt::Debug for Record<'_> {
     }
 }
 
+/// Bytes of an index that are read in one go, while other threads read others.
+const PART: usize = 2 << 20;
+
+/// The text in parts that end where a package does.
+fn parts(text: &str) -> Vec<&str> {
+    let (mut parts, mut rest) = (Vec::new(), text);
+    while rest.len() > PART
+        && let Some(end) = memmem::find(&rest.as_bytes()[PART..], b"\n\n")
+    {
+        let (part, next) = rest.split_at(PART + end + 2);
+        parts.push(part);
+        rest = next;
+    }
+    parts.push(rest);
+    parts
+}
+
+/// Where the fields of the packages in a part of `text` are.
+fn read(text: &str, part: &str) -> Result<Vec<Spans>, IndexError> {
+    let mut spans = Vec::with_capacity(part.len() / 700);
+    let mut current = Spans::default();
+    let mut last_line = 0;
+    for token in Lexer::new(part) {
+        match token.map_err(IndexError::NotControlFile)? {
+            Token::Field { name, value, line } => {
+                last_line = line;
+                if let Some(index) = field_number(name) {
+                    current[index] = span(text, value.raw());
+                }
+            }
+            Token::End => {
+                check(Record { text, spans: &current }, last_line)?;
+                spans.push(std::mem::take(&mut current));
+            }
+        }
+    }
+    Ok(spans)
+}
+
 /// The place of a field in [`FIELDS`]. Most names of a real index are spelled as there, or are none of them.
 fn field_number(name: &str) -> Option<usize> {
     FIELDS.iter().position(|field| field.len() == name.len() && field.eq_ignore_ascii_case(name))
@@ -332,6 +363,21 @@ mod tests {
             let text = paragraph("").replace("./pool/a.deb", written);
             assert_eq!(Packages::parse(text.into_bytes()).unwrap().record(0).unwrap().filename(), "a.deb", "{written}");
         }
+    }
+
+    #[test]
+    fn large_indexes_are_read_in_parts() {
+        let filler = format!("Description: {}\n", "x".repeat(100_000));
+        let text: String =
+            (0..70).map(|number| paragraph(&filler).replace("Package: a", &format!("Package: a{number}"))).collect();
+        assert!(parts(&text).len() > 2 && parts(&text).concat() == text);
+        let packages = Packages::parse(text.clone().into_bytes()).unwrap();
+        let names: Vec<&str> = packages.records().map(Record::name).collect();
+        assert_eq!(names, (0..70).map(|number| format!("a{number}")).collect::<Vec<_>>());
+        assert!(packages.records().all(|record| (record.filename(), record.size()) == ("pool/a.deb", 7)));
+        let wrong = text.replacen("Size: 7", "Size: x", 65).replacen("Size: x", "Size: 7", 60);
+        let error = Packages::parse(wrong.into_bytes()).unwrap_err().to_string();
+        assert_eq!(error, "line 487 of the package index: a60 has the impossible `Size: x`");
     }
 
     #[test]
