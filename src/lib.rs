@@ -74,7 +74,7 @@
 //! 5. `ops/lock.rs`: the lock beside the recipe, where it fits; else a new one.
 //! 6. `ops/source/mod.rs`: which family resolves and fetches what.
 //! 7. `source/debian/resolve.rs`: reads the suites, has packages chosen, and makes the pin.
-//! 8. `source/debian/fetch.rs`: downloads packages and unpacks each as it comes.
+//! 8. `source/debian/fetch.rs`: what becomes of the packages, by which installer.
 //! 9. `source/debian/install.rs`: two stages: lay files and dpkg's database, run `dpkg --configure -a`.
 //! 10. `sandbox/session.rs`: our side of the stage: put, run, read, collect.
 //! 11. `pass/mod.rs`: what a pass is, and the list of them.
@@ -86,10 +86,11 @@
 //! ## What they lean on
 //!
 //! Each of these is behind one documented function and can be taken at its word: reading a recipe ([`recipe::load()`]),
-//! control files, versions, relations, signatures and the solver (the public modules of [`source::debian`]), a .deb's
-//! files (its `unpack`), dpkg's rules for files that meet (its `lay`), the canonical tar ([`archive::write_tar`]), the
-//! block-parallel compressor ([`archive::Compressor`]), downloads with retries ([`http::Http`]), and documents of an
-//! image ([`image::Image::assemble`]); behind a session is `sandbox/worker.rs`: the three doors, devices, limits, secrets.
+//! control files, versions, relations, signatures and the solver (the public modules of [`source::debian`]), the threads
+//! that unpack what was downloaded (its `unpacking`), a .deb's files (its `unpack`), dpkg's rules for files that meet (its
+//! `lay`), the canonical tar ([`archive::write_tar`]), the block-parallel compressor ([`archive::Compressor`]), downloads
+//! with retries ([`http::Http`]), and documents of an image ([`image::Image::assemble`]); behind a session is
+//! `sandbox/worker.rs`: the three doors, devices, limits, secrets.
 //!
 //! # What must hold
 //!

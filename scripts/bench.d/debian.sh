@@ -48,9 +48,7 @@ script reset-same "rm -rf ../same/out; cp ../trixie.toml ../same.toml"
 "$work/cold-recipe.sh" > /dev/null
 "$work/more.sh" > /dev/null
 "$work/more-recipe.sh" > /dev/null
-for name in mmdebstrap debootstrap cold warm other changed same mmdebstrap-recipe cold-recipe warm-recipe other-recipe; do
-    measure "$name"
-done
+measure_in_turn mmdebstrap debootstrap cold warm other changed same mmdebstrap-recipe cold-recipe warm-recipe other-recipe
 # As `row`, and what it is of the first.
 with_base() { echo "$(row "$@") $(ratio "$(median "$1")" "$(median mmdebstrap)") |"; }
 
@@ -69,5 +67,5 @@ write_table debian "$(
     with_base warm-recipe mmdebstrap-recipe '`recipes/trixie.toml`, `--fresh`' "$(size warm-recipe/out)"
     with_base other-recipe mmdebstrap-recipe '`recipes/trixie.toml`, packages in the store, of another recipe' "$(size other-recipe/out)"
     echo
-    measured "$runs runs each; $(mmdebstrap --version), $(debootstrap --version), $(umoci --version | head -n 1)."
+    measured "$runs runs each, in turn; $(mmdebstrap --version), $(debootstrap --version), $(umoci --version | head -n 1)."
 )"

@@ -7,11 +7,14 @@ layout='umoci init --layout layout && umoci new --image layout:t && umoci raw ad
 script umoci-gzip "$layout --image layout:t '$packed'"
 script umoci-zstd "$layout --compress zstd --image layout:t '$packed'"
 for kind in gzip zstd; do
-    script "ours-$kind" "'$program' import '$packed' -o oci:out --store store --progress none --compression $kind"
-    script "reset-ours-$kind" "rm -rf ../ours-$kind/*"
-    script "reset-umoci-$kind" "rm -rf ../umoci-$kind/*"
+    import="'$program' import '$packed' -o oci:out --store store --progress none --compression $kind"
+    script "ours-$kind" "$import"
+    script "one-$kind" "$import --threads 1"
+    for program_of in ours one umoci; do
+        script "reset-$program_of-$kind" "rm -rf ../$program_of-$kind/*"
+    done
 done
-names='umoci-gzip ours-gzip ours-zstd'
+names='umoci-gzip ours-gzip one-gzip ours-zstd one-zstd'
 ! umoci raw add-layer --help | grep -q -- --compress || names="$names umoci-zstd"
 # shellcheck disable=SC2086
 measure_in_turn $names
@@ -21,7 +24,9 @@ write_table packing "$(
     row umoci-gzip umoci-gzip 'umoci raw add-layer, gzip' "$(size umoci-gzip/layout)"
     [ ! -e "$work/umoci-zstd.json" ] || row umoci-zstd umoci-gzip 'umoci raw add-layer, zstd' "$(size umoci-zstd/layout)"
     row ours-gzip umoci-gzip 'rootsmith import, gzip, empty store' "$(size ours-gzip/out)"
+    row one-gzip umoci-gzip 'the same on one thread' "$(size one-gzip/out)"
     row ours-zstd umoci-gzip 'rootsmith import, zstd, empty store' "$(size ours-zstd/out)"
+    row one-zstd umoci-gzip 'the same on one thread' "$(size one-zstd/out)"
     echo
     measured "$runs runs each, in turn; $(umoci --version | head -n 1)."
 )"

@@ -83,6 +83,7 @@ impl Session {
     pub fn put<'a>(&mut self, entries: impl IntoIterator<Item = Entry<'a>>) -> Result<(), SandboxError> {
         let mut first = std::collections::BTreeMap::<InodeId, &TreePath>::new();
         let mut last = LastFile::default();
+        let before = self.put.len();
         self.ask(&Request::Put)?;
         for entry in entries {
             let target = first.get(&entry.id).copied().filter(|_| !entry.inode.is_directory());
@@ -101,6 +102,10 @@ impl Session {
                 }
             }
             first.entry(entry.id).or_insert(entry.path);
+        }
+        drop(first);
+        if self.put.len() > 2 * before {
+            self.put.compact();
         }
         let end = self.input.as_mut().map_or(Ok(()), |input| Frame::End.write(input).and_then(|()| input.flush()));
         end.map_err(|error| self.lost(error))?;
@@ -153,8 +158,9 @@ impl Session {
     /// contents are in `store` then, but for a few bytes. Owners, modes and links are the stage's; device nodes are those that
     /// were put.
     pub fn collect(mut self, store: &Store) -> Result<Tree, SandboxError> {
-        let tree = self.receive_stage(&Request::Collect, store)?;
+        let mut tree = self.receive_stage(&Request::Collect, store)?;
         self.put = Tree::new();
+        tree.compact();
         memory::give_back();
         // Whoever waits for the session must not be part of it.
         let leaving = std::mem::take(&mut self.leaving);

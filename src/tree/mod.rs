@@ -237,6 +237,14 @@ impl Tree {
         Ok(true)
     }
 
+    /// Makes it take as little memory as it can. The nodes of one that was built path by path are half empty, and lie between
+    /// what was there for a moment.
+    pub fn compact(&mut self) {
+        self.paths = std::mem::take(&mut self.paths).into_iter().collect();
+        self.inodes.shrink_to_fit();
+        self.links.shrink_to_fit();
+    }
+
     /// Removes all below `path`, which itself stays; gives how many paths went.
     pub fn clear(&mut self, path: &TreePath) -> usize {
         let below: Vec<TreePath> = self.below(path).map(|entry| entry.path.clone()).collect();

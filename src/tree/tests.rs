@@ -79,4 +79,7 @@ fn text_form() {
          0666 0:0 char /null 1:3 mtime=7 user.x=01ff\n0777 0:0 symlink /s -> f\\x0a\n"
     );
     assert_eq!(tree.to_text().unwrap(), expected);
+    let before = tree.id(&path("g"));
+    tree.compact();
+    assert_eq!((tree.to_text().unwrap(), tree.id(&path("g"))), (expected, before));
 }

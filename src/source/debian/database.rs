@@ -81,7 +81,11 @@ pub(super) fn info_files(package: &Unpacked) -> Vec<(String, u32, Content)> {
     let kept = package.members.iter().filter(|member| !NOT_KEPT.contains(&member.name.as_str()));
     let mut files: Vec<_> =
         kept.map(|member| (format!("{stem}.{}", member.name), member.mode, member.content.clone())).collect();
-    let list: Vec<u8> = package.list.iter().flat_map(|path| [listed(path), b"\n".to_vec()].concat()).collect();
+    let mut list = Vec::new();
+    for path in &package.list {
+        list.extend(listed(path));
+        list.push(b'\n');
+    }
     files.push((format!("{stem}.list"), 0o644, Content::bytes(list)));
     files
 }

@@ -73,9 +73,8 @@ pub(super) fn install<'scope>(
     let second = others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     if !second.is_empty() {
         layout.defers = true;
-        Second { layout: &mut layout, session: &mut session, around, answers }.install(second, &first)?;
+        Second { layout, session: &mut session, around, answers }.install(second, first)?;
     }
-    drop(layout);
     let mut tree = session.collect(around.store).map_err(InstallError::from)?;
     stand_ins.take_out(&mut tree);
     Ok(tree)
@@ -97,16 +96,18 @@ fn foreseen(mut layout: Layout, others: &[Candidate], epoch: Epoch) -> Tree {
 
 /// The second stage.
 struct Second<'a> {
-    layout: &'a mut Layout,
+    layout: Layout,
     session: &'a mut Session,
     around: &'a Surroundings<'a>,
     answers: Answers<'a>,
 }
 
 impl Second<'_> {
-    fn install(&mut self, candidates: Vec<Candidate>, installed: &[Unpacked]) -> Result<(), InstallError> {
+    fn install(mut self, candidates: Vec<Candidate>, installed: Vec<Unpacked>) -> Result<(), InstallError> {
         let count = candidates.len() as u64;
-        for step in order::plan(candidates, installed)? {
+        let plan = order::plan(candidates, &installed)?;
+        drop(installed);
+        for step in plan {
             match step {
                 Step::Unpack(candidates) => self.unpack(candidates)?,
                 // What is in a circle of dependencies cannot be configured yet, and waits for the end.
@@ -117,8 +118,11 @@ impl Second<'_> {
             }
         }
         self.answer()?;
-        self.session.run(&scripts::step(&["dpkg", "--configure", "-a"], self.around.epoch))?;
-        self.around.reporter.advance(Phase::Configure, count);
+        let Self { layout, session, around, .. } = self;
+        // The programs of large sets can use its memory.
+        drop(layout);
+        session.run(&scripts::step(&["dpkg", "--configure", "-a"], around.epoch))?;
+        around.reporter.advance(Phase::Configure, count);
         Ok(())
     }
 
@@ -156,21 +160,23 @@ impl Second<'_> {
     fn unpack_ours(&mut self, candidates: Vec<Candidate>) -> Result<(), InstallError> {
         self.read_diversions()?;
         let mut packages: Vec<Unpacked> = candidates.into_iter().map(|candidate| candidate.unpacked).collect();
-        let mut paths = BTreeSet::new();
+        let mut paths = Vec::new();
         for package in &mut packages {
             paths.append(&mut self.layout.lay(package)?);
         }
         let mut existing = Existing::read(self.session, &packages)?;
         existing.read_losers(self.session, &mut packages, std::mem::take(&mut self.layout.taken))?;
-        paths.append(&mut write_database(self.layout, &packages, &existing, self.around)?);
-        // Folders that no package ships were made in the tree with what is in them.
-        let above = |path: &TreePath| std::iter::successors(path.parent(), TreePath::parent).collect::<Vec<_>>();
-        let folders: Vec<TreePath> = paths.iter().flat_map(above).collect();
-        paths.extend(folders);
+        paths.append(&mut write_database(&mut self.layout, &packages, &existing, self.around)?);
+        let paths = with_folders(paths);
         let waiting = |path: &TreePath| Some((path.clone(), dpkg_new(path)?));
         let waiting: BTreeMap<TreePath, TreePath> =
             packages.iter().flat_map(|package| package.deferred.values()).filter_map(waiting).collect();
-        let entries = self.layout.tree.entries().filter(|entry| paths.contains(entry.path));
+        // Both are in the order of paths.
+        let mut wanted = paths.iter().peekable();
+        let entries = self.layout.tree.entries().filter(|entry| {
+            while wanted.next_if(|path| *path < entry.path).is_some() {}
+            wanted.next_if(|path| *path == entry.path).is_some()
+        });
         self.session
             .put(entries.map(|entry| Entry { path: waiting.get(entry.path).unwrap_or(entry.path), ..entry }))?;
         Ok(())
@@ -280,13 +286,33 @@ fn take_from_lists(packages: &mut [Unpacked], taken: Vec<(String, TreePath)>) ->
     others
 }
 
+/// The paths in their order, each once, and the folders that lead to them: those that no package ships were made in the tree
+/// with what is in them.
+fn with_folders(mut paths: Vec<TreePath>) -> Vec<TreePath> {
+    paths.sort_unstable();
+    paths.dedup();
+    let mut folders = BTreeSet::new();
+    for path in &paths {
+        let mut above = path.parent();
+        while let Some(folder) =
+            above.filter(|folder| paths.binary_search(folder).is_err() && !folders.contains(folder))
+        {
+            above = folder.parent();
+            folders.insert(folder);
+        }
+    }
+    paths.extend(folders);
+    paths.sort_unstable();
+    paths
+}
+
 /// Adds `packages`, whose files are laid, to dpkg's database in the tree; gives the paths that it wrote.
 fn write_database(
     layout: &mut Layout,
     packages: &[Unpacked],
     existing: &Existing,
     around: &Surroundings<'_>,
-) -> Result<BTreeSet<TreePath>, InstallError> {
+) -> Result<Vec<TreePath>, InstallError> {
     let (store, epoch) = (around.store, around.epoch);
     let mut files: BTreeMap<String, (u32, Content)> = BTreeMap::new();
     let mut status = existing.status.clone();
@@ -295,7 +321,7 @@ fn write_database(
         let stanza = database::stanza(package, &package.paragraph()?, &layout.tree).map_err(unread)?;
         status.extend_from_slice(stanza.as_bytes());
         for (name, mode, content) in database::info_files(package) {
-            files.insert(format!("info/{name}"), (mode, content));
+            files.insert(format!("info/{name}"), (mode, out_of_memory(content, store)));
         }
     }
     files.insert("status".to_owned(), (0o644, Content::bytes(status)));
@@ -310,14 +336,14 @@ fn write_database(
     }
     triggers.retain(|_, bytes| !bytes.is_empty());
     files.extend(triggers.into_iter().map(|(name, bytes)| (name, (0o644, Content::bytes(bytes)))));
-    let (mut written, origin) = (BTreeSet::new(), Origin::Source("debian".into()));
+    let (mut written, origin) = (Vec::new(), Origin::Source("debian".into()));
     for (name, (mode, content)) in files {
         let path = in_database(&name);
         let content = out_of_memory(content, store);
         let inode = Inode::file(mode, content, origin.clone()).at(epoch);
         let misplaced = |source| InstallError::Misplaced { package: "dpkg".to_owned(), source };
         layout.tree.insert_with_parents(path.clone(), inode).map_err(misplaced)?;
-        written.insert(path);
+        written.push(path);
     }
     Ok(written)
 }
@@ -376,5 +402,19 @@ pub(super) fn merged(architecture: &str) -> &'static [&'static str] {
     match architecture {
         "amd64" | "loong64" | "mips64el" | "ppc64" | "ppc64el" => &["bin", "lib", "lib64", "sbin"],
         _ => &["bin", "lib", "sbin"],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_come_before_what_is_in_them() {
+        let paths = |text: &str| text.split(' ').map(|path| TreePath::new(path).unwrap()).collect::<Vec<_>>();
+        let root = |rest: &str| std::iter::once(TreePath::root()).chain(paths(rest)).collect::<Vec<_>>();
+        assert_eq!(with_folders(paths("usr/lib/b etc/a usr/lib/b")), root("etc etc/a usr usr/lib usr/lib/b"));
+        assert_eq!(with_folders(paths("a a/b/c")), root("a a/b a/b/c"));
+        assert_eq!(with_folders(Vec::new()), []);
     }
 }

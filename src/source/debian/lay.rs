@@ -63,7 +63,7 @@ impl Layout {
     /// Lays the files of `package`; gives the paths at which something new is. Directories that are there stay as they
     /// are. A file of another package gives way, or stays, as `Replaces` says; without that it is an error. Where
     /// configuration files wait, those that nobody had before are noted in the package.
-    pub(super) fn lay(&mut self, package: &mut Unpacked) -> Result<BTreeSet<TreePath>, InstallError> {
+    pub(super) fn lay(&mut self, package: &mut Unpacked) -> Result<Vec<TreePath>, InstallError> {
         let control = package.paragraph()?;
         let replaces = control.field("Replaces").map(|value| value.raw().to_owned()).unwrap_or_default();
         let laid = Laid { version: package.version.clone(), replaces, database_name: package.database_name() };
@@ -75,7 +75,7 @@ impl Layout {
         } else {
             BTreeSet::new()
         };
-        let mut paths = BTreeSet::new();
+        let mut paths = Vec::new();
         let mut lost = BTreeSet::new();
         for item in std::mem::take(&mut package.items) {
             let name = item.path.clone();
@@ -86,7 +86,7 @@ impl Layout {
                     if let Some(shipped) = waits.filter(|_| self.taken.len() == taken) {
                         package.deferred.insert(shipped, path.clone());
                     }
-                    paths.insert(path);
+                    paths.push(path);
                 }
                 Put::Lost => drop(lost.insert(name)),
                 Put::There => {}
