@@ -19,6 +19,7 @@
 
 mod aside;
 mod error;
+mod ground;
 mod memo;
 mod partial;
 mod sum;
@@ -32,8 +33,6 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
-
-use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
 pub use error::StoreError;
 pub use partial::Partial;
@@ -107,9 +106,8 @@ impl Store {
         for folder in ["blobs/sha256", "memo", PARTIAL, TEMPORARY] {
             make_folder(&root.join(folder))?;
         }
-        spread(&root.join(TEMPORARY));
         // A store that may only be read still serves; what needs to write will say that it cannot.
-        let run = tempfile::TempDir::new_in(root.join(TEMPORARY)).ok();
+        let run = ground::folder_in(&root.join(TEMPORARY));
         let inner = Inner {
             root: root.to_owned(),
             run,
@@ -253,18 +251,6 @@ fn now() -> SystemTime {
 fn folder_for_locking(root: &Path) -> Result<File, StoreError> {
     make_folder(root)?;
     File::open(root).map_err(|source| failed("open the folder", root, source))
-}
-
-/// Asks ext4 to lay each run's folder out far from the others, as it does with those of the root directory (`chattr +T`).
-/// Else a run's files come where those of the run before have just been removed, and an ext4 without a journal passes
-/// over the numbers of each of these for minutes, one by one, for every file. Other file systems have no such flag.
-fn spread(folder: &Path) {
-    let Ok(folder) = File::open(folder) else { return };
-    if let Ok(flags) = ioctl_getflags(&folder)
-        && !flags.contains(IFlags::TOPDIR)
-    {
-        let _ = ioctl_setflags(&folder, flags | IFlags::TOPDIR);
-    }
 }
 
 /// Makes a folder that may be there already, also where nothing may be written.

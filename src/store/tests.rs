@@ -1,5 +1,7 @@
 use std::os::unix::fs::MetadataExt;
 
+use rustix::fs::{IFlags, ioctl_getflags};
+
 use super::*;
 
 fn store() -> (tempfile::TempDir, Store) {
@@ -135,13 +137,17 @@ fn runs_are_laid_out_far_from_each_other_where_the_file_system_can() {
     let (folder, store) = store();
     let beside = folder.path().join("beside");
     fs::create_dir(&beside).unwrap();
-    spread(&beside);
+    let spreads = ground::spread(&beside);
     let marked = |path: &Path| flags(path).is_ok_and(|flags| flags.contains(IFlags::TOPDIR));
     assert_eq!(marked(&folder.path().join(TEMPORARY)), marked(&beside));
     assert!(!marked(&store.temporary()), "what belongs together stays together");
     let on_ext4 = rustix::fs::statfs(folder.path()).unwrap().f_type == 0xEF53;
-    assert!(marked(&beside) || !on_ext4);
-    spread(Path::new("/nonexistent"));
+    assert_eq!((spreads, marked(&beside) || !on_ext4), (marked(&beside), true));
+    assert!(!ground::spread(Path::new("/nonexistent")));
+    assert!(ground::folder_in(Path::new("/nonexistent")).is_none());
+    let ours = ground::folder_in(&beside).unwrap();
+    assert_eq!(fs::read_dir(&beside).unwrap().count(), 1, "no other place is left behind");
+    assert_eq!(fs::read_dir(ours.path()).unwrap().count(), 0, "nor what it was tried with");
 }
 
 #[test]
