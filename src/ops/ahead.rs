@@ -46,8 +46,11 @@ impl<'a> Ahead<'a> {
 
     fn compress(&self, mut tree: Tree, epoch: Epoch) {
         // This thread, and those that it starts, take what the scripts leave of the processors.
-        let _ = rustix::process::nice(10);
+        let _ = rustix::process::nice(5);
         for pass in pass::list(self.recipe, Before::default(), epoch).unwrap_or_default() {
+            if self.stopped.load(Ordering::Relaxed) {
+                return;
+            }
             // Some need files that scripts make; what they have done by then is a guess as good as any.
             let _ = pass.apply(&mut tree);
         }

@@ -17,15 +17,18 @@ const QUICK: Duration = Duration::from_micros(60);
 /// How many places are looked at, before the best of them has to do.
 const PLACES: usize = 8;
 
+/// How long it may take altogether, where all places are slow.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// Makes a folder in `parent`, where files are made quickly; nothing where none can be made.
 pub(super) fn folder_in(parent: &Path) -> Option<TempDir> {
     if !spread(parent) {
         return TempDir::new_in(parent).ok();
     }
     // Those that are passed by stay until one is chosen: the next then comes to lie elsewhere.
-    let mut places = Vec::new();
-    while places.len() < PLACES {
-        let folder = TempDir::new_in(parent).ok()?;
+    let (mut places, begun) = (Vec::new(), Instant::now());
+    while places.len() < PLACES && begun.elapsed() < PATIENCE {
+        let Ok(folder) = TempDir::new_in(parent) else { break };
         let time = time_of_a_file(folder.path());
         if time <= QUICK {
             return Some(folder);

@@ -108,8 +108,8 @@ fn install_native<'scope>(
 ) -> Result<(Tree, Epoch), FetchError> {
     let store = &context.store;
     let mut outline = unpacking.outline();
-    let mut first = unpacking.take(Which::First)?;
-    let mut there = if until == Which::All { unpacking.take(Which::All)? } else { Vec::new() };
+    let mut first = unpacking.take(Which::First)?.expect(NO_END);
+    let mut there = if until == Which::All { unpacking.take(Which::All)?.expect(NO_END) } else { Vec::new() };
     let local = local::candidates(unlocked.packages, &first, store, unpacking.drops)?;
     local.iter().for_each(|candidate| outline.add(&candidate.unpacked));
     let (mut local_first, mut local_others): (Vec<_>, _) = local.into_iter().partition(|candidate| candidate.essential);
@@ -133,8 +133,8 @@ fn install_native<'scope>(
     let answers =
         Answers::of(unlocked.answers, first.iter().chain(&there).map(|candidate| &candidate.unpacked), epoch)?;
     let others = move || {
-        there.append(&mut unpacking.take(Which::All)?);
-        Ok(sorted(there))
+        let others = unpacking.take(Which::All)?;
+        Ok(others.map(|others| sorted(there.into_iter().chain(others).collect())))
     };
     let tree = install::install(scope, first, others, answers, foresee, &around)?;
     Ok((tree, epoch))
@@ -162,13 +162,14 @@ pub(super) fn download(
     context: &Context,
 ) -> Result<Vec<Candidate>, FetchError> {
     let unpacking = Unpacking::new(pin, drops, &context.store);
-    let candidates = thread::scope(|scope| {
+    thread::scope(|scope| {
         let _ending = unpacking.start(scope);
         unpacking.download(Which::All, mirrors, context)?;
-        unpacking.take(Which::All)
-    });
-    candidates.map(sorted)
+        Ok(sorted(unpacking.take(Which::All)?.expect(NO_END)))
+    })
 }
+
+const NO_END: &str = "unpacking ends early where a thread panics, or with this one";
 
 /// In the order that means nothing.
 fn sorted(mut candidates: Vec<Candidate>) -> Vec<Candidate> {

@@ -36,7 +36,7 @@ const PARCELS: &str = "var/cache/apt/archives/rootsmith";
 pub(super) fn install<'scope>(
     scope: &'scope Scope<'scope, '_>,
     first: Vec<Candidate>,
-    others: impl FnOnce() -> Result<Vec<Candidate>, FetchError> + Send + 'scope,
+    others: impl FnOnce() -> Result<Option<Vec<Candidate>>, FetchError> + Send + 'scope,
     mut answers: Answers<'_>,
     foresee: Foresee<'scope>,
     around: &Surroundings<'_>,
@@ -45,14 +45,19 @@ pub(super) fn install<'scope>(
     let mut layout = Layout::new(skeleton(around)?);
     let mut first: Vec<Unpacked> = first.into_iter().map(|candidate| candidate.unpacked).collect();
     // The package that owns the root's directories goes first, so that their modes are those it ships.
-    first.sort_by_key(|package| (package.name != "base-files", package.name != "base-passwd", package.name.clone()));
+    first.sort_by_cached_key(|package| {
+        let (name, architecture) = package.key();
+        (name != "base-files", name != "base-passwd", name.to_owned(), architecture.to_owned())
+    });
     for package in &mut first {
         layout.lay(package)?;
     }
     let guess = layout.clone();
     let others = scope.spawn(move || {
         let others = others()?;
-        foresee(foreseen(guess, &others, epoch), epoch);
+        if let Some(others) = &others {
+            foresee(foreseen(guess, others, epoch), epoch);
+        }
         Ok::<_, FetchError>(others)
     });
     take_from_lists(&mut first, std::mem::take(&mut layout.taken));
@@ -67,11 +72,20 @@ pub(super) fn install<'scope>(
     };
     let mut session = around.sandbox.start(&settings).map_err(InstallError::from)?;
     tracing::debug!("the sandbox is {}", session.door());
-    essential::configure(&first, &layout.tree, &mut answers, &mut session, around)?;
+    if let Err(error) = essential::configure(&first, &layout.tree, &mut answers, &mut session, around) {
+        // What went wrong with the others by then may be why.
+        return Err(match others.is_finished().then(|| others.join()) {
+            Some(Ok(Err(earlier))) => earlier,
+            _ => error.into(),
+        });
+    }
     around.reporter.advance(Phase::Configure, first.len() as u64);
 
     let second = others.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-    if !second.is_empty() {
+    let second = second.expect("it ends early where the first stage fails, or a thread panics");
+    if second.is_empty() {
+        drop((layout, first));
+    } else {
         layout.defers = true;
         Second { layout, session: &mut session, around, answers }.install(second, first)?;
     }

@@ -4,7 +4,7 @@
 //! packages together, such as the newest date, stands in their control parts, which are read as soon as each is there.
 
 use std::collections::BTreeSet;
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 
 use super::unpack::{self, Candidate, Opened, Unpacked};
@@ -52,7 +52,7 @@ impl Outline {
     pub(super) fn add(&mut self, package: &Unpacked) {
         self.newest = self.newest.max(Some(package.date));
         self.architectures.insert(package.architecture.clone());
-        self.installed_size += package.installed_size();
+        self.installed_size = self.installed_size.saturating_add(package.installed_size());
     }
 }
 
@@ -109,7 +109,8 @@ impl<'a> Unpacking<'a> {
 
     /// Starts the threads that unpack. They end with what is returned, if not before.
     pub(super) fn start<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) -> Ending<'scope> {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..processors.min(MOST_THREADS).min(self.packages.len()) {
             scope.spawn(move || {
                 // A thread that panics ends the others, and so those who wait for it.
                 let ending = Ending(self);
@@ -132,7 +133,13 @@ impl<'a> Unpacking<'a> {
             check(package, &opened.unpacked)?;
             self.add(index, opened, file)
         };
-        context.http.download_all(&jobs, self.store, &|bytes| reporter.advance(Phase::Download, bytes), each)?;
+        let on_bytes = |bytes| reporter.advance(Phase::Download, bytes);
+        let downloaded = context.http.download_all(&jobs, self.store, &on_bytes, each);
+        // What went wrong first is told.
+        if let Some(failure) = self.state().failure.take() {
+            return Err(failure);
+        }
+        downloaded?;
         drop(self.wait(until)?);
         reporter.end(Phase::Download, &format!("{} packages, {:.1} MB", jobs.len(), bytes as f64 / 1e6));
         Ok(())
@@ -143,9 +150,10 @@ impl<'a> Unpacking<'a> {
         self.state().outline.clone()
     }
 
-    /// Gives out packages as soon as they are unpacked, of those that were not given out before.
-    pub(super) fn take(&self, which: Which) -> Result<Vec<Candidate>, FetchError> {
-        let mut state = self.wait(which)?;
+    /// Gives out packages as soon as they are unpacked, of those that were not given out before; nothing where the [`Ending`] came
+    /// first.
+    pub(super) fn take(&self, which: Which) -> Result<Option<Vec<Candidate>>, FetchError> {
+        let Some(mut state) = self.wait(which)? else { return Ok(None) };
         let mut taken = Vec::new();
         for (place, package) in state.places.iter_mut().zip(&self.packages) {
             if matches!(place, Place::Done(_))
@@ -156,10 +164,10 @@ impl<'a> Unpacking<'a> {
             }
         }
         state.is_installing = true;
-        Ok(taken)
+        Ok(Some(taken))
     }
 
-    /// A package was downloaded. What went wrong with another meanwhile ends the downloads.
+    /// A package was downloaded. What went wrong with another meanwhile ends the downloads with this one.
     fn add(&self, index: usize, opened: Opened, file: Blob) -> Result<(), FetchError> {
         let mut state = self.state();
         if let Some(failure) = state.failure.take() {
@@ -171,18 +179,21 @@ impl<'a> Unpacking<'a> {
         Ok(())
     }
 
-    /// Waits until packages are unpacked. Where that was ended before, what there is will do: nobody wants it any more.
-    fn wait(&self, which: Which) -> Result<MutexGuard<'_, State>, FetchError> {
+    /// Waits until packages are unpacked; nothing where it ended before.
+    fn wait(&self, which: Which) -> Result<Option<MutexGuard<'_, State>>, FetchError> {
         let mut state = self.state();
         loop {
             if let Some(failure) = state.failure.take() {
                 return Err(failure);
             }
             let mut wanted = state.places.iter().zip(&self.packages).filter(|(_, package)| which.has(package));
-            if state.is_over || wanted.all(|(place, _)| matches!(place, Place::Done(_) | Place::Taken)) {
-                return Ok(state);
+            if wanted.all(|(place, _)| matches!(place, Place::Done(_) | Place::Taken)) {
+                return Ok(Some(state));
             }
-            state = self.changed.wait(state).expect(NO_PANIC);
+            if state.is_over {
+                return Ok(None);
+            }
+            state = self.changed(state);
         }
     }
 
@@ -208,7 +219,7 @@ impl<'a> Unpacking<'a> {
                 }
                 self.changed.notify_all();
             } else if state.places.iter().any(|place| matches!(place, Place::Away)) {
-                state = self.changed.wait(state).expect(NO_PANIC);
+                state = self.changed(state);
             } else {
                 return;
             }
@@ -223,14 +234,20 @@ impl<'a> Unpacking<'a> {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect(NO_PANIC)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a change.
+    fn changed<'s>(&self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// By how much nicer than others a thread is whose work is not waited for yet.
-const GIVING_WAY: i32 = 10;
+/// Each thread that decompresses may need 64 MiB.
+const MOST_THREADS: usize = 8;
 
-const NO_PANIC: &str = "no thread panics while it holds the packages";
+/// By how much nicer than others a thread is whose work is not waited for yet.
+const GIVING_WAY: i32 = 5;
 
 impl State {
     /// The next package to unpack.
@@ -282,4 +299,121 @@ fn check(locked: &LockedPackage, found: &Unpacked) -> Result<(), FetchError> {
         found: format!("{} {} ({})", found.name, found.version, found.architecture),
         path: locked.path.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A .deb whose data part is `data`.
+    fn deb(name: &str, date: u64, data: &[u8]) -> Vec<u8> {
+        let control = format!("Package: {name}\nVersion: 1\nArchitecture: all\nInstalled-Size: 2\nDescription: x\n");
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(control.len() as u64);
+        tar.append_data(&mut header, "control", control.as_bytes()).unwrap();
+        let mut archive = ar::Builder::new(Vec::new());
+        let tar = tar.into_inner().unwrap();
+        for (name, bytes) in [("debian-binary", &b"2.0\n"[..]), ("control.tar", &tar), ("data.tar", data)] {
+            let mut header = ar::Header::new(name.as_bytes().to_vec(), bytes.len() as u64);
+            header.set_mtime(date);
+            archive.append(&header, bytes).unwrap();
+        }
+        archive.into_inner().unwrap()
+    }
+
+    /// Nothing but its end.
+    fn empty() -> Vec<u8> {
+        vec![0; 1024]
+    }
+
+    /// Unpacks packages, of which those with a capital letter are essential, and gives `then` the rest of the work: what was not
+    /// added is still on its way.
+    fn unpacking<T>(debs: &[(&str, Vec<u8>)], then: impl FnOnce(&Unpacking<'_>, &dyn Fn(&str)) -> T) -> T {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let blobs: Vec<Blob> = debs.iter().map(|(_, bytes)| store.put(bytes).unwrap()).collect();
+        let packages = debs.iter().zip(&blobs).map(|((name, _), blob)| LockedPackage {
+            name: (*name).to_owned(),
+            version: "1".to_owned(),
+            architecture: "all".to_owned(),
+            repository: "main".to_owned(),
+            path: format!("pool/{name}.deb"),
+            size: blob.size,
+            sha256: blob.digest,
+            essential: name.starts_with(char::is_uppercase),
+            priority: None,
+            automatic: false,
+            security: false,
+        });
+        let pin = DebianPin {
+            platform: "linux/amd64".parse().unwrap(),
+            distribution: "debian".to_owned(),
+            suite: "trixie".to_owned(),
+            repositories: Vec::new(),
+            installer: crate::lock::Installer::Native,
+            binaries: Vec::new(),
+            slices: Vec::new(),
+            packages: packages.collect(),
+            sources: Vec::new(),
+            keyrings: Vec::new(),
+        };
+        let unpacking = Unpacking::new(&pin, &|_| false, &store);
+        let add = |name: &str| {
+            let index = unpacking.packages.iter().position(|package| package.name == name).unwrap();
+            let blob = blobs.iter().find(|blob| blob.digest == unpacking.packages[index].sha256).unwrap();
+            let opened = unpack::open(blob, &store).unwrap();
+            unpacking.add(index, opened, blob.clone()).unwrap();
+        };
+        thread::scope(|scope| {
+            let _ending = unpacking.start(scope);
+            then(&unpacking, &add)
+        })
+    }
+
+    fn names(candidates: Vec<Candidate>) -> Vec<String> {
+        let mut names: Vec<String> = candidates.into_iter().map(|candidate| candidate.unpacked.name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_first_stage_is_given_out_before_the_others_are_there() {
+        let debs = [("A", deb("A", 3, &empty())), ("b", deb("b", 9, &empty())), ("c", deb("c", 5, &empty()))];
+        unpacking(&debs, |unpacking, add| {
+            add("A");
+            assert_eq!(names(unpacking.take(Which::First).unwrap().unwrap()), ["A"]);
+            add("b");
+            add("c");
+            assert_eq!(names(unpacking.take(Which::All).unwrap().unwrap()), ["b", "c"], "none twice");
+            let outline = unpacking.outline();
+            assert_eq!((outline.newest, outline.installed_size), (Some(Epoch::from_seconds(9)), 3 * 2048));
+            assert!(outline.architectures.iter().eq(["all"]));
+        });
+    }
+
+    #[test]
+    fn what_goes_wrong_is_told_to_whoever_waits() {
+        let debs = [("A", deb("A", 0, &empty())), ("b", deb("b", 0, b"\x1f\x8b no gzip"))];
+        unpacking(&debs, |unpacking, add| {
+            add("A");
+            assert_eq!(names(unpacking.take(Which::First).unwrap().unwrap()), ["A"]);
+            add("b");
+            let error = unpacking.take(Which::All).err().unwrap();
+            assert!(error.to_string().contains('b'), "{error}");
+        });
+    }
+
+    #[test]
+    fn who_waits_is_let_go_in_the_end() {
+        unpacking(&[("A", deb("A", 0, &empty())), ("b", deb("b", 0, &empty()))], |unpacking, add| {
+            add("A");
+            thread::scope(|scope| {
+                let waiting = scope.spawn(|| unpacking.take(Which::All).unwrap().is_none());
+                drop(Ending(unpacking));
+                assert!(waiting.join().unwrap());
+            });
+        });
+    }
 }

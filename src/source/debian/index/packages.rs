@@ -68,7 +68,11 @@ impl Packages {
         }
         let parts: Result<Vec<_>, _> = parts(&text).into_par_iter().map(|part| read(&text, part)).collect();
         let spans = match parts {
-            Ok(parts) => parts.concat(),
+            Ok(parts) => {
+                let mut spans = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+                parts.into_iter().for_each(|mut part| spans.append(&mut part));
+                spans
+            }
             // What is wrong first is told, with its line in the whole text.
             Err(_) => read(&text, &text)?,
         };
@@ -378,6 +382,24 @@ mod tests {
         let wrong = text.replacen("Size: 7", "Size: x", 65).replacen("Size: x", "Size: 7", 60);
         let error = Packages::parse(wrong.into_bytes()).unwrap_err().to_string();
         assert_eq!(error, "line 487 of the package index: a60 has the impossible `Size: x`");
+    }
+
+    #[test]
+    fn parts_are_what_the_whole_is() {
+        let ends = ["\r\n\r\n", "\n \n", "\n# comment\n\n", "\n\n\n\n", "\n\n# comment\n", "\n\n"];
+        let filler = "x".repeat(90_000);
+        let mut text = String::new();
+        for number in 0..120 {
+            let own =
+                paragraph(&format!("Description: {filler}")).replace("Package: a", &format!("Package: a{number}"));
+            text.push_str(own.trim_end());
+            text.push_str(ends[number % ends.len()]);
+        }
+        let text = text.trim_end();
+        assert!(parts(text).len() > 3);
+        let whole = read(text, text).unwrap();
+        assert_eq!(Packages::parse(text.as_bytes().to_vec()).unwrap().spans, whole);
+        assert_eq!(whole.len(), 120);
     }
 
     #[test]
