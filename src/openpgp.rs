@@ -23,8 +23,9 @@ pub use keyring::{Keyring, KeyringError};
 pub struct Verified {
     /// The text, with plain line ends.
     pub text: String,
-    /// The fingerprints of the keys whose signatures are good, in hexadecimal; of subkeys, where they signed.
-    pub signers: Vec<String>,
+    /// The fingerprint of the key whose signature is good, in hexadecimal; of the subkey, where that signed. Nothing where
+    /// no signature was asked for.
+    pub signer: Option<String>,
 }
 
 /// Why a signed text is not believed.
@@ -142,8 +143,8 @@ impl Clearsigned {
     /// Verifies it. `now` decides what has expired: the clock for a live archive, the date of the `Release` for a snapshot.
     pub fn verify(&self, keyring: &Keyring, now: Epoch) -> Result<Verified, SignatureError> {
         let text = self.message.signed_text();
-        let signers = verify(&self.what, text.as_bytes(), self.message.signatures().iter(), keyring, now)?;
-        Ok(Verified { text: self.text(), signers })
+        let signer = verify(&self.what, text.as_bytes(), self.message.signatures().iter(), keyring, now)?;
+        Ok(Verified { text: self.text(), signer: Some(signer) })
     }
 }
 
@@ -156,21 +157,21 @@ pub fn verify_detached(
     keyring: &Keyring,
     now: Epoch,
 ) -> Result<Verified, SignatureError> {
-    let signers = signers(what, bytes, signatures, keyring, now)?;
+    let signer = signer(what, bytes, signatures, keyring, now)?;
     let text = std::str::from_utf8(bytes)
         .map_err(|error| SignatureError::NotClearsigned { what: what.to_owned(), source: error.into() })?;
-    Ok(Verified { text: text.to_owned(), signers })
+    Ok(Verified { text: text.to_owned(), signer: Some(signer) })
 }
 
-/// The fingerprints of the keys whose signatures (armoured or binary) over exactly `bytes` are good. `now` and `what` are
-/// as for [`Clearsigned`].
-pub fn signers(
+/// The fingerprint of the first key whose signature (armoured or binary) over exactly `bytes` is good. `now` and `what`
+/// are as for [`Clearsigned`].
+pub fn signer(
     what: &str,
     bytes: &[u8],
     signatures: &[u8],
     keyring: &Keyring,
     now: Epoch,
-) -> Result<Vec<String>, SignatureError> {
+) -> Result<String, SignatureError> {
     let none = || SignatureError::NoSignature { what: what.to_owned() };
     let (signatures, _) = DetachedSignature::from_reader_many(signatures).map_err(|_| none())?;
     let signatures: Vec<_> = signatures.map_while(Result::ok).map(|detached| detached.signature).collect();
@@ -183,23 +184,23 @@ fn verify<'s>(
     signatures: impl Iterator<Item = &'s Signature>,
     keyring: &Keyring,
     now: Epoch,
-) -> Result<Vec<String>, SignatureError> {
-    let (mut signers, mut rejections) = (Vec::new(), Vec::new());
+) -> Result<String, SignatureError> {
+    let mut rejections = Vec::new();
     for signature in signatures {
         match verify_one(bytes, signature, keyring, now) {
-            Ok(fingerprint) => signers.push(fingerprint),
+            Ok(fingerprint) => return Ok(fingerprint),
             Err(rejection) => rejections.push(rejection),
         }
     }
-    match (signers.is_empty(), rejections.is_empty()) {
-        (false, _) => Ok(signers),
-        (true, true) => Err(SignatureError::NoSignature { what: what.to_owned() }),
-        (true, false) => Err(SignatureError::Untrusted { what: what.to_owned(), rejections }),
-    }
+    let what = what.to_owned();
+    Err(match rejections.is_empty() {
+        true => SignatureError::NoSignature { what },
+        false => SignatureError::Untrusted { what, rejections },
+    })
 }
 
 fn verify_one(bytes: &[u8], signature: &Signature, keyring: &Keyring, now: Epoch) -> Result<String, Rejection> {
-    let signer = signer(signature);
+    let signer = name_of_signer(signature);
     let weak = |weakness: &str| Rejection::WeakSignature { signer: signer.clone(), weakness: weakness.to_owned() };
     match signature.hash_alg() {
         Some(
@@ -233,7 +234,7 @@ fn verify_one(bytes: &[u8], signature: &Signature, keyring: &Keyring, now: Epoch
 }
 
 /// What a signature says of who made it.
-fn signer(signature: &Signature) -> String {
+fn name_of_signer(signature: &Signature) -> String {
     match (signature.issuer_fingerprint().first(), signature.issuer_key_id().first()) {
         (Some(fingerprint), _) => format!("{fingerprint:X}"),
         (None, Some(key_id)) => key_id.to_string().to_uppercase(),

@@ -9,7 +9,7 @@ script umoci-zstd "$layout --compress zstd --image layout:t '$packed'"
 for kind in gzip zstd; do
     import="'$program' import '$packed' -o oci:out --store store --progress none --compression $kind"
     script "ours-$kind" "$import"
-    script "one-$kind" "$import --threads 1"
+    script "one-$kind" "taskset --cpu-list 0 $import"
     for program_of in ours one umoci; do
         script "reset-$program_of-$kind" "rm -rf ../$program_of-$kind/*"
     done
@@ -24,9 +24,9 @@ write_table packing "$(
     row umoci-gzip umoci-gzip 'umoci raw add-layer, gzip' "$(size umoci-gzip/layout)"
     [ ! -e "$work/umoci-zstd.json" ] || row umoci-zstd umoci-gzip 'umoci raw add-layer, zstd' "$(size umoci-zstd/layout)"
     row ours-gzip umoci-gzip 'rootsmith import, gzip, empty store' "$(size ours-gzip/out)"
-    row one-gzip umoci-gzip 'the same on one thread' "$(size one-gzip/out)"
+    row one-gzip umoci-gzip 'the same on one processor' "$(size one-gzip/out)"
     row ours-zstd umoci-gzip 'rootsmith import, zstd, empty store' "$(size ours-zstd/out)"
-    row one-zstd umoci-gzip 'the same on one thread' "$(size one-zstd/out)"
+    row one-zstd umoci-gzip 'the same on one processor' "$(size one-zstd/out)"
     echo
     measured "$runs runs each, in turn; $(umoci --version | head -n 1)."
 )"

@@ -1,4 +1,5 @@
-//! xz on several processors: files that were written by several threads have blocks that do not depend on each other.
+//! Files that are decompressed at once, as their sizes are known: xz on several processors, where its blocks do not depend
+//! on each other, and gzip in one step.
 
 use std::io::{BufRead, Read};
 use std::num::NonZeroUsize;
@@ -20,6 +21,24 @@ pub fn decompress_blocks(file: impl BufRead, size: u64, threads: NonZeroUsize) -
     decoder.read_to_end(&mut bytes).ok()?;
     let is_all = decoder.into_inner().into_inner().fill_buf().ok()?.is_empty();
     (is_all && bytes.len() as u64 == size).then_some(bytes)
+}
+
+/// Texts of gzip files are at most this large here: they are in memory as a whole.
+const MEMBER: u64 = 1 << 28;
+
+/// The bytes of a gzip file that has one member and, uncompressed, `size` bytes. Nothing where it is anything else, or
+/// damaged: [`decompress`](super::decompress()) tells then what it is.
+pub fn decompress_member(file: &[u8], size: u64) -> Option<Vec<u8>> {
+    let size = usize::try_from(size).ok().filter(|_| size <= MEMBER)?;
+    // The last four bytes say how many there are, modulo 2^32 (RFC 1952, 2.3.1). Of a file with several members that
+    // is the last one's.
+    let said = u32::from_le_bytes(*file.last_chunk()?);
+    if said as usize != size {
+        return None;
+    }
+    let mut bytes = vec![0; size];
+    let written = libdeflater::Decompressor::new().gzip_decompress(file, &mut bytes).ok()?;
+    (written == size).then_some(bytes)
 }
 
 #[cfg(test)]
@@ -59,6 +78,28 @@ mod tests {
             let mut damaged = file.clone();
             damaged[place] ^= 1;
             assert!(decompress(&damaged, size).is_none_or(|bytes| bytes == text), "byte {place}");
+        }
+    }
+    #[test]
+    fn one_member_of_gzip_is_given_as_it_is() {
+        let (_, text) = file();
+        let member = |bytes: &[u8]| {
+            let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            writer.write_all(bytes).unwrap();
+            writer.finish().unwrap()
+        };
+        let file = member(&text);
+        let size = text.len() as u64;
+        assert_eq!(decompress_member(&file, size).as_ref(), Some(&text));
+        assert_eq!(decompress_member(&file, size - 1), None, "longer than it should be");
+        assert_eq!(decompress_member(&file, size + 1), None, "shorter than it should be");
+        assert_eq!(decompress_member(&file[..file.len() - 9], size), None, "cut off");
+        assert_eq!(decompress_member(&text, size), None, "no gzip");
+        assert_eq!(decompress_member(&[member(b"a"), file.clone()].concat(), size), None, "two members");
+        for place in (0..file.len()).step_by(file.len() / 50) {
+            let mut damaged = file.clone();
+            damaged[place] ^= 1;
+            assert!(decompress_member(&damaged, size).is_none_or(|bytes| bytes == text), "byte {place}");
         }
     }
 }

@@ -19,7 +19,7 @@ mod sparse;
 mod write;
 
 pub use apply::{Applier, Apply, Duplicates};
-pub use blocks::decompress_blocks;
+pub use blocks::{decompress_blocks, decompress_member};
 pub use compress::{Compressed, Compression, Compressor, Effort, ParseCompressionError};
 pub use cpio::{CpioError, CpioOmissions, write_cpio};
 pub use decompress::{Format, decompress};

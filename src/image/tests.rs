@@ -61,7 +61,7 @@ fn a_layer_is_the_same_for_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let golden = [
-        (Compression::Gzip, "sha256:8e67145d18677dd62926adebcb22f9f2f60eaa69812e37025dc3c6c0895f23fa"),
+        (Compression::Gzip, "sha256:54a51fe22fe0b456eb533deafbea81a60f486d8e095168dd96fcef2f98bca7b7"),
         (Compression::Zstd, "sha256:346f805c1bed4dd4a18cfe489a47762af04c9ff41ae0042c217eeaaafea405cd"),
         (Compression::None, "sha256:a47b8201869dad1e767e4d864a3c59d649357d381a2b7ea2e38463ac33be4222"),
     ];

@@ -216,7 +216,7 @@ impl<'a> Fields<'a> {
 
     fn look(&self, item: Item, what: &'static str, is: fn(&Path) -> bool) -> Option<PathBuf> {
         let place = item.place;
-        let path = self.notebook.files[place.file].folder.join(plain(item)?);
+        let path: PathBuf = self.notebook.files[place.file].folder.join(plain(item)?).components().collect();
         if !is(&path) {
             self.notebook.error(place, Mistake::NoSuchFile { path, what });
             return None;

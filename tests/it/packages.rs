@@ -112,6 +112,14 @@ fn wrong_local_packages_are_named() {
     failed("packages = [\"app.deb\"]", "begins with `./`");
     fs::write(workspace.path("app.deb"), "no package").unwrap();
     failed("packages = [\"./app.deb\"]", "is not a Debian package");
+    // Its data archive ends with a checksum that is not right.
+    let mut damaged = app("facts", "hello\n").build().bytes;
+    let place = damaged.len() - 6;
+    damaged[place] ^= 0xff;
+    fs::write(workspace.path("app.deb"), damaged).unwrap();
+    let path = workspace.path("app.deb");
+    failed("packages = [\"./app.deb\"]", &format!("cannot unpack `{}`", path.display()));
+    failed("packages = [\"./app.deb\"]", "the file is damaged: copy it again");
     put(&workspace, &app("nothing-has-this", "hello\n"));
     failed("packages = [\"./app.deb\"]", "app 1.0 needs nothing-has-this");
     put(&workspace, &app("facts", "hello\n").field("Architecture", "arm64"));

@@ -3,6 +3,7 @@
 //! What the bytes depend on belongs to `format = 1`: the compressors and their versions (pinned in `Cargo.toml`), the
 //! levels and the block sizes here.
 
+mod deflate;
 mod gzip;
 
 use std::fmt;
@@ -84,7 +85,7 @@ const SMALL_BLOCK: usize = 256 << 10;
 const LARGE_FILE: u64 = 512 << 10;
 
 /// One of how many small files a block may be cut in front of.
-const CUT_ONE_OF: u32 = 32;
+const CUT_ONE_OF: u32 = 8;
 
 impl Compression {
     /// The media type of a layer so compressed (OCI image spec, layer.md).

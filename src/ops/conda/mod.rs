@@ -129,7 +129,7 @@ pub(super) fn asked(request: &CondaRequest) -> Value {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "conda"))]
 mod tests {
     use super::*;
 

@@ -50,6 +50,15 @@ pub enum InstallError {
         /// Why not.
         source: io::Error,
     },
+    /// The data archive of a local package cannot be decompressed.
+    #[error("cannot unpack `{}`", path.display())]
+    #[diagnostic(help("the file is damaged: copy it again, or build the package anew"))]
+    LocalData {
+        /// The package's file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// A control file is not one.
     #[error("the control file of package {package} cannot be understood")]
     Control {

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::InstallError;
 use super::database::in_database;
 use super::debconf::{self, Answers};
-use super::scripts;
 use super::surroundings::Surroundings;
 use super::unpack::Unpacked;
+use super::{preinst, scripts};
 use crate::digest::Digest;
 use crate::oci;
 use crate::sandbox::Session;
@@ -57,10 +57,10 @@ fn key(tree: &Tree, answers: &Answers<'_>, around: &Surroundings<'_>) -> Option<
 }
 
 /// Runs the preinst scripts of packages that are unpacked already, each from where dpkg runs it, with the package's other
-/// control files beside it: debconf reads the package's name and questions there.
+/// control files beside it: debconf reads the package's name and questions there. Those that have nothing to do are left out.
 fn run_preinsts(packages: &[Unpacked], session: &mut Session, around: &Surroundings<'_>) -> Result<(), InstallError> {
     for package in packages {
-        if package.member("preinst").is_none() {
+        if !preinst::works(package.member("preinst")) {
             continue;
         }
         let mut tree = Tree::new();

@@ -125,6 +125,7 @@ fn install_native<'scope>(
         epoch,
         installed_size: outline.installed_size,
         has_second_stage: !there.is_empty() || unpacking.pin.packages.iter().any(|package| !package.essential),
+        makes_locales: outline.makes_locales,
         emulator,
         architecture,
         foreign: outline.architectures.into_iter().filter(|name| ![architecture, "all"].contains(&&**name)).collect(),

@@ -6,7 +6,7 @@ mod packages;
 use miette::Diagnostic;
 use thiserror::Error;
 
-pub use choose::{Compression, IndexFile, choose};
+pub use choose::{Compression, Form, IndexFile, choose};
 pub use packages::{Packages, Record};
 
 use crate::source::debian::deb822::Deb822Error;

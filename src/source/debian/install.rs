@@ -62,7 +62,7 @@ pub(super) fn install<'scope>(
     });
     take_from_lists(&mut first, std::mem::take(&mut layout.taken));
     write_database(&mut layout, &first, &Existing::default(), around)?;
-    let stand_ins = StandIns::put(&mut layout.tree);
+    let stand_ins = StandIns::put(&mut layout.tree, around.makes_locales);
 
     let settings = Settings {
         folder: around.store.temporary(),

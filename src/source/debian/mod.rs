@@ -32,6 +32,7 @@ mod install;
 mod keep;
 mod lay;
 pub mod local;
+mod locale_archive;
 mod order;
 mod part;
 mod preinst;

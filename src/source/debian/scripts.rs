@@ -1,5 +1,6 @@
-//! What maintainer scripts are run with, and the two stand-ins that keep them from starting services.
+//! What maintainer scripts are run with, and the stand-ins that keep them from starting services and give them their locale.
 
+use super::locale_archive;
 use crate::epoch::Epoch;
 use crate::sandbox::Step;
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
@@ -60,28 +61,32 @@ pub(super) fn preinst(name: &str, architecture: &str, time: Epoch) -> Step {
 }
 
 /// The stand-ins in a tree, and what they stand for.
-pub(super) struct StandIns(Vec<(TreePath, &'static [u8], Option<Inode>)>);
+pub(super) struct StandIns(Vec<(TreePath, Vec<u8>, Option<Inode>)>);
 
 impl StandIns {
-    /// Puts them into the tree.
-    pub(super) fn put(tree: &mut Tree) -> Self {
-        let stand_ins = [(POLICY, POLICY_TEXT), (STARTER, STARTER_TEXT)].map(|(path, text)| {
+    /// Puts them into the tree. Where packages make locales of their own, no archive of them is among them.
+    pub(super) fn put(tree: &mut Tree, makes_locales: bool) -> Self {
+        let programs =
+            [(POLICY, POLICY_TEXT), (STARTER, STARTER_TEXT)].map(|(path, text)| (path, 0o755, text.to_vec()));
+        let locales = if makes_locales { None } else { locale_archive::of(tree) };
+        let locales = locales.map(|archive| (locale_archive::PATH, 0o644, archive));
+        let stand_ins = programs.into_iter().chain(locales).map(|(path, mode, bytes)| {
             let path = TreePath::literal(path);
             let before = tree.get(&path).cloned();
-            let stand_in = Inode::file(0o755, Content::bytes(text), Origin::Sandbox);
+            let stand_in = Inode::file(mode, Content::bytes(bytes.clone()), Origin::Sandbox);
             // A tree without /usr/sbin gets one; a base system has it.
             let _ = tree.insert_with_parents(path.clone(), stand_in);
-            (path, text, before)
+            (path, bytes, before)
         });
-        Self(stand_ins.into())
+        Self(stand_ins.collect())
     }
 
     /// Takes them out again. A file that a script put in the place of one of them stays.
     pub(super) fn take_out(self, tree: &mut Tree) {
-        for (path, text, before) in self.0 {
+        for (path, bytes, before) in self.0 {
             let content =
-                tree.get(&path).and_then(Inode::content).filter(|content| content.size() == text.len() as u64);
-            let untouched = content.is_some_and(|content| content.read().is_ok_and(|bytes| bytes == text));
+                tree.get(&path).and_then(Inode::content).filter(|content| content.size() == bytes.len() as u64);
+            let untouched = content.is_some_and(|content| content.read().is_ok_and(|found| found == bytes));
             if untouched {
                 let _ = match before {
                     Some(inode) => tree.insert(path, inode).map(drop),

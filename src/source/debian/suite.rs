@@ -5,10 +5,11 @@ use std::io::{self, BufReader, Read, Seek};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::ResolveError;
 use super::distribution::Distribution;
-use super::index::{self, Packages};
+use super::index::{self, Compression, Form, IndexFile, Packages};
 use super::release::Release;
 use crate::archive::{self, Limits};
 use crate::context::Context;
@@ -69,19 +70,13 @@ pub(super) struct Suite {
     pub(super) packages: Vec<Packages>,
 }
 
-/// What an address has of a suite.
-struct Found {
+/// A Release as an address has it.
+struct Signed {
     release: Release,
     digest: Digest,
     signed_by: Option<String>,
-    packages: Vec<Packages>,
-}
-
-impl Found {
-    fn suite(self, wanted: Wanted) -> Suite {
-        let Self { release, digest, signed_by, packages } = self;
-        Suite { wanted, release, digest, signed_by, packages }
-    }
+    /// How many bytes of it arrived in a second.
+    speed: u64,
 }
 
 impl Wanted {
@@ -96,7 +91,10 @@ impl Wanted {
         for context in rounds {
             for address in std::mem::take(&mut addresses) {
                 match self.read_at(address, architecture, foreign, context) {
-                    Ok(Some(found)) => return Ok(found.suite(self)),
+                    Ok(Some((signed, packages))) => {
+                        let Signed { release, digest, signed_by, .. } = signed;
+                        return Ok(Suite { wanted: self, release, digest, signed_by, packages });
+                    }
                     Ok(None) => is_absent = true,
                     Err(error) => {
                         tracing::debug!("{}: {error}", crate::http::without_secrets(address));
@@ -136,26 +134,27 @@ impl Wanted {
         architecture: &str,
         foreign: &[&str],
         context: &Context,
-    ) -> Result<Option<Found>, ResolveError> {
-        let Some((release, digest, signed_by)) = self.release_at(address, context)? else { return Ok(None) };
-        self.check_progress(address, &release, context)?;
+    ) -> Result<Option<(Signed, Vec<Packages>)>, ResolveError> {
+        let Some(signed) = self.release_at(address, context)? else { return Ok(None) };
+        let Signed { release, speed, .. } = &signed;
+        self.check_progress(address, release, context)?;
         let mut packages = Vec::new();
         let components: Vec<Option<&str>> =
             if self.is_flat() { vec![None] } else { self.components.iter().map(|name| Some(name.as_str())).collect() };
         for component in components {
-            for file in index::choose(&release, component, architecture)? {
-                packages.push(self.index(&file, context)?);
+            for file in index::choose(release, component, architecture)? {
+                packages.push(self.index(&file, *speed, context)?);
             }
             // A flat repository has one index for all architectures.
             let known = |name: &&&str| component.is_some() && release.architectures.iter().any(|known| known == *name);
             for foreign in foreign.iter().filter(known) {
                 // The index of `all` comes after, and was read.
-                for file in index::choose(&release, component, foreign)?.into_iter().take(1) {
-                    packages.push(self.index(&file, context)?);
+                for file in index::choose(release, component, foreign)?.into_iter().take(1) {
+                    packages.push(self.index(&file, *speed, context)?);
                 }
             }
         }
-        Ok(Some(Found { release, digest, signed_by, packages }))
+        Ok(Some((signed, packages)))
     }
 
     /// A Release is not older than the last one from the same address. Somebody on the way could give an old one, which
@@ -181,18 +180,16 @@ impl Wanted {
         Ok(())
     }
 
-    fn release_at(
-        &self,
-        address: &str,
-        context: &Context,
-    ) -> Result<Option<(Release, Digest, Option<String>)>, ResolveError> {
+    fn release_at(&self, address: &str, context: &Context) -> Result<Option<Signed>, ResolveError> {
         let at = |name: &str| address_in(address, &format!("{}{name}", self.folder()));
         let fetch = |name: &str| context.http.fetch_optional(&at(name), RELEASE_LIMIT);
         let what = |name: &str| crate::http::without_secrets(&at(name));
+        let (began, mut speed) = (Instant::now(), 0);
         let verified = if let Some(signed) = fetch("InRelease")? {
+            speed = per_second(signed.len(), began.elapsed());
             let signed = openpgp::Clearsigned::parse(&what("InRelease"), &signed)?;
             match self.trust {
-                Trust::Unsigned => Verified { text: signed.text(), signers: Vec::new() },
+                Trust::Unsigned => Verified { text: signed.text(), signer: None },
                 Trust::Signed => signed.verify(&self.keyring()?, self.now)?,
             }
         } else {
@@ -200,7 +197,7 @@ impl Wanted {
             let not_text = |_| ResolveError::NotText { suite: self.suite.clone() };
             let text = String::from_utf8(bytes).map_err(not_text)?;
             match self.trust {
-                Trust::Unsigned => Verified { text, signers: Vec::new() },
+                Trust::Unsigned => Verified { text, signer: None },
                 Trust::Signed => {
                     let unsigned = || ResolveError::Unsigned { suite: self.suite.clone(), address: what("Release") };
                     let signature = fetch("Release.gpg")?.ok_or_else(unsigned)?;
@@ -212,16 +209,12 @@ impl Wanted {
         let release = Release::parse(&verified.text)?;
         self.check(&release)?;
         let digest = Digest::of(verified.text.as_bytes());
-        Ok(Some((release, digest, verified.signers.into_iter().next())))
+        Ok(Some(Signed { release, digest, signed_by: verified.signer, speed }))
     }
 
     /// Some flat repositories are no more than packages and their index. It is taken as it is, where the recipe says that
     /// no signature is needed.
-    fn without_release(
-        &self,
-        address: &str,
-        context: &Context,
-    ) -> Result<Option<(Release, Digest, Option<String>)>, ResolveError> {
+    fn without_release(&self, address: &str, context: &Context) -> Result<Option<Signed>, ResolveError> {
         if !self.is_flat() || self.trust == Trust::Signed {
             return Ok(None);
         }
@@ -229,7 +222,8 @@ impl Wanted {
             let place = address_in(address, &format!("{}{name}", self.folder()));
             if let Some(bytes) = context.http.fetch_optional(&place, INDEX_LIMIT)? {
                 let text = format!("SHA256:\n {} {} {name}\n", Digest::of(&bytes).hex(), bytes.len());
-                return Ok(Some((Release::parse(&text)?, Digest::of(text.as_bytes()), None)));
+                let (release, digest) = (Release::parse(&text)?, Digest::of(text.as_bytes()));
+                return Ok(Some(Signed { release, digest, signed_by: None, speed: 0 }));
             }
         }
         Ok(None)
@@ -265,38 +259,67 @@ impl Wanted {
         }
     }
 
-    /// One package index, from the store or the archive.
-    pub(super) fn index(&self, file: &index::IndexFile, context: &Context) -> Result<Packages, ResolveError> {
-        let paths = file.by_hash.iter().chain([&file.path]);
-        let job = Job {
-            what: format!("the package index {}/{}", self.suite.trim_end_matches('/'), file.path),
+    /// One package index, from the store or from the archive, whose files arrive at `speed` bytes a second. Mirrors may
+    /// lack some of its forms, although the Release lists all.
+    pub(super) fn index(&self, index: &IndexFile, speed: u64, context: &Context) -> Result<Packages, ResolveError> {
+        let mut forms = index.soonest_first(speed);
+        forms.sort_by_key(|form| context.store.blob(&form.digest).is_none());
+        let mut absent = None;
+        for form in forms {
+            let job = self.job(form);
+            let advance = |bytes| context.reporter.advance(Phase::Index, bytes);
+            match context.http.download(&job, &context.store, &advance) {
+                Ok(blob) => {
+                    let text = text(form.compression, index.text_size, &blob.path);
+                    let text = text.map_err(|source| ResolveError::Index { what: job.what, source })?;
+                    return Ok(Packages::parse(text)?);
+                }
+                Err(error) if error.is_absent() => {
+                    absent.get_or_insert(error);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(absent.expect("an index has a form").into())
+    }
+
+    fn job(&self, form: &Form) -> Job {
+        let paths = form.by_hash.iter().chain([&form.path]);
+        Job {
+            what: format!("the package index {}/{}", self.suite.trim_end_matches('/'), form.path),
             candidates: paths
                 .flat_map(|path| {
                     let at = |address: &String| address_in(address, &format!("{}{path}", self.folder()));
                     self.addresses.iter().map(at).collect::<Vec<_>>()
                 })
                 .collect(),
-            digest: file.digest,
-            size: file.size,
-        };
-        let advance = |bytes| context.reporter.advance(Phase::Index, bytes);
-        let blob = context.http.download(&job, &context.store, &advance)?;
-        let text = text(file, &blob.path).map_err(|source| ResolveError::Index { what: job.what, source })?;
-        Ok(Packages::parse(text)?)
+            digest: form.digest,
+            size: form.size,
+        }
     }
 }
 
+fn per_second(bytes: usize, time: Duration) -> u64 {
+    let count = bytes as u128 * 1_000_000_000 / time.as_nanos().max(1);
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
 /// The text of an index in the file at `path`, whose digest is right.
-fn text(index: &index::IndexFile, path: &Path) -> io::Result<Vec<u8>> {
+fn text(compression: Compression, size: Option<u64>, path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
-    let most = index.text_size.unwrap_or(TEXT_LIMIT).min(TEXT_LIMIT);
-    if index.compression == index::Compression::Xz && index.text_size.is_some() {
-        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        if let Some(text) = archive::decompress_blocks(BufReader::new(&file), most, threads) {
-            return Ok(text);
+    let most = size.unwrap_or(TEXT_LIMIT).min(TEXT_LIMIT);
+    let at_once = match compression {
+        Compression::Xz if size.is_some() => {
+            let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+            archive::decompress_blocks(BufReader::new(&file), most, threads)
         }
-        file.rewind()?;
+        Compression::Gzip if size.is_some() => archive::decompress_member(&std::fs::read(path)?, most),
+        _ => None,
+    };
+    if let Some(text) = at_once {
+        return Ok(text);
     }
+    file.rewind()?;
     let mut text = Vec::with_capacity(most.min(1 << 28) as usize);
     let limits = Limits { bytes: most, ..Limits::default() };
     archive::decompress(file, &limits)?.read_to_end(&mut text)?;

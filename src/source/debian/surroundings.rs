@@ -15,6 +15,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) installed_size: u64,
     /// Whether packages come after the first stage.
     pub(super) has_second_stage: bool,
+    /// Whether packages make locales of their own.
+    pub(super) makes_locales: bool,
     /// What runs the image's programs, where the kernel does not by itself.
     pub(super) emulator: Option<Emulator>,
     /// dpkg's name of the image's architecture.

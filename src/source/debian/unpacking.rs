@@ -45,6 +45,8 @@ pub(super) struct Outline {
     pub(super) architectures: BTreeSet<String>,
     /// Bytes that they take when installed.
     pub(super) installed_size: u64,
+    /// Whether locales are made by one of them: `locales`, `locales-all`.
+    pub(super) makes_locales: bool,
 }
 
 impl Outline {
@@ -53,6 +55,7 @@ impl Outline {
         self.newest = self.newest.max(Some(package.date));
         self.architectures.insert(package.architecture.clone());
         self.installed_size = self.installed_size.saturating_add(package.installed_size());
+        self.makes_locales |= package.name.starts_with("locales");
     }
 }
 

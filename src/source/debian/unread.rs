@@ -55,9 +55,9 @@ fn unread<'s>(suite: &'s Suite, architecture: &str, context: &Context) -> Vec<Un
     let names = names.filter(|name| !read(name) && !name.contains("debian-installer"));
     let look = |component: &'s str| {
         let files = index::choose(&suite.release, Some(component), architecture).unwrap_or_default();
-        let small = !files.is_empty() && files.iter().all(|file| file.size <= MOST);
+        let small = !files.is_empty() && files.iter().all(|file| file.forms[0].size <= MOST);
         let packages: Vec<_> =
-            files.iter().filter(|_| small).filter_map(|file| suite.wanted.index(file, context).ok()).collect();
+            files.iter().filter(|_| small).filter_map(|file| suite.wanted.index(file, 0, context).ok()).collect();
         Unread { component, is_known: small && packages.len() == files.len(), packages }
     };
     names.map(look).collect()

@@ -102,8 +102,8 @@ impl PackageFile {
         of_header.extend(encoded.filter_map(|text| base64::engine::general_purpose::STANDARD.decode(text).ok()));
         let (mut signer, mut refusal) = (None, None);
         for signature in of_header {
-            match openpgp::signers(what, &self.signed, &signature, keyring, now) {
-                Ok(signers) => signer = signer.or(signers.into_iter().next()),
+            match openpgp::signer(what, &self.signed, &signature, keyring, now) {
+                Ok(found) => signer = signer.or(Some(found)),
                 Err(error) => refusal = Some(error),
             }
         }
@@ -117,8 +117,8 @@ impl PackageFile {
             let start = self.payload - self.signed.len() as u64;
             let bytes = std::fs::read(&blob.path).map_err(|error| Refusal::Damaged(error.to_string()))?;
             let bytes = bytes.get(start as usize..).unwrap_or_default();
-            match openpgp::signers(what, bytes, signature, keyring, now) {
-                Ok(signers) => return signers.into_iter().next().ok_or_else(|| none(what)),
+            match openpgp::signer(what, bytes, signature, keyring, now) {
+                Ok(signer) => return Ok(signer),
                 Err(error) => refusal = Some(error),
             }
         }

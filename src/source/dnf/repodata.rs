@@ -181,7 +181,7 @@ fn check_signature(
     let signature = context.http.fetch_optional(&format!("{address}.asc"), INDEX_LIMIT)?.unwrap_or_default();
     let keyring = keys::keyring(repository, context)?;
     let untrusted = |source| DnfError::Signature { package: what.clone(), id: repository.id.clone(), source };
-    openpgp::signers(&what, bytes, &signature, &keyring, now).map(drop).map_err(untrusted)
+    openpgp::signer(&what, bytes, &signature, &keyring, now).map(drop).map_err(untrusted)
 }
 
 /// What is after the first dot of a file's name: dnf goes by it.

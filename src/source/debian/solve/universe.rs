@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use indexmap::IndexSet;
+
 use crate::source::debian::index::Record;
 use crate::source::debian::relation::{self, Operator, Qualifier, Relation, RelationError};
 use crate::source::debian::solve::mention::{Mention, Mentions};
@@ -26,7 +28,8 @@ pub(super) struct Universe<'a> {
     pub(super) repositories: &'a [Repository<'a>],
     /// Names that are left out, and what packages that are left out provide, with these packages.
     left_out: BTreeMap<&'a str, Vec<&'a str>>,
-    names_by_text: BTreeMap<(&'a str, &'a str), NameId>,
+    /// The text and architecture of each of the names, in their order.
+    names_by_text: IndexSet<(&'a str, &'a str)>,
     groups_by_text: BTreeMap<(&'a str, &'a str), GroupId>,
     wishes: Vec<Option<Rc<Wishes>>>,
     mentions: Mentions,
@@ -91,7 +94,7 @@ impl<'a> Universe<'a> {
             groups: Vec::new(),
             repositories,
             left_out: BTreeMap::new(),
-            names_by_text: BTreeMap::new(),
+            names_by_text: IndexSet::new(),
             groups_by_text: BTreeMap::new(),
             wishes: Vec::new(),
             mentions: Mentions::default(),
@@ -160,12 +163,11 @@ impl<'a> Universe<'a> {
     }
 
     fn intern(&mut self, text: &'a str, architecture: &'a str) -> NameId {
-        let next = self.names.len() as NameId;
-        let id = *self.names_by_text.entry((text, architecture)).or_insert(next);
-        if id == next {
+        let (id, is_new) = self.names_by_text.insert_full((text, architecture));
+        if is_new {
             self.names.push(Name { text, architecture, versions: Vec::new(), providers: Vec::new() });
         }
-        id
+        id as NameId
     }
 
     /// The architectures, the system's own first.
@@ -196,7 +198,7 @@ impl<'a> Universe<'a> {
 
     /// The id of a name that some package of an architecture has or provides.
     pub(super) fn find_of(&self, text: &str, architecture: &str) -> Option<NameId> {
-        self.names_by_text.get(&(text, architecture)).copied()
+        self.names_by_text.get_index_of(&(text, architecture)).map(|id| id as NameId)
     }
 
     /// Where the indexes first speak of a name.
