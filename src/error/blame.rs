@@ -121,7 +121,9 @@ fn of_install(error: &InstallError) -> Blame {
     match error {
         InstallError::Store(error) => of_store(error),
         InstallError::Sandbox(error) => of_sandbox(error),
-        InstallError::FileConflict { .. } | InstallError::EmptySlice { .. } => Blame::Input,
+        InstallError::LocalData { .. } | InstallError::FileConflict { .. } | InstallError::EmptySlice { .. } => {
+            Blame::Input
+        }
         InstallError::NoProgram { .. } | InstallError::NoDebconf => Blame::Input,
         InstallError::Engine { .. } => Blame::Machine,
         InstallError::Content { .. } | InstallError::Program { source: ElfError::Io(_), .. } => Blame::Machine,

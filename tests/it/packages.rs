@@ -117,8 +117,7 @@ fn wrong_local_packages_are_named() {
     let place = damaged.len() - 6;
     damaged[place] ^= 0xff;
     fs::write(workspace.path("app.deb"), damaged).unwrap();
-    let path = workspace.path("app.deb");
-    failed("packages = [\"./app.deb\"]", &format!("cannot unpack `{}`", path.display()));
+    failed("packages = [\"./app.deb\"]", "cannot unpack `./app.deb`");
     failed("packages = [\"./app.deb\"]", "the file is damaged: copy it again");
     put(&workspace, &app("nothing-has-this", "hello\n"));
     failed("packages = [\"./app.deb\"]", "app 1.0 needs nothing-has-this");

@@ -118,7 +118,6 @@ fn an_index_that_is_not_the_one_of_the_release_is_named_and_the_next_one_takes_o
     require!(Need::Program("busybox"), Need::Amd64);
     let mut faults = faults();
     let ends = |says| Ends { code: 4, says };
-    faults.push(("404", Fault::Status(404), ends("does not exist")));
     faults.push(("an index that does not match the Release", Fault::WrongByte, ends("has the wrong bytes: expected")));
     faults.push(("half an index", Fault::Short, ends("has the wrong bytes: expected")));
     let source = workspace();
@@ -139,6 +138,26 @@ fn an_index_that_is_not_the_one_of_the_release_is_named_and_the_next_one_takes_o
             });
         }
     });
+}
+
+#[test]
+fn an_index_that_is_not_there_is_taken_in_another_form_or_from_the_next_one() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let source = workspace();
+    let folder = source.path("archive");
+    let without =
+        |missing: fn(&str) -> bool| Mirror::start(&folder, move |path, _| missing(path).then_some(Fault::Status(404)));
+    let form = without(|path| path.ends_with(INDEX));
+    lock(&workspace_with(&[&form.address]), &IMPATIENT).succeeded();
+    note("index", "404 for one of its forms", 0, "another form is taken");
+    let all = without(|path| path.starts_with("dists/golden/main/"));
+    let workspace = workspace_with(&[&all.address]);
+    let finished = lock(&workspace, &IMPATIENT);
+    ended("index", "404", &finished, &Ends { code: 4, says: "does not exist" });
+    finished.says("Packages.xz");
+    at(&workspace, &[&all.address, &Mirror::good(&folder).address]);
+    lock(&workspace, &IMPATIENT).succeeded();
+    note("index, and a second mirror", "404", 0, "the second mirror takes over");
 }
 
 #[test]
