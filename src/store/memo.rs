@@ -1,6 +1,6 @@
 //! Remembered results: small values under a key that is the digest of all that they depend on.
 //!
-//! A memo file is the BLAKE3 hash of the key and the value, then the value, so that a damaged file, or one under a name
+//! A memo file is the raw SHA-256 of the key and the value, then the value, so that a damaged file, or one under a name
 //! that is not its own, is seen.
 
 use std::fs;
@@ -72,7 +72,8 @@ pub(super) fn is_sealed(key: &Digest, file: &[u8]) -> bool {
 }
 
 fn seal(key: &Digest, value: &[u8]) -> [u8; SEAL] {
-    *blake3::Hasher::new().update(key.to_string().as_bytes()).update(value).finalize().as_bytes()
+    use sha2::{Digest as _, Sha256};
+    Sha256::new().chain_update(key.to_string()).chain_update(value).finalize().into()
 }
 
 #[cfg(test)]
