@@ -165,6 +165,7 @@ pub mod recipe;
 pub mod registry;
 pub mod report;
 pub mod sandbox;
+pub mod shared_path;
 pub mod source;
 pub mod store;
 pub mod tree;

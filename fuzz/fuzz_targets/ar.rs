@@ -2,7 +2,6 @@
 #![no_main]
 
 use std::io::Read;
-use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use rootsmith::archive::{ArchiveError, decompress, read_tar};
@@ -23,6 +22,6 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let data = package.data().expect("the file is there");
     let Ok(tar) = decompress(data, &LIMITS) else { return };
-    let origin = Origin::Package(Arc::from("fuzzed"));
-    let _ = read_tar(tar.take(LIMITS.bytes), &Arc::from(path), &origin, &LIMITS, |_| Ok::<_, ArchiveError>(()));
+    let origin = Origin::Package("fuzzed".into());
+    let _ = read_tar(tar.take(LIMITS.bytes), &path.into(), &origin, &LIMITS, |_| Ok::<_, ArchiveError>(()));
 });

@@ -1,11 +1,9 @@
 //! A tar from anywhere: what can be read into a tree is written and read again as the same tree.
 #![no_main]
 
-use std::path::Path;
-use std::sync::Arc;
-
 use libfuzzer_sys::fuzz_target;
 use rootsmith::archive::{Applier, Apply, ArchiveError, Duplicates, SpecialFiles, read_tar, write_tar};
+use rootsmith::shared_path::SharedPath;
 use rootsmith::tree::{Origin, Tree};
 use rootsmith_fuzz::LIMITS;
 
@@ -26,8 +24,8 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn read(bytes: &[u8], name: &str, follow_directory_links: bool, tree: &mut Tree) -> Result<(), ArchiveError> {
-    let blob: Arc<Path> = Arc::from(rootsmith_fuzz::file(name));
-    let origin = Origin::Import(Arc::from(name));
+    let blob = SharedPath::from(rootsmith_fuzz::file(name));
+    let origin = Origin::Import(name.into());
     let apply = Apply { follow_directory_links, duplicates: Duplicates::LastWins };
     let mut applier = Applier::new(tree, apply, origin.clone());
     read_tar(bytes, &blob, &origin, &LIMITS, |item| applier.put(item).map(drop))

@@ -78,7 +78,7 @@ pub fn write_cpio<W: Write>(tree: &Tree, output: W) -> Result<(W, CpioOmissions)
         // The kernel and cpio link files and devices by their number; symbolic links they make anew.
         let links = match entry.inode.node {
             Node::Symlink(_) | Node::Directory => 1,
-            _ => tree.link_count(entry.id),
+            _ => entry.links,
         };
         if links == 1 || !numbers.contains_key(&entry.id) {
             next += 1;

@@ -3,18 +3,17 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
-use std::sync::Arc;
 
 use super::header::BLOCK;
 use super::{ArchiveError, Duplicates, Item, Limits, What, read_tar, read_tar_file};
+use crate::shared_path::SharedPath;
 use crate::tree::{Origin, Tree, TreePath};
 
 /// As [`read_tar_file`] for the uncompressed tar of a layer, whose digest was checked before: it may end without an end
 /// marker, and without the padding of its last file. Some builders write layers so (umoci's `insert`), and engines take
 /// them, as Go's tar reader does.
 pub fn read_layer_file<E: From<ArchiveError>>(
-    blob: &Arc<Path>,
+    blob: &SharedPath,
     origin: &Origin,
     limits: &Limits,
     each: impl FnMut(Item) -> Result<(), E>,
@@ -215,7 +214,7 @@ mod tests {
         let end = whole.len() - 1024;
         let folder = tempfile::tempdir().unwrap();
         let read = |bytes: &[u8]| {
-            let path: Arc<Path> = folder.path().join("layer").into();
+            let path: SharedPath = folder.path().join("layer").into();
             std::fs::write(&path, bytes).unwrap();
             let mut found = Tree::new();
             let origin = Origin::Import("test".into());

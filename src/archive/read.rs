@@ -7,7 +7,6 @@ mod input;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 use std::sync::Arc;
 
 use input::{Input, Seekable, Stream};
@@ -17,6 +16,7 @@ use super::ArchiveError;
 use super::extended::{Extended, Pax};
 use super::header::{self, BLOCK};
 use super::sparse::{PaxSparse, SparseMap};
+use crate::shared_path::SharedPath;
 use crate::tree::{Content, Inode, Meta, Node, Origin, PathError, Sparse, TreePath};
 
 /// One entry of an archive.
@@ -95,7 +95,7 @@ const INLINE: u64 = 512;
 /// symbolic links are always 0777. All extended attributes of `SCHILY.xattr.*` are kept.
 pub fn read_tar<E: From<ArchiveError>>(
     input: impl Read,
-    blob: &Arc<Path>,
+    blob: &SharedPath,
     origin: &Origin,
     limits: &Limits,
     each: impl FnMut(Item) -> Result<(), E>,
@@ -106,7 +106,7 @@ pub fn read_tar<E: From<ArchiveError>>(
 
 /// As [`read_tar`] for a tar that is a file already: contents are skipped, not read.
 pub fn read_tar_file<E: From<ArchiveError>>(
-    blob: &Arc<Path>,
+    blob: &SharedPath,
     origin: &Origin,
     limits: &Limits,
     each: impl FnMut(Item) -> Result<(), E>,
@@ -127,7 +127,7 @@ struct Reader<'a, I> {
     entries: u64,
     /// Bytes of files with holes so far.
     sparse: u64,
-    blob: &'a Arc<Path>,
+    blob: &'a SharedPath,
     origin: &'a Origin,
     limits: &'a Limits,
 }
@@ -246,7 +246,7 @@ impl<I: Input> Reader<'_, I> {
         if size <= INLINE {
             return Ok(Content::bytes(self.bytes(size)?));
         }
-        let content = Content::Slice { path: Arc::clone(self.blob), offset: self.offset, size };
+        let content = Content::Slice { path: self.blob.clone(), offset: self.offset, size };
         self.skip(padded(size)?)?;
         Ok(content)
     }
@@ -299,7 +299,7 @@ impl<I: Input> Reader<'_, I> {
         let limit = self.limits.sparse.max(by_ratio).min(self.limits.bytes);
         self.limit(self.sparse, limit, "bytes in files with holes")?;
         let pieces = map.placed(at, stored)?;
-        Ok(Content::Sparse(Arc::new(Sparse { path: Arc::clone(self.blob), pieces, size: map.size })))
+        Ok(Content::Sparse(Arc::new(Sparse { path: self.blob.clone(), pieces, size: map.size })))
     }
 
     fn long_name(&mut self, header: &Header) -> Result<Vec<u8>, Problem> {

@@ -82,7 +82,7 @@ pub fn write_layer<W: Write>(
         for path in whiteouts.remove(entry.path).unwrap_or_default() {
             writer.whiteout(path)?;
         }
-        if tree.link_count(entry.id) > 1 {
+        if entry.links > 1 {
             first_paths.entry(entry.id).or_insert(entry.path);
         }
     }

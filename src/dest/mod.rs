@@ -16,7 +16,6 @@ mod squashfs;
 mod target;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 pub use archive::ArchiveFile;
@@ -36,6 +35,7 @@ use oci_spec::image::Descriptor;
 use crate::digest::Digest;
 use crate::image::{Artifact, Image};
 use crate::oci::Raw;
+use crate::shared_path::SharedPath;
 
 /// A place that takes images. [`publish`] calls the methods in this order: for each image the layers and the
 /// configuration, then its manifest; then the index, where there is one; then [`Destination::finish`].
@@ -72,7 +72,7 @@ pub enum BlobContent {
     /// In memory.
     Bytes(Arc<[u8]>),
     /// A whole file of the host: a blob in the store.
-    File(Arc<Path>),
+    File(SharedPath),
 }
 
 /// A manifest or index, and the blobs of it that a destination does not have yet.
@@ -129,7 +129,7 @@ pub fn publish(
             digest: layer.digest,
             size: layer.size,
             media_type: layer.compression.media_type().to_owned(),
-            content: BlobContent::File(Arc::clone(&layer.path)),
+            content: BlobContent::File(layer.path.clone()),
         });
         let config = Blob::document(&image.config, "application/vnd.oci.image.config.v1+json");
         let mut blobs = Vec::new();

@@ -86,7 +86,7 @@ impl Writer<'_> {
             }
             let first = first_paths.get(&entry.id).copied();
             self.entry(entry, first).map_err(at(entry))?;
-            if tree.link_count(entry.id) > 1 {
+            if entry.links > 1 {
                 first_paths.entry(entry.id).or_insert(entry.path.as_relative());
             }
         }

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -328,7 +329,7 @@ fn a_rootfs_tar_is_the_layer_itself() {
     let mut back = Tree::new();
     let apply = Apply { follow_directory_links: false, duplicates: Duplicates::Refuse };
     let mut applier = Applier::new(&mut back, apply, Origin::Sandbox);
-    let blob = Arc::from(fixture.path("rootfs.tar"));
+    let blob = SharedPath::from(fixture.path("rootfs.tar"));
     read_tar_file(&blob, &Origin::Sandbox, &Limits::default(), |item| applier.put(item).map(drop)).unwrap();
     let mut expected = tree("one");
     expected.remove(&TreePath::literal("dev/null")).unwrap();

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
-use std::path::Path;
-use std::sync::Arc;
 
 use oci_spec::image::Descriptor;
 
@@ -12,6 +10,7 @@ use super::ImageError;
 use crate::archive::{ArchiveError, Compressed, Compression, Compressor, Effort, SpecialFiles, write_layer};
 use crate::digest::{DiffId, Digest};
 use crate::oci;
+use crate::shared_path::SharedPath;
 use crate::store::{BlobWriter, Store};
 use crate::tree::{Difference, Tree, TreePath};
 
@@ -55,7 +54,7 @@ pub struct Layer {
     /// How it is compressed.
     pub compression: Compression,
     /// The file that holds the compressed tar.
-    pub path: Arc<Path>,
+    pub path: SharedPath,
     /// What the image's history says about it: a few neutral words, as scanners read meanings into more.
     pub created_by: String,
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::context::Context;
 use crate::elf::{self, Elf, Format, Kind, ProgramError};
@@ -12,6 +11,7 @@ use crate::ops::programs;
 use crate::pass::PassError;
 use crate::platform::Platform;
 use crate::recipe;
+use crate::shared_path::SharedPath;
 use crate::tree::Content;
 
 /// Builds the image of `programs`: one, or one for each of several platforms. It has what `recipe` says; the options'
@@ -77,7 +77,7 @@ fn platform(path: &Path) -> Result<Platform, Error> {
         let advice = "name the program itself".to_owned();
         return Err(ProgramError::NotProgram { path: shown, what, advice }.into());
     }
-    let content = Content::Slice { path: Arc::from(path), offset: 0, size: metadata.len() };
+    let content = Content::Slice { path: SharedPath::from(path), offset: 0, size: metadata.len() };
     let unreadable = |source| ProgramError::Unreadable { path: shown.clone(), source };
     let build_for_linux = "build it for Linux: `GOOS=linux go build`, `cargo build --target x86_64-unknown-linux-musl`";
     let (what, advice) = match programs::format(&content).map_err(local)? {

@@ -101,15 +101,15 @@ impl Accounts {
 
     fn make_home(&self, tree: &mut Tree, user: &UserRequest) -> Result<(), PassError> {
         let home = tree.resolve(&TreePath::new(user.home.as_str())?)?;
-        if tree.get(&home).is_some_and(|there| there.origin != Origin::Pass(super::files::NAME)) {
+        if tree.get(&home).is_some_and(|there| there.origin != Origin::Pass(super::files::NAME.into())) {
             return Ok(());
         }
         if let Some(parent) = home.parent().filter(|parent| !tree.contains(parent)) {
-            let mut folder = Inode::directory(0o755, Origin::Pass(NAME));
+            let mut folder = Inode::directory(0o755, Origin::Pass(NAME.into()));
             folder.meta.mtime = self.epoch.seconds();
             tree.insert_with_parents(parent, folder)?;
         }
-        let mut inode = Inode::directory(0o750, Origin::Pass(NAME));
+        let mut inode = Inode::directory(0o750, Origin::Pass(NAME.into()));
         (inode.meta.uid, inode.meta.gid, inode.meta.mtime) = (user.uid, user.gid, self.epoch.seconds());
         tree.insert(home, inode)?;
         Ok(())

@@ -76,7 +76,7 @@ impl Pass for Certificates {
         if self.certificates.is_empty() {
             return Ok(Outcome::default());
         }
-        let origin = || Origin::Pass(NAME);
+        let origin = || Origin::Pass(NAME.into());
         let bundle = TreePath::literal(BUNDLE);
         let mut text = text_file::read(tree, &bundle)?.ok_or_else(|| PassError::NoBundle(bundle.clone()))?;
         let local = tree.resolve(&TreePath::literal(LOCAL))?;

@@ -1,16 +1,17 @@
 //! `files`: what `[[file]]` puts into the image.
 
+use arcstr::ArcStr;
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::digest::{Digest, Digesting};
 use crate::epoch::Epoch;
 use crate::recipe::{FileEntry, FileKind, Mode, Owner, Principal, UserRequest};
+use crate::shared_path::SharedPath;
 use crate::tree::{Content, Inode, Node, Origin, Tree, TreePath};
 
 use super::account_file::AccountFile;
@@ -111,7 +112,7 @@ impl Files {
     /// is still given to its user.
     fn make_parents(&self, tree: &mut Tree, path: &TreePath) -> Result<(), PassError> {
         let Some(parent) = path.parent().filter(|parent| !tree.contains(parent)) else { return Ok(()) };
-        let mut folder = Inode::directory(0o755, Origin::Pass(NAME));
+        let mut folder = Inode::directory(0o755, Origin::Pass(NAME.into()));
         folder.meta.mtime = self.epoch.seconds();
         tree.insert_with_parents(parent, folder)?;
         Ok(())
@@ -182,7 +183,7 @@ fn gather(file: &FileEntry) -> Result<Gathered, PassError> {
             single(node, 0o644)
         }
     };
-    let origin = Origin::Recipe(Arc::from(format!("[[file]] {}", file.path)));
+    let origin = Origin::Recipe(ArcStr::from(format!("[[file]] {}", file.path)));
     Ok(Gathered { path, owner: file.owner.clone(), origin, pieces })
 }
 
@@ -221,7 +222,7 @@ fn copied(source: &Path, mode: Option<Mode>) -> Result<Vec<(TreePath, Piece)>, P
             let target = fs::read_link(path).map_err(failed)?;
             Piece { mode: 0o777, node: Node::Symlink(target.as_os_str().as_bytes().into()), lenient: false }
         } else if metadata.is_file() {
-            let content = Content::Slice { path: Arc::from(path), offset: 0, size: metadata.len() };
+            let content = Content::Slice { path: SharedPath::from(path), offset: 0, size: metadata.len() };
             let usual = if metadata.mode() & 0o100 == 0 { 0o644 } else { 0o755 };
             Piece { mode: mode.map_or(usual, |Mode(mode)| mode), node: Node::File(content), lenient: false }
         } else {

@@ -49,7 +49,7 @@ impl Pass for OsReleasePass {
         let place = tree.resolve_parents(&link)?;
         // A link that leads to the file by other words is as good.
         if tree.resolve(&place)? != tree.resolve(&file)? {
-            tree.insert_with_parents(place, Inode::symlink(TARGET, Origin::Pass(NAME)).at(self.epoch))?;
+            tree.insert_with_parents(place, Inode::symlink(TARGET, Origin::Pass(NAME.into())).at(self.epoch))?;
         }
         Ok(Outcome::of(&[("keys", self.values.len() as u64)], Vec::new()))
     }

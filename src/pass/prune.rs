@@ -111,7 +111,10 @@ impl PrunePass {
             && tree.is_directory(&folder)
         {
             let content = Content::bytes(text.into_bytes());
-            tree.insert(TreePath::literal(DPKG_FILE), Inode::file(0o644, content, Origin::Pass(NAME)).at(self.epoch))?;
+            tree.insert(
+                TreePath::literal(DPKG_FILE),
+                Inode::file(0o644, content, Origin::Pass(NAME.into())).at(self.epoch),
+            )?;
         }
         Ok(())
     }

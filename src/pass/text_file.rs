@@ -36,7 +36,7 @@ pub(super) fn write(
         inode.meta.mtime = mtime;
         return Ok(());
     }
-    let mut inode = Inode::file(mode, content, Origin::Pass(pass));
+    let mut inode = Inode::file(mode, content, Origin::Pass(pass.into()));
     inode.meta.mtime = mtime;
     tree.insert_with_parents(place, inode)?;
     Ok(())

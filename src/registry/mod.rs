@@ -27,7 +27,6 @@ mod request;
 mod scope;
 mod upload;
 
-use std::path::Path;
 use std::sync::Arc;
 
 pub use client::Client;
@@ -42,6 +41,7 @@ use oci_spec::image::Descriptor;
 
 use crate::digest::Digest;
 use crate::oci::Repository;
+use crate::shared_path::SharedPath;
 use crate::store::{Blob, Store};
 
 /// Largest manifest or index in bytes: what registries and containers/image accept.
@@ -73,7 +73,7 @@ pub enum Bytes {
     /// In memory.
     Memory(Arc<[u8]>),
     /// A whole file.
-    File(Arc<Path>),
+    File(SharedPath),
 }
 
 /// What a registry does. Each call is one exchange, with the retries that it takes; all of them may be called from

@@ -101,7 +101,9 @@ impl Session {
                     self.put.insert_with_parents(entry.path.clone(), Arc::clone(entry.inode)).map_err(misplaced)?;
                 }
             }
-            first.entry(entry.id).or_insert(entry.path);
+            if entry.links > 1 {
+                first.entry(entry.id).or_insert(entry.path);
+            }
         }
         drop(first);
         if self.put.len() > 2 * before {

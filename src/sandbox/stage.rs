@@ -50,8 +50,8 @@ pub(super) struct Stage {
     latest: Option<Time>,
 }
 
-/// Seconds and nanoseconds.
-type Time = (i64, i64);
+/// Nanoseconds since 1970: one word, because every file has one. Those before 1677 and after 2262 are taken for others.
+type Time = i64;
 
 /// How a file looks that nothing has touched. No program can set a change time; a new name leaves another one.
 struct Stamp {
@@ -282,7 +282,7 @@ fn wait_beyond(latest: Time) -> io::Result<()> {
     // A clock that was set back meanwhile gives other change times too.
     for _ in 0..MOST_TICKS {
         let now = clock_gettime(ClockId::CLOCK_REALTIME_COARSE)?;
-        if (now.tv_sec(), now.tv_nsec()) > latest {
+        if time(now.tv_sec(), now.tv_nsec()) > latest {
             break;
         }
         thread::sleep(Duration::from_millis(1));
@@ -291,7 +291,11 @@ fn wait_beyond(latest: Time) -> io::Result<()> {
 }
 
 fn changed(metadata: &Metadata) -> Time {
-    (metadata.ctime(), metadata.ctime_nsec())
+    time(metadata.ctime(), metadata.ctime_nsec())
+}
+
+fn time(seconds: i64, nanoseconds: i64) -> Time {
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds)
 }
 
 fn hash(path: &Path) -> u64 {

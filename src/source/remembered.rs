@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::{Digest, Digesting};
 use crate::epoch::Epoch;
 use crate::lock::FORMAT;
+use crate::shared_path::SharedPath;
 use crate::source::Rootfs;
 use crate::store::{Store, StoreError};
 use crate::tree::{Content, Inode, InodeId, Meta, Node, Origin, Piece, Sparse, Tree, TreePath, Xattrs};
@@ -31,7 +32,7 @@ pub fn recall(key: &Digest, store: &Store) -> Option<Rootfs> {
     let mut record = Vec::new();
     read_record(&mut file, &mut record).ok()?;
     let whole: Whole = postcard::from_bytes(&record).ok()?;
-    let blobs: Vec<Arc<Path>> = whole
+    let blobs: Vec<SharedPath> = whole
         .blobs
         .par_iter()
         .map(|digest| store.verified(&Digest::from_raw(*digest)).ok().flatten().map(|blob| blob.path))
@@ -87,7 +88,7 @@ pub fn fingerprint(tree: &Tree, store: &Store) -> io::Result<Digest> {
             Node::File(content) => {
                 let piece = match content {
                     Content::Slice { path, offset, size } => {
-                        let blob = *blobs.entry(Arc::clone(path)).or_insert_with(|| blob_of(path, store));
+                        let blob = *blobs.entry(path.clone()).or_insert_with(|| blob_of(path, store));
                         blob.map(|blob| format!("{offset} {size} of {blob:?}"))
                     }
                     _ => None,
@@ -191,7 +192,7 @@ enum Link<'a> {
 /// The blobs and origins that the entries of a tree name, each with its place in a list.
 #[derive(Default)]
 struct Places {
-    blobs: BTreeMap<Arc<Path>, u32>,
+    blobs: BTreeMap<SharedPath, u32>,
     digests: Vec<[u8; 32]>,
     origins: BTreeMap<KeptOrigin, u32>,
     names: Vec<KeptOrigin>,
@@ -208,7 +209,7 @@ impl Places {
                 _ => None,
             };
             if let Some(path) = path.filter(|path| !places.blobs.contains_key(*path)) {
-                places.blobs.insert(Arc::clone(path), u32::try_from(places.digests.len()).ok()?);
+                places.blobs.insert(path.clone(), u32::try_from(places.digests.len()).ok()?);
                 places.digests.push(blob_of(path, store)?);
             }
             let origin = KeptOrigin::of(&entry.inode.origin)?;
@@ -237,7 +238,7 @@ impl Places {
                 Some(target) => KeptNode::Link(target.as_bytes()),
                 None => self.node(&entry.inode.node),
             };
-            if rootfs.tree.link_count(entry.id) > 1 {
+            if entry.links > 1 {
                 first.entry(entry.id).or_insert(entry.path);
             }
             let origin = KeptOrigin::of(&entry.inode.origin).map_or(0, |origin| self.origins[&origin]);
@@ -284,17 +285,17 @@ impl<'a> KeptMeta<'a> {
 }
 
 impl<'a> KeptNode<'a> {
-    fn node(self, blobs: &[Arc<Path>]) -> Option<Link<'a>> {
+    fn node(self, blobs: &[SharedPath]) -> Option<Link<'a>> {
         Some(Link::None(match self {
             Self::Directory => Node::Directory,
             Self::Bytes(bytes) => Node::File(Content::bytes(bytes)),
             Self::Slice(place, offset, size) => {
-                Node::File(Content::Slice { path: Arc::clone(blobs.get(place as usize)?), offset, size })
+                Node::File(Content::Slice { path: blobs.get(place as usize)?.clone(), offset, size })
             }
             Self::Sparse(place, pieces, size) => {
                 let piece = |(start, offset, size)| Piece { start, offset, size };
                 let pieces = pieces.into_iter().map(piece).collect();
-                let path = Arc::clone(blobs.get(place as usize)?);
+                let path = blobs.get(place as usize)?.clone();
                 Node::File(Content::Sparse(Arc::new(Sparse { path, pieces, size })))
             }
             Self::Symlink(target) => Node::Symlink(target.into()),
@@ -399,7 +400,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let mut rootfs = rootfs(&store);
-        let path = Arc::from(Path::new("/etc/hostname"));
+        let path = SharedPath::from(Path::new("/etc/hostname"));
         let inode = Inode::file(0o644, Content::Slice { path, offset: 0, size: 1 }, Origin::Sandbox);
         rootfs.tree.insert_with_parents(TreePath::new("etc/hostname").unwrap(), inode).unwrap();
         remember(&Digest::of(b"key"), &rootfs, &store);

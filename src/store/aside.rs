@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
+use crate::shared_path::SharedPath;
 use crate::store::error::failed;
 use crate::store::{Store, StoreError};
 
@@ -12,13 +12,13 @@ use crate::store::{Store, StoreError};
 #[derive(Debug)]
 pub(super) struct Aside {
     file: File,
-    path: Arc<Path>,
+    path: SharedPath,
     end: u64,
 }
 
 impl Store {
     /// Puts `bytes` aside: gives the file that has them, and where in it they start. The file goes with this run.
-    pub fn put_aside(&self, bytes: &[u8]) -> Result<(Arc<Path>, u64), StoreError> {
+    pub fn put_aside(&self, bytes: &[u8]) -> Result<(SharedPath, u64), StoreError> {
         let mut aside = self.0.aside.lock().unwrap_or_else(PoisonError::into_inner);
         let aside = match &mut *aside {
             Some(aside) => aside,
@@ -30,7 +30,7 @@ impl Store {
             .map_err(|source| failed("put something aside", &aside.path, source))?;
         let start = aside.end;
         aside.end += bytes.len() as u64;
-        Ok((Arc::clone(&aside.path), start))
+        Ok((aside.path.clone(), start))
     }
 }
 

@@ -41,6 +41,7 @@ pub use tidy::{Age, Damage, Tidied, Tidy, Usage};
 pub use writer::{BlobWriter, CopyError};
 
 use crate::digest::Digest;
+use crate::shared_path::SharedPath;
 use crate::store::aside::Aside;
 use crate::store::error::failed;
 use crate::store::tidy::clear_temporary;
@@ -74,7 +75,7 @@ pub struct Blob {
     /// How many bytes it has.
     pub size: u64,
     /// The file that holds exactly these bytes.
-    pub path: Arc<Path>,
+    pub path: SharedPath,
 }
 
 const PARTIAL: &str = "partial";
@@ -172,7 +173,7 @@ impl Store {
         let path = self.path(digest);
         let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
         self.note_use(&path, &metadata);
-        Some(Blob { digest: *digest, size: metadata.len(), path: Arc::from(path) })
+        Some(Blob { digest: *digest, size: metadata.len(), path: SharedPath::from(path) })
     }
 
     /// The blob `digest` after reading it whole and comparing, once in a process; a blob with other bytes is removed
@@ -225,7 +226,7 @@ impl Store {
         };
         keep().map_err(|source| failed("keep a blob", &path, source))?;
         self.checked().insert(digest);
-        Ok(Blob { digest, size, path: Arc::from(path) })
+        Ok(Blob { digest, size, path: SharedPath::from(path) })
     }
 
     /// Sets a file's date to that of this use, unless its last one was within a day. A store that may only be read

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
 use crate::digest::{Digest, Digesting};
+use crate::shared_path::SharedPath;
 use crate::store::error::failed;
 use crate::store::{Blob, Store, StoreError};
 
@@ -111,7 +111,7 @@ impl BlobWriter {
         self.file.flush().map_err(|source| failed("write a blob", &path, source))?;
         let (file, digest, size) = self.file.finish();
         let kept = file.into_temp_path().keep().map_err(|error| failed("keep a blob", &path, error.error))?;
-        Ok(Blob { digest, size, path: Arc::from(kept) })
+        Ok(Blob { digest, size, path: SharedPath::from(kept) })
     }
 
     /// As [`BlobWriter::commit`], where the digest is known; other bytes are thrown away.

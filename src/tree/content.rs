@@ -1,5 +1,6 @@
 //! The bytes of a regular file, wherever they are.
 
+use crate::shared_path::SharedPath;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -14,7 +15,7 @@ pub enum Content {
     /// `size` bytes of the host's file at `path`, from `offset` on: a piece of a blob in the store, or a whole file.
     Slice {
         /// The host's file.
-        path: Arc<Path>,
+        path: SharedPath,
         /// Where in it the content starts.
         offset: u64,
         /// Bytes of content.
@@ -28,7 +29,7 @@ pub enum Content {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sparse {
     /// The host's file that has the pieces.
-    pub path: Arc<Path>,
+    pub path: SharedPath,
     /// The pieces, in their order in the content: they do not overlap, and none is empty or goes beyond the end.
     pub pieces: Vec<Piece>,
     /// Bytes of content, holes included.
@@ -97,15 +98,15 @@ impl Content {
 
 /// The file that was read last: the contents of one archive are in one file.
 #[derive(Default)]
-pub struct LastFile(Option<(Arc<Path>, Arc<File>)>);
+pub struct LastFile(Option<(SharedPath, Arc<File>)>);
 
 impl LastFile {
-    fn open(&mut self, path: &Arc<Path>) -> io::Result<Arc<File>> {
+    fn open(&mut self, path: &SharedPath) -> io::Result<Arc<File>> {
         match &self.0 {
-            Some((last, file)) if Arc::ptr_eq(last, path) => Ok(Arc::clone(file)),
+            Some((last, file)) if last.is_shared_with(path) => Ok(Arc::clone(file)),
             _ => {
                 let file = Arc::new(File::open(path)?);
-                self.0 = Some((Arc::clone(path), Arc::clone(&file)));
+                self.0 = Some((path.clone(), Arc::clone(&file)));
                 Ok(file)
             }
         }
@@ -178,12 +179,12 @@ mod tests {
     #[test]
     fn holes_read_as_zeros() {
         let folder = tempfile::tempdir().unwrap();
-        let path: Arc<Path> = Arc::from(folder.path().join("blob"));
+        let path = SharedPath::from(folder.path().join("blob"));
         std::fs::write(&path, b"..headtail").unwrap();
         let piece = |start, offset, size| Piece { start, offset, size };
         let pieces = vec![piece(1, 2, 4), piece(5, 6, 1), piece(9, 7, 3)];
         let content = |size, pieces: &[Piece]| {
-            Content::Sparse(Arc::new(Sparse { path: Arc::clone(&path), pieces: pieces.to_vec(), size }))
+            Content::Sparse(Arc::new(Sparse { path: path.clone(), pieces: pieces.to_vec(), size }))
         };
         assert_eq!(content(14, &pieces).read().unwrap(), b"\0headt\0\0\0ail\0\0");
         assert_eq!(content(12, &pieces).read().unwrap(), b"\0headt\0\0\0ail");

@@ -33,7 +33,7 @@ impl Difference {
         }
         let mut tree = Tree::new();
         let mut first_paths: BTreeMap<InodeId, TreePath> = BTreeMap::new();
-        for Entry { path, id, inode } in top.entries() {
+        for Entry { path, id, inode, .. } in top.entries() {
             if changed.contains(path) {
                 put(&mut tree, path, id, inode, &mut first_paths).expect("parents are put before what they hold");
             } else if wanted.contains(path) {
@@ -55,7 +55,7 @@ impl Difference {
             tree.remove(path)?;
         }
         let mut first_paths = BTreeMap::new();
-        for Entry { path, id, inode } in self.tree.entries() {
+        for Entry { path, id, inode, .. } in self.tree.entries() {
             put(tree, path, id, inode, &mut first_paths)?;
         }
         Ok(())
@@ -82,14 +82,14 @@ impl Difference {
 /// The paths of `top` whose inode is not that of `base`.
 fn changed(base: &Tree, top: &Tree) -> io::Result<BTreeSet<TreePath>> {
     let mut names: BTreeMap<InodeId, Vec<&TreePath>> = BTreeMap::new();
-    for entry in top.entries().filter(|entry| top.link_count(entry.id) > 1) {
+    for entry in top.entries().filter(|entry| entry.links > 1) {
         names.entry(entry.id).or_default().push(entry.path);
     }
     // Which inode of the base is which inode here: never two, or they would change together there and not here.
     let mut taken: BTreeMap<InodeId, InodeId> = BTreeMap::new();
     let mut same: BTreeMap<InodeId, bool> = BTreeMap::new();
     let mut changed = BTreeSet::new();
-    for Entry { path, id, inode } in top.entries() {
+    for Entry { path, id, inode, .. } in top.entries() {
         let is_same = match base.get(path) {
             None => false,
             Some(below) if inode.is_directory() => below.is_directory() && same_owner_and_mode(below, inode),

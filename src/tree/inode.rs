@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+
+use arcstr::ArcStr;
 
 use super::Content;
 use crate::epoch::Epoch;
@@ -66,23 +67,23 @@ pub enum Node {
     Fifo,
 }
 
-/// Who put an inode into a tree.
+/// Who put an inode into a tree. It takes two words: every inode has one.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Origin {
     /// Nobody: the root of a new tree.
     Root,
     /// A package, by name.
-    Package(Arc<str>),
+    Package(ArcStr),
     /// A source itself, by its name: the database of its packages.
-    Source(Arc<str>),
+    Source(ArcStr),
     /// A program in the sandbox: maintainer scripts, or a `[[run]]` step.
     Sandbox,
     /// A pass, by its name.
-    Pass(&'static str),
+    Pass(ArcStr),
     /// The recipe: `[[file]]` and the like, in a few words.
-    Recipe(Arc<str>),
+    Recipe(ArcStr),
     /// An imported archive, image or directory, by its name.
-    Import(Arc<str>),
+    Import(ArcStr),
 }
 
 impl Inode {

@@ -44,6 +44,8 @@ pub struct Entry<'a> {
     pub path: &'a TreePath,
     /// Which inode is there: equal for hard links to each other.
     pub id: InodeId,
+    /// How many paths of the tree lead there: more than one for hard links.
+    pub links: u32,
     /// What is there.
     pub inode: &'a Arc<Inode>,
 }
@@ -269,7 +271,7 @@ impl Tree {
     }
 
     fn entry<'a>(&'a self, (path, id): (&'a TreePath, &InodeId)) -> Entry<'a> {
-        Entry { path, id: *id, inode: &self.inodes[id.0 as usize] }
+        Entry { path, id: *id, links: self.link_count(*id), inode: &self.inodes[id.0 as usize] }
     }
 }
 

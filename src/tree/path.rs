@@ -1,16 +1,20 @@
 //! Paths inside a tree.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
+
+use triomphe::ThinArc;
 
 /// A path relative to the root of a tree: components of any bytes but NUL and `/`, joined by single slashes. The root is
-/// the empty path. `.` and `..` cannot be held, so a path never leads out of its tree. Clones share their bytes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TreePath(Arc<[u8]>);
+/// the empty path. `.` and `..` cannot be held, so a path never leads out of its tree. Clones share their bytes, and take one
+/// word each: trees of each other hold them millions of times.
+#[derive(Clone)]
+pub struct TreePath(ThinArc<(), u8>);
 
 /// Why some bytes are no path inside a tree.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
@@ -30,7 +34,11 @@ pub enum PathError {
 impl TreePath {
     /// The root: the empty path.
     pub fn root() -> Self {
-        Self(Arc::default())
+        Self::of(&[])
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        Self(ThinArc::from_header_and_slice((), bytes))
     }
 
     /// Reads a path as archives and recipes write it: leading `/` and `./`, doubled and trailing slashes and `.`
@@ -57,7 +65,7 @@ impl TreePath {
                 }
             }
         }
-        Ok(Self(path.into()))
+        Ok(Self::of(&path))
     }
 
     /// A path that is written in this program's source. Panics where it is none.
@@ -67,17 +75,17 @@ impl TreePath {
 
     /// The bytes, without a leading slash.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.0.slice
     }
 
     /// As a relative path of the host's type, for joining to a directory.
     pub fn as_relative(&self) -> &Path {
-        Path::new(OsStr::from_bytes(&self.0))
+        Path::new(OsStr::from_bytes(self.as_bytes()))
     }
 
     /// Whether this is the root.
     pub fn is_root(&self) -> bool {
-        self.0.is_empty()
+        self.as_bytes().is_empty()
     }
 
     /// The path above; nothing for the root.
@@ -85,14 +93,14 @@ impl TreePath {
         if self.is_root() {
             return None;
         }
-        let end = self.0.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-        Some(Self(self.0[..end].into()))
+        let end = self.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        Some(Self::of(&self.as_bytes()[..end]))
     }
 
     /// The last component; empty for the root.
     pub fn name(&self) -> &[u8] {
-        let start = self.0.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-        &self.0[start..]
+        let start = self.as_bytes().iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+        &self.as_bytes()[start..]
     }
 
     /// The path of `name`, itself a path, below this one. Fails as [`TreePath::new`] does.
@@ -102,12 +110,12 @@ impl TreePath {
 
     /// The components from the root on; none for the root itself.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
-        self.0.split(|byte| *byte == b'/').filter(|component| !component.is_empty())
+        self.as_bytes().split(|byte| *byte == b'/').filter(|component| !component.is_empty())
     }
 
     /// Whether this is `other` or below it.
     pub fn starts_with(&self, other: &Self) -> bool {
-        match self.0.strip_prefix(other.as_bytes()) {
+        match self.as_bytes().strip_prefix(other.as_bytes()) {
             Some(rest) => other.is_root() || rest.is_empty() || rest[0] == b'/',
             None => false,
         }
@@ -117,7 +125,34 @@ impl TreePath {
 /// Ordered lookups by plain bytes.
 impl Borrow<[u8]> for TreePath {
     fn borrow(&self) -> &[u8] {
-        &self.0
+        self.as_bytes()
+    }
+}
+
+impl PartialEq for TreePath {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for TreePath {}
+
+impl PartialOrd for TreePath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// That of the bytes.
+impl Ord for TreePath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for TreePath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 
@@ -125,7 +160,7 @@ impl Borrow<[u8]> for TreePath {
 /// cannot play tricks on a terminal.
 impl fmt::Display for TreePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}", escape(&self.0))
+        write!(f, "/{}", escape(self.as_bytes()))
     }
 }
 

@@ -1,7 +1,9 @@
 use std::io::Write as _;
+use std::path::Path;
 
 use super::super::pax;
 use super::*;
+use crate::shared_path::SharedPath;
 use crate::tree::Tree;
 
 /// A header of `kind` for `path`, with a right checksum.
@@ -54,7 +56,7 @@ fn limits() -> Limits {
 fn items(tar: &[u8]) -> Result<Vec<Item>, ArchiveError> {
     let origin = Origin::Import("test".into());
     let mut items = Vec::new();
-    read_tar(tar, &Arc::from(Path::new("blob")), &origin, &limits(), |item| {
+    read_tar(tar, &SharedPath::from(Path::new("blob")), &origin, &limits(), |item| {
         items.push(item);
         Ok::<_, ArchiveError>(())
     })?;
@@ -111,7 +113,7 @@ fn labels_are_passed_over_and_dumped_directories_are_directories() {
 #[test]
 fn contents_are_slices_of_the_blob() {
     let folder = tempfile::tempdir().unwrap();
-    let path: Arc<Path> = Arc::from(folder.path().join("blob"));
+    let path = SharedPath::from(folder.path().join("blob"));
     let large: Vec<u8> = (0..5000_u32).map(|number| number as u8).collect();
     let tar = archive(&[entry(b'0', b"large", &large), entry(b'0', b"after", b"small")]);
     File::create(&path).unwrap().write_all(&tar).unwrap();
@@ -288,7 +290,7 @@ fn files_with_holes_are_filled_with_zeros() {
         .concat(),
     ];
     let folder = tempfile::tempdir().unwrap();
-    let path: Arc<Path> = Arc::from(folder.path().join("blob"));
+    let path = SharedPath::from(folder.path().join("blob"));
     for (number, form) in forms.into_iter().enumerate() {
         File::create(&path).unwrap().write_all(&archive(&[form, entry(b'0', b"after", b"x")])).unwrap();
         let mut all = Vec::new();
@@ -326,7 +328,7 @@ fn quotas_of_holes_follow_the_others() {
     let read = |size: u64, limits: &Limits| {
         let tar = archive(&[old_sparse(&[(0, 8)], &[], size)]);
         let origin = Origin::Import("test".into());
-        read_tar(&tar[..], &Arc::from(Path::new("blob")), &origin, limits, |_| Ok::<_, ArchiveError>(()))
+        read_tar(&tar[..], &SharedPath::from(Path::new("blob")), &origin, limits, |_| Ok::<_, ArchiveError>(()))
     };
     let refused = |result| matches!(result, Err(ArchiveError::Limit { what: "bytes in files with holes", .. }));
     assert!(refused(read(1 << 62, &Limits::default())));

@@ -1,9 +1,9 @@
 use std::path::Path;
-use std::sync::Arc;
 
 use super::super::{Applier, Apply, Duplicates, Limits, read_tar};
 use super::*;
 use crate::digest::Digest;
+use crate::shared_path::SharedPath;
 use crate::tree::{Content, Inode, Origin};
 
 fn path(text: impl AsRef<[u8]>) -> TreePath {
@@ -53,7 +53,7 @@ fn unpacked(tar: &[u8]) -> Tree {
     let apply = Apply { follow_directory_links: false, duplicates: Duplicates::Refuse };
     let origin = Origin::Sandbox;
     let mut applier = Applier::new(&mut tree, apply, origin.clone());
-    let blob = Arc::from(Path::new("/nonexistent"));
+    let blob = SharedPath::from(Path::new("/nonexistent"));
     read_tar(tar, &blob, &origin, &Limits::default(), |item| applier.put(item).map(drop)).unwrap();
     tree
 }
@@ -173,7 +173,7 @@ fn what_a_layer_cannot_hold_is_refused() {
     attribute.insert(path("x"), inode).unwrap();
     let refused = write_tar(&attribute, SpecialFiles::Omit, Vec::new());
     assert!(matches!(refused, Err(ArchiveError::XattrName { .. })));
-    let gone = Content::Slice { path: Arc::from(Path::new("/nonexistent")), offset: 0, size: 1 };
+    let gone = Content::Slice { path: SharedPath::from(Path::new("/nonexistent")), offset: 0, size: 1 };
     let mut missing = Tree::new();
     missing.insert(path("x"), Inode::file(0o644, gone, Origin::Sandbox)).unwrap();
     let refused = write_tar(&missing, SpecialFiles::Omit, Vec::new());

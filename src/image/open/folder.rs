@@ -1,12 +1,12 @@
 //! A root filesystem that lies in a folder of the host, as `rootfs-dir:` writes it.
 
+use arcstr::ArcStr;
 use std::collections::BTreeMap;
 use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
-use std::sync::Arc;
 
 use nix::sys::stat::{major, minor};
 use walkdir::WalkDir;
@@ -14,6 +14,7 @@ use walkdir::WalkDir;
 use super::OpenError;
 use super::error::failed;
 use crate::archive::is_kept_attribute;
+use crate::shared_path::SharedPath;
 use crate::tree::{Content, Inode, Meta, Node, Origin, Tree, TreePath, Xattrs};
 
 /// Reads the root filesystem in `folder`. No link is followed, sockets are left out, and contents stay in the folder: they
@@ -21,7 +22,7 @@ use crate::tree::{Content, Inode, Meta, Node, Origin, Tree, TreePath, Xattrs};
 pub fn open_folder(folder: &Path) -> Result<Tree, OpenError> {
     let mut tree = Tree::new();
     let mut links: BTreeMap<(u64, u64), TreePath> = BTreeMap::new();
-    let origin = Origin::Import(Arc::from(super::file_name(folder)));
+    let origin = Origin::Import(ArcStr::from(super::file_name(folder)));
     for entry in WalkDir::new(folder).follow_root_links(true).sort_by_file_name() {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(folder).to_owned();
@@ -60,7 +61,7 @@ fn node(path: &Path, metadata: &Metadata) -> io::Result<Option<Node>> {
     } else if kind.is_symlink() {
         Node::Symlink(fs::read_link(path)?.as_os_str().as_bytes().into())
     } else if kind.is_file() {
-        Node::File(Content::Slice { path: Arc::from(path), offset: 0, size: metadata.len() })
+        Node::File(Content::Slice { path: SharedPath::from(path), offset: 0, size: metadata.len() })
     } else if kind.is_fifo() {
         Node::Fifo
     } else if kind.is_char_device() {

@@ -1,9 +1,9 @@
 //! Where the blobs of an image are: in a folder, or in an archive that was read into a tree.
 
+use arcstr::ArcStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use oci_spec::image::Descriptor;
 use tempfile::NamedTempFile;
@@ -14,6 +14,7 @@ use super::{Input, uncompressed};
 use crate::archive::{Applier, Apply, ArchiveError, Duplicates, Item, Limits, What, read_tar_file};
 use crate::digest::Digest;
 use crate::oci::{self, OciError};
+use crate::shared_path::SharedPath;
 use crate::tree::{Content, Origin, Tree, TreePath};
 
 /// What a path holds.
@@ -66,7 +67,7 @@ impl Members {
                 let path = folder.join(member.as_relative());
                 match fs::symlink_metadata(&path) {
                     Ok(metadata) if metadata.is_file() => {
-                        Ok(Some(Content::Slice { path: Arc::from(path), offset: 0, size: metadata.len() }))
+                        Ok(Some(Content::Slice { path: SharedPath::from(path), offset: 0, size: metadata.len() }))
                     }
                     Ok(_) => Ok(None),
                     Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -117,9 +118,9 @@ fn read_document(content: &Content, what: &'static str) -> Result<Vec<u8>, OpenE
     content.read().map_err(|source| OpenError::Io { what: "read", path: PathBuf::from(what), source })
 }
 
-fn read(plain: &Arc<Path>, input: &Input<'_>, limits: &Limits) -> Result<Tree, ArchiveError> {
+fn read(plain: &SharedPath, input: &Input<'_>, limits: &Limits) -> Result<Tree, ArchiveError> {
     let mut tree = Tree::new();
-    let origin = Origin::Import(Arc::from(input.name));
+    let origin = Origin::Import(ArcStr::from(input.name));
     let apply = Apply { follow_directory_links: true, duplicates: Duplicates::LastWins };
     let mut applier = Applier::new(&mut tree, apply, origin.clone());
     let mut growth = Growth::new(applier.tree(), limits, &origin);

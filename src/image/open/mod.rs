@@ -10,10 +10,10 @@ mod growth;
 mod members;
 mod stored;
 
+use arcstr::ArcStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageManifest};
 use tempfile::NamedTempFile;
@@ -22,6 +22,7 @@ use crate::archive::{Duplicates, Format, Item, LayerApplier, Limits, decompress,
 use crate::digest::{DiffId, Digest, Digesting};
 use crate::oci::{self, Raw};
 use crate::platform::AnyPlatform;
+use crate::shared_path::SharedPath;
 use crate::tree::{Content, Origin, Tree};
 pub use choose::{NoImage, by_platform, in_indexes, platform_text};
 pub use collection::Collection;
@@ -243,8 +244,8 @@ fn unpack(
     }
     mismatch("uncompressed layer", diff_id.digest(), found)?;
 
-    let archive = Origin::Import(Arc::from(format!("layer {diff_id}")));
-    let blob: Arc<Path> = Arc::from(file.path());
+    let archive = Origin::Import(ArcStr::from(format!("layer {diff_id}")));
+    let blob: SharedPath = SharedPath::from(file.path());
     let mut applier = LayerApplier::new(tree, Duplicates::LastWins, archive.clone());
     let mut growth = Growth::new(applier.tree(), limits, &archive);
     let put = |item: Item| {
@@ -262,18 +263,18 @@ fn uncompressed(
     path: &Path,
     limits: &Limits,
     temporary: &Path,
-) -> Result<(Arc<Path>, Option<NamedTempFile>), OpenError> {
+) -> Result<(SharedPath, Option<NamedTempFile>), OpenError> {
     let mut file = File::open(path).map_err(failed("open", path))?;
     let mut start = Vec::new();
     Read::by_ref(&mut file).take(6).read_to_end(&mut start).map_err(failed("read", path))?;
     if Format::of(&start) == Format::Plain {
-        return Ok((Arc::from(path), None));
+        return Ok((SharedPath::from(path), None));
     }
     let mut plain = NamedTempFile::new_in(temporary).map_err(unwritable(temporary))?;
     let whole = io::Cursor::new(start).chain(file);
     let mut decoder = decompress(whole, limits).map_err(failed("decompress", path))?;
     copy(&mut decoder, &mut plain, |source| failed("decompress", path)(source), temporary)?;
-    Ok((Arc::from(plain.path()), Some(plain)))
+    Ok((SharedPath::from(plain.path()), Some(plain)))
 }
 
 /// Copies everything. Reading fails because of what is read, writing because of this machine.

@@ -100,7 +100,7 @@ type Names = BTreeMap<InodeId, Vec<TreePath>>;
 
 fn names(tree: &Tree) -> Names {
     let mut names = Names::new();
-    for Entry { path, id, .. } in tree.entries().filter(|entry| tree.link_count(entry.id) > 1) {
+    for Entry { path, id, .. } in tree.entries().filter(|entry| entry.links > 1) {
         names.entry(id).or_default().push(path.clone());
     }
     names

@@ -28,7 +28,7 @@ pub fn usage(tree: &Tree) -> Usage {
     let mut seen: BTreeSet<InodeId> = BTreeSet::new();
     for entry in tree.entries() {
         let Some(content) = entry.inode.content() else { continue };
-        if tree.link_count(entry.id) > 1 && !seen.insert(entry.id) {
+        if entry.links > 1 && !seen.insert(entry.id) {
             continue;
         }
         let mut above = Some(entry.path.clone());
@@ -54,7 +54,7 @@ pub fn counts(tree: &Tree) -> FileCounts {
     let mut counts = FileCounts::default();
     let mut seen: BTreeSet<InodeId> = BTreeSet::new();
     for entry in tree.entries() {
-        if tree.link_count(entry.id) > 1 && !seen.insert(entry.id) {
+        if entry.links > 1 && !seen.insert(entry.id) {
             continue;
         }
         match entry.inode.node {

@@ -98,7 +98,7 @@ impl Origin for Built<'_> {
         let config = images.iter().find(|image| image.config.digest() == digest);
         let config = config.map(|image| Bytes::Memory(Arc::clone(image.config.bytes())));
         let layer = images.iter().flat_map(|image| &image.layers).find(|layer| layer.digest == digest);
-        let layer = layer.map(|layer| Bytes::File(Arc::clone(&layer.path)));
+        let layer = layer.map(|layer| Bytes::File(layer.path.clone()));
         config.or(layer).ok_or_else(|| absent(&self.name(), &digest))
     }
 }
@@ -151,7 +151,7 @@ impl Origin for Files {
             && let Content::Slice { path, offset: 0, size } = &content
             && std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == *size)
         {
-            return Ok(Bytes::File(Arc::clone(path)));
+            return Ok(Bytes::File(path.clone()));
         }
         if let Some(blob) = store.verified(&digest)? {
             return Ok(Bytes::File(blob.path));

@@ -13,7 +13,7 @@ use crate::lock::ApkPin;
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
 /// Who made what is written here.
-pub(super) const ORIGIN: Origin = Origin::Pass("apk");
+pub(super) const ORIGIN: Origin = Origin::Pass(arcstr::literal!("apk"));
 
 /// The folders where a database may be: with `/usr` merged, and before.
 pub(super) const MERGED: &str = "usr/lib/apk";

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
-use std::sync::Arc;
 
 use sha1::Digest as _;
 
@@ -120,7 +119,7 @@ fn data_archive(blob: &Blob, package: &PackageFile, what: &str, store: &Store) -
 }
 
 /// Sums and owners' names, of each entry in its order.
-fn remarks(path: &Arc<std::path::Path>) -> std::io::Result<Vec<Remark>> {
+fn remarks(path: &std::path::Path) -> std::io::Result<Vec<Remark>> {
     let mut remarks = Vec::new();
     let mut archive = tar::Archive::new(BufReader::with_capacity(1 << 13, File::open(path)?));
     for entry in archive.entries_with_seek()? {

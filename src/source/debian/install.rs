@@ -8,7 +8,6 @@
 //! says, is unpacked by the image's own dpkg.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::thread::Scope;
 
 use super::database::{self, in_database};
@@ -105,6 +104,7 @@ fn foreseen(mut layout: Layout, others: &[Candidate], epoch: Epoch) -> Tree {
         // As directories come back from the stage.
         inode.meta.mtime = epoch.seconds();
     }
+    tree.compact();
     tree
 }
 
@@ -202,7 +202,7 @@ impl Second<'_> {
         for (number, candidate) in candidates.iter().enumerate() {
             let parcel = format!("{PARCELS}/{number}.deb");
             let file = &candidate.file;
-            let content = Content::Slice { path: Arc::clone(&file.path), offset: 0, size: file.size };
+            let content = Content::Slice { path: file.path.clone(), offset: 0, size: file.size };
             let misplaced = |source| InstallError::Misplaced { package: candidate.unpacked.name.clone(), source };
             let path = TreePath::new(&parcel).expect("a folder and a number");
             tree.insert_with_parents(path, Inode::file(0o644, content, Origin::Sandbox)).map_err(misplaced)?;

@@ -4,13 +4,13 @@
 //! files.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::index::Packages;
 use super::package_file::{DebFile, PackageFileError};
 use super::unpack::{Candidate, Unpacked};
 use super::{Drops, InstallError, ResolveError, order, unpack};
 use crate::digest::Digest;
+use crate::shared_path::SharedPath;
 use crate::store::{Blob, Store};
 
 /// What the files are called where suites are named.
@@ -108,5 +108,5 @@ fn blob(path: &Path) -> Result<Blob, PackageFileError> {
     let unread = |source| PackageFileError::Read { path: path.to_owned(), source };
     let digest = Digest::of_file(path).map_err(unread)?;
     let size = std::fs::metadata(path).map_err(unread)?.len();
-    Ok(Blob { digest, size, path: Arc::from(path) })
+    Ok(Blob { digest, size, path: SharedPath::from(path) })
 }

@@ -158,7 +158,7 @@ fn step(command: Vec<String>, epoch: Epoch) -> Step {
 /// Tells the image's own rpm and dnf what this transaction was told, so that later ones go on like it.
 fn leave_settings(pin: &DnfPin, tree: &mut Tree, epoch: Epoch) -> Result<(), DnfError> {
     let mut write = |path: String, text: String| {
-        let inode = Inode::file(0o644, Content::bytes(text.into_bytes()), Origin::Pass("dnf")).at(epoch);
+        let inode = Inode::file(0o644, Content::bytes(text.into_bytes()), Origin::Pass("dnf".into())).at(epoch);
         put(tree, &path, inode)
     };
     if !pin.langs.is_empty() {

@@ -237,7 +237,7 @@ fn write(tree: &mut Tree, path: &'static str, new: &[String], epoch: Epoch) -> R
     let path = tree.resolve(&TreePath::literal(path)).unwrap_or_else(|_| TreePath::literal(path));
     let text = new.iter().map(|line| format!("{line}\n")).collect::<String>();
     let meta = tree.get(&path).map(|inode| inode.meta.clone());
-    let mut inode = Inode::file(0o644, Content::bytes(text.into_bytes()), Origin::Pass("dnf"));
+    let mut inode = Inode::file(0o644, Content::bytes(text.into_bytes()), Origin::Pass("dnf".into()));
     inode.meta = meta.unwrap_or(inode.meta);
     tree.insert(path, inode.at(epoch))?;
     Ok(())

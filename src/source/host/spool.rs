@@ -8,18 +8,18 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
 use super::scan::Scan;
+use crate::shared_path::SharedPath;
 use crate::tree::Content;
 
 /// The contents of captured files, one behind the other.
 pub(super) struct Spool {
     file: File,
-    path: Arc<Path>,
+    path: SharedPath,
     end: u64,
     buffer: Box<[u8]>,
 }
@@ -41,7 +41,7 @@ impl Spool {
     pub(super) fn new(folder: &Path) -> io::Result<Self> {
         let file = tempfile::Builder::new().prefix("captured-").tempfile_in(folder)?;
         let (file, path) = file.keep().map_err(|error| error.error)?;
-        Ok(Self { file, path: Arc::from(path), end: 0, buffer: vec![0; 256 << 10].into_boxed_slice() })
+        Ok(Self { file, path: SharedPath::from(path), end: 0, buffer: vec![0; 256 << 10].into_boxed_slice() })
     }
 
     /// The file that holds the contents.
@@ -81,7 +81,7 @@ impl Spool {
         if has_holes {
             self.file.set_len(self.end).map_err(SpoolError::Write)?;
         }
-        Ok(Content::Slice { path: Arc::clone(&self.path), offset, size: copied })
+        Ok(Content::Slice { path: self.path.clone(), offset, size: copied })
     }
 
     /// Takes back what was copied last, so that it can be copied again.

@@ -258,7 +258,7 @@ fn ten_million_entries_are_too_many() {
     // In an ordinary test run the limit is lower, so that it is reached sooner.
     let entries = how_many(100_000, Limits::default().entries as usize) as u64;
     let headers = Headers { left: 10_000, block: unfinished(&block), at: 0 };
-    let path = std::sync::Arc::from(std::path::Path::new("/nowhere"));
+    let path = std::path::Path::new("/nowhere").into();
     let limits = Limits { entries, ..Limits::default() };
     let mut seen = 0;
     let origin = Origin::Package("evil".into());
