@@ -1,6 +1,5 @@
 //! `files`: what `[[file]]` puts into the image.
 
-use arcstr::ArcStr;
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -183,7 +182,7 @@ fn gather(file: &FileEntry) -> Result<Gathered, PassError> {
             single(node, 0o644)
         }
     };
-    let origin = Origin::Recipe(ArcStr::from(format!("[[file]] {}", file.path)));
+    let origin = Origin::Recipe(format!("[[file]] {}", file.path).into());
     Ok(Gathered { path, owner: file.owner.clone(), origin, pieces })
 }
 

@@ -1,11 +1,12 @@
 //! The bytes of a regular file, wherever they are.
 
-use crate::shared_path::SharedPath;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+
+use crate::shared_path::SharedPath;
 
 /// The bytes of a regular file: in memory, a file of the host, or a piece of a blob in the store.
 #[derive(Clone, Debug)]

@@ -1,6 +1,5 @@
 //! A root filesystem that lies in a folder of the host, as `rootfs-dir:` writes it.
 
-use arcstr::ArcStr;
 use std::collections::BTreeMap;
 use std::fs::{self, FileType, Metadata};
 use std::io;
@@ -22,7 +21,7 @@ use crate::tree::{Content, Inode, Meta, Node, Origin, Tree, TreePath, Xattrs};
 pub fn open_folder(folder: &Path) -> Result<Tree, OpenError> {
     let mut tree = Tree::new();
     let mut links: BTreeMap<(u64, u64), TreePath> = BTreeMap::new();
-    let origin = Origin::Import(ArcStr::from(super::file_name(folder)));
+    let origin = Origin::Import(super::file_name(folder).into());
     for entry in WalkDir::new(folder).follow_root_links(true).sort_by_file_name() {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(folder).to_owned();

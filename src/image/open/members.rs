@@ -1,6 +1,5 @@
 //! Where the blobs of an image are: in a folder, or in an archive that was read into a tree.
 
-use arcstr::ArcStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -120,7 +119,7 @@ fn read_document(content: &Content, what: &'static str) -> Result<Vec<u8>, OpenE
 
 fn read(plain: &SharedPath, input: &Input<'_>, limits: &Limits) -> Result<Tree, ArchiveError> {
     let mut tree = Tree::new();
-    let origin = Origin::Import(ArcStr::from(input.name));
+    let origin = Origin::Import(input.name.into());
     let apply = Apply { follow_directory_links: true, duplicates: Duplicates::LastWins };
     let mut applier = Applier::new(&mut tree, apply, origin.clone());
     let mut growth = Growth::new(applier.tree(), limits, &origin);

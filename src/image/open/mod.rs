@@ -10,7 +10,6 @@ mod growth;
 mod members;
 mod stored;
 
-use arcstr::ArcStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -244,8 +243,8 @@ fn unpack(
     }
     mismatch("uncompressed layer", diff_id.digest(), found)?;
 
-    let archive = Origin::Import(ArcStr::from(format!("layer {diff_id}")));
-    let blob: SharedPath = SharedPath::from(file.path());
+    let archive = Origin::Import(format!("layer {diff_id}").into());
+    let blob = SharedPath::from(file.path());
     let mut applier = LayerApplier::new(tree, Duplicates::LastWins, archive.clone());
     let mut growth = Growth::new(applier.tree(), limits, &archive);
     let put = |item: Item| {

@@ -1,6 +1,5 @@
 //! From a pin to a root filesystem.
 
-use arcstr::ArcStr;
 use std::io;
 
 use oci_spec::image::ImageConfiguration;
@@ -32,7 +31,7 @@ pub fn fetch(pin: &OciPin, place: &Place, context: &Context) -> Result<Rootfs, O
     let mut tree = Tree::new();
     for layer in &pin.layers {
         let plain = uncompressed(layer, &limits, store)?;
-        let archive = Origin::Import(ArcStr::from(format!("layer {}", layer.diff_id)));
+        let archive = Origin::Import(format!("layer {}", layer.diff_id).into());
         let unpack = |source| OciImageError::Unpack { image: pin.image.clone(), source };
         let mut applier = LayerApplier::new(&mut tree, Duplicates::LastWins, archive.clone());
         read_layer_file(&plain.path, &archive, &limits, |item| applier.put(item)).map_err(unpack)?;
