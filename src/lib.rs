@@ -34,7 +34,7 @@
 //!
 //! | rank | modules | what |
 //! | --- | --- | --- |
-//! | 0 | [`digest`] [`platform`] [`epoch`] [`interrupt`] [`package`] [`report`] | the words |
+//! | 0 | [`digest`] [`platform`] [`epoch`] [`interrupt`] [`package`] [`report`] [`shared_path`] | the words |
 //! | 1 | [`tree`] [`oci`] [`recipe`] [`store`] | files as data, documents, recipes, blobs |
 //! | 2 | [`archive`] [`lock`] [`http`] [`engine`] [`openpgp`] [`sandbox`] [`elf`] | tar and compression, pins, downloads, Docker, signatures, other programs, what programs need |
 //! | 3 | [`context`] [`image`] [`inventory`] [`registry`] | what is handed down; layers and images; packages found in a tree; registries |
