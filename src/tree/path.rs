@@ -12,7 +12,7 @@ use triomphe::ThinArc;
 
 /// A path relative to the root of a tree: components of any bytes but NUL and `/`, joined by single slashes. The root is
 /// the empty path. `.` and `..` cannot be held, so a path never leads out of its tree. Clones share their bytes, and take one
-/// word each: trees of each other hold them millions of times.
+/// word each: a large image has hundreds of thousands, in several trees.
 #[derive(Clone)]
 pub struct TreePath(ThinArc<(), u8>);
 
