@@ -202,6 +202,9 @@ impl Lock {
         if let Some(place) = text.find('\r') {
             return Err(LockError::syntax(text, path, place..place + 1, "lines end in a line feed alone".to_owned()));
         }
+        if let Some(mark) = text::merge_mark(text) {
+            return Err(LockError::syntax(text, path, mark, "a merge was not finished here".to_owned()));
+        }
         let wrong = |error: toml::de::Error| {
             LockError::syntax(text, path, error.span().unwrap_or(0..0), error.message().trim_end().to_owned())
         };

@@ -184,6 +184,8 @@ fn edits_are_refused_with_their_place() {
     let digest = Digest::of(b"5.2").hex();
     let cases = [
         (good.replace("\n", "\r\n"), "line feed"),
+        (good.replace("essential", "\n<<<<<<< HEAD\nessential"), "merge"),
+        (format!("<<<<<<< HEAD\n{good}"), "merge"),
         (good.replace("format = 1", "format = 7\nfuture = {}"), "format 7"),
         (good.replace("format = 1", ""), "format"),
         (good.replace("size = 1234", "size = \"1234\""), "u64"),

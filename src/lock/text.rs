@@ -4,6 +4,7 @@
 //! likes better.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use crate::digest::Digest;
 use crate::lock::{FORMAT, Lock};
@@ -51,6 +52,14 @@ pub(super) fn is_altered(text: &str) -> bool {
     let start = text.trim_end_matches('\n').rfind('\n').map_or(0, |end| end + 1);
     let (above, last) = text.split_at(start);
     last.starts_with('#') && last != seal(above)
+}
+
+/// The first mark of git around lines that two branches changed.
+pub(super) fn merge_mark(text: &str) -> Option<Range<usize>> {
+    const MARK: &str = "<<<<<<< ";
+    let start = if text.starts_with(MARK) { 0 } else { text.find(&format!("\n{MARK}"))? + 1 };
+    let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
+    Some(start..end)
 }
 
 /// The last line of a lock: the digest of what is above it.

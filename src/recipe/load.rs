@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 use toml::de::DeTable;
@@ -189,7 +190,18 @@ fn read_text(path: &Path) -> io::Result<String> {
     if bytes.len() as u64 > MOST {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a recipe has at most 4 MiB"));
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, not_text(&error)))
+}
+
+/// What to do about a file that is not UTF-8.
+fn not_text(error: &FromUtf8Error) -> String {
+    let bytes = error.as_bytes();
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return "it is text in UTF-16: save it as UTF-8".to_owned();
+    }
+    let good = error.utf8_error().valid_up_to();
+    let line = bytes[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
+    format!("its line {line} is not text in UTF-8: save it in that encoding, if it is a recipe")
 }
 
 /// The file that a layer of a file in `folder` extends, with its text and the place that names it.

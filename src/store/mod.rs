@@ -14,8 +14,8 @@
 //! removes it where it is damaged, and so leads to its being fetched again.
 //!
 //! Processes share a store. Each holds a shared lock (flock) on the folder while it runs, which ends with the process
-//! however that ends; tidying wants the lock alone. A process that finds itself alone when it opens the store clears
-//! away what killed ones left behind.
+//! however that ends; tidying wants the lock alone. A process that finds itself alone when it opens the store, or when it is done,
+//! clears away what killed ones left behind.
 
 mod aside;
 mod error;
@@ -56,7 +56,7 @@ struct Inner {
     /// Where this run works; `None` where nothing may be written. It goes before the lock does.
     run: Option<tempfile::TempDir>,
     /// Held for its lock; `None` where the file system has none.
-    _lock: Option<File>,
+    lock: Option<File>,
     /// When the store was opened: what last use is counted from.
     opened: SystemTime,
     /// What was remembered since [`Store::forget`], and nothing else, is given out; before that, everything is.
@@ -83,6 +83,16 @@ const TEMPORARY: &str = "temporary";
 
 /// How long a use is not noted again: writing a date at each use would make reading as slow as writing.
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A program that a killed run had just begun to start holds that run's lock for a moment longer: then the next run was not
+        // alone at first.
+        if self.lock.as_ref().is_some_and(|lock| lock.try_lock().is_ok()) {
+            clear_temporary(&self.root);
+        }
+    }
+}
 
 impl Store {
     /// Opens the store in `root`, making the folder where it is missing. Waits while somebody tidies it.
@@ -112,7 +122,7 @@ impl Store {
         let inner = Inner {
             root: root.to_owned(),
             run,
-            _lock: lock,
+            lock,
             opened: now(),
             anew: Mutex::default(),
             checked: Mutex::default(),

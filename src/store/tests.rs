@@ -110,8 +110,11 @@ fn what_a_killed_run_left_is_cleared_by_the_next_alone() {
     fs::create_dir_all(&left).unwrap();
     store.partial(&Digest::of(b"arriving")).unwrap().unwrap().append(b"arr").unwrap();
     let second = Store::open(folder.path()).unwrap();
+    drop(second);
     assert!(left.exists(), "somebody else is there");
-    drop((store, second));
+    drop(store);
+    assert!(!left.exists(), "the last one is alone");
+    fs::create_dir_all(&left).unwrap();
     let store = Store::open(folder.path()).unwrap();
     assert!(!left.exists());
     assert_eq!(store.usage().unfinished, 1, "downloads are gone on with");

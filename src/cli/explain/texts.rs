@@ -265,7 +265,8 @@ pub(super) const TEXTS: &[(&str, &str, &str)] = &[
         "lock::syntax",
         "a lock cannot be read",
         "A lock is TOML in UTF-8 with lines that end in a line feed alone; git with core.autocrlf changes that, which \
-         `*.lock -text` in .gitattributes prevents. The place is shown.",
+         `*.lock -text` in .gitattributes prevents. Of a merge that two branches did not agree on, take one side whole: \
+         `git checkout --ours`. The place is shown.",
     ),
     (
         "registry::absent",

@@ -8,6 +8,21 @@ fn a_folder_is_no_recipe() {
 }
 
 #[test]
+fn a_recipe_in_another_encoding_is_told_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("base.toml");
+    let utf16: Vec<u8> = format!("\u{feff}{MINIMAL}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let latin1 = b"name = \"base\"\ndescription = \"caf\xe9\"\n".to_vec();
+    for (bytes, expected) in [(utf16, "in UTF-16: save it as UTF-8"), (latin1, "line 2 is not text in UTF-8")] {
+        std::fs::write(&path, bytes).unwrap();
+        let said = format!("{:?}", miette::Report::new(load(&path, None).unwrap_err()));
+        assert!(said.contains(expected), "{said}");
+    }
+    std::fs::write(&path, format!("\u{feff}{MINIMAL}")).unwrap();
+    assert!(load(&path, None).is_ok(), "a mark of UTF-8 is allowed");
+}
+
+#[test]
 fn all_mistakes_are_reported_at_once() {
     let text = r#"
 nam = "base"
