@@ -20,6 +20,9 @@ use crate::openpgp::{self, Keyring, Verified};
 use crate::recipe::Trust;
 use crate::report::Phase;
 
+/// The file with both the Release and its signature.
+const IN_RELEASE: &str = "InRelease";
+
 /// Release files are at most this large (Debian's are 150 KB).
 const RELEASE_LIMIT: u64 = 16 << 20;
 
@@ -75,6 +78,8 @@ struct Signed {
     release: Release,
     digest: Digest,
     signed_by: Option<String>,
+    /// The `InRelease`, where it came as one.
+    bytes: Option<Vec<u8>>,
     /// How many bytes of it arrived in a second.
     speed: u64,
 }
@@ -136,8 +141,26 @@ impl Wanted {
         context: &Context,
     ) -> Result<Option<(Signed, Vec<Packages>)>, ResolveError> {
         let Some(signed) = self.release_at(address, context)? else { return Ok(None) };
-        let Signed { release, speed, .. } = &signed;
-        self.check_progress(address, release, context)?;
+        let Some((newest, set_back)) = self.newest(address, &signed, context)? else {
+            let packages = self.indexes(&signed, architecture, foreign, context)?;
+            return Ok(Some((signed, packages)));
+        };
+        context.reporter.warn(&format!("{set_back}; that one is used"));
+        // What it lists may be gone by now.
+        let packages = self.indexes(&newest, architecture, foreign, context);
+        let packages = packages.map_err(|error| if is_unreached(&error) { error } else { set_back })?;
+        Ok(Some((newest, packages)))
+    }
+
+    /// The package indexes that a Release lists.
+    fn indexes(
+        &self,
+        signed: &Signed,
+        architecture: &str,
+        foreign: &[&str],
+        context: &Context,
+    ) -> Result<Vec<Packages>, ResolveError> {
+        let Signed { release, speed, .. } = signed;
         let mut packages = Vec::new();
         let components: Vec<Option<&str>> =
             if self.is_flat() { vec![None] } else { self.components.iter().map(|name| Some(name.as_str())).collect() };
@@ -154,62 +177,83 @@ impl Wanted {
                 }
             }
         }
-        Ok(Some((signed, packages)))
+        Ok(packages)
     }
 
-    /// A Release is not older than the last one from the same address. Somebody on the way could give an old one, which
-    /// is signed as well, to keep its mistakes alive.
-    fn check_progress(&self, address: &str, release: &Release, context: &Context) -> Result<(), ResolveError> {
-        let Some(date) = release.date.filter(|_| !self.is_dated) else { return Ok(()) };
-        let key = Digest::of(format!("newest Release of {} at {address}", self.suite).as_bytes());
-        let seen = context.store.recall(&key).ok().flatten();
+    /// The last Release from the same address, where the one that is there now is older, with the complaint about that: caches in
+    /// front of a mirror may be of different age, and somebody on the way could give an old one, which is signed as well, to keep its
+    /// mistakes alive. Nothing where all is well. The last one is checked as it was when it came.
+    fn newest(
+        &self,
+        address: &str,
+        signed: &Signed,
+        context: &Context,
+    ) -> Result<Option<(Signed, ResolveError)>, ResolveError> {
+        let Some(date) = signed.release.date.filter(|_| !self.is_dated) else { return Ok(None) };
+        let key = |what: &str| Digest::of(format!("newest {what} of {} at {address}", self.suite).as_bytes());
+        let recall = |what: &str| context.store.recall(&key(what)).ok().flatten();
+        let seen = recall("Release");
         let seen = seen.and_then(|seen| Some(Epoch::from_seconds(i64::from_le_bytes(seen.try_into().ok()?))));
         if let Some(seen) = seen.filter(|seen| *seen > date) {
-            return Err(ResolveError::SetBack {
-                suite: self.suite.clone(),
-                address: crate::http::without_secrets(address),
-                date,
-                seen,
-            });
+            let (suite, address) = (self.suite.clone(), crate::http::without_secrets(address));
+            let set_back = ResolveError::SetBack { suite, address, date, seen };
+            let last = recall(IN_RELEASE).and_then(|bytes| self.clearsigned(IN_RELEASE, bytes, signed.speed).ok());
+            return match last.filter(|last| last.release.date == Some(seen)) {
+                Some(last) => Ok(Some((last, set_back))),
+                None => Err(set_back),
+            };
         }
-        if seen != Some(date)
-            && let Err(error) = context.store.remember(&key, &date.seconds().to_le_bytes())
-        {
-            tracing::debug!("the date of the Release is not remembered: {error}");
+        if seen != Some(date) {
+            let bytes = signed.bytes.as_deref().unwrap_or_default();
+            let remembered = context.store.remember(&key(IN_RELEASE), bytes);
+            let remembered =
+                remembered.and_then(|()| context.store.remember(&key("Release"), &date.seconds().to_le_bytes()));
+            if let Err(error) = remembered {
+                tracing::debug!("the Release is not remembered: {error}");
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn release_at(&self, address: &str, context: &Context) -> Result<Option<Signed>, ResolveError> {
         let at = |name: &str| address_in(address, &format!("{}{name}", self.folder()));
         let fetch = |name: &str| context.http.fetch_optional(&at(name), RELEASE_LIMIT);
         let what = |name: &str| crate::http::without_secrets(&at(name));
-        let (began, mut speed) = (Instant::now(), 0);
-        let verified = if let Some(signed) = fetch("InRelease")? {
-            speed = per_second(signed.len(), began.elapsed());
-            let signed = openpgp::Clearsigned::parse(&what("InRelease"), &signed)?;
-            match self.trust {
-                Trust::Unsigned => Verified { text: signed.text(), signer: None },
-                Trust::Signed => signed.verify(&self.keyring()?, self.now)?,
-            }
-        } else {
-            let Some(bytes) = fetch("Release")? else { return self.without_release(address, context) };
-            let not_text = |_| ResolveError::NotText { suite: self.suite.clone() };
-            let text = String::from_utf8(bytes).map_err(not_text)?;
-            match self.trust {
-                Trust::Unsigned => Verified { text, signer: None },
-                Trust::Signed => {
-                    let unsigned = || ResolveError::Unsigned { suite: self.suite.clone(), address: what("Release") };
-                    let signature = fetch("Release.gpg")?.ok_or_else(unsigned)?;
-                    let keyring = self.keyring()?;
-                    openpgp::verify_detached(&what("Release"), text.as_bytes(), &signature, &keyring, self.now)?
-                }
+        let began = Instant::now();
+        if let Some(bytes) = fetch(IN_RELEASE)? {
+            let speed = per_second(bytes.len(), began.elapsed());
+            return self.clearsigned(&what(IN_RELEASE), bytes, speed).map(Some);
+        }
+        let Some(bytes) = fetch("Release")? else { return self.without_release(address, context) };
+        let not_text = |_| ResolveError::NotText { suite: self.suite.clone() };
+        let text = String::from_utf8(bytes).map_err(not_text)?;
+        let verified = match self.trust {
+            Trust::Unsigned => Verified { text, signer: None },
+            Trust::Signed => {
+                let unsigned = || ResolveError::Unsigned { suite: self.suite.clone(), address: what("Release") };
+                let signature = fetch("Release.gpg")?.ok_or_else(unsigned)?;
+                let keyring = self.keyring()?;
+                openpgp::verify_detached(&what("Release"), text.as_bytes(), &signature, &keyring, self.now)?
             }
         };
+        self.signed(verified, None, 0).map(Some)
+    }
+
+    /// What an `InRelease` says, which errors call `name`.
+    fn clearsigned(&self, name: &str, bytes: Vec<u8>, speed: u64) -> Result<Signed, ResolveError> {
+        let signed = openpgp::Clearsigned::parse(name, &bytes)?;
+        let verified = match self.trust {
+            Trust::Unsigned => Verified { text: signed.text(), signer: None },
+            Trust::Signed => signed.verify(&self.keyring()?, self.now)?,
+        };
+        self.signed(verified, Some(bytes), speed)
+    }
+
+    fn signed(&self, verified: Verified, bytes: Option<Vec<u8>>, speed: u64) -> Result<Signed, ResolveError> {
         let release = Release::parse(&verified.text)?;
         self.check(&release)?;
         let digest = Digest::of(verified.text.as_bytes());
-        Ok(Some(Signed { release, digest, signed_by: verified.signer, speed }))
+        Ok(Signed { release, digest, signed_by: verified.signer, bytes, speed })
     }
 
     /// Some flat repositories are no more than packages and their index. It is taken as it is, where the recipe says that
@@ -223,7 +267,7 @@ impl Wanted {
             if let Some(bytes) = context.http.fetch_optional(&place, INDEX_LIMIT)? {
                 let text = format!("SHA256:\n {} {} {name}\n", Digest::of(&bytes).hex(), bytes.len());
                 let (release, digest) = (Release::parse(&text)?, Digest::of(text.as_bytes()));
-                return Ok(Some(Signed { release, digest, signed_by: None, speed: 0 }));
+                return Ok(Some(Signed { release, digest, signed_by: None, bytes: None, speed: 0 }));
             }
         }
         Ok(None)
