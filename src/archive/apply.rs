@@ -64,7 +64,7 @@ impl<'a> Applier<'a> {
             What::Inode(inode) => self.tree.insert_with_parents(path.clone(), inode).map(drop),
             What::HardLink(target) => {
                 let target = self.place(&target)?;
-                self.tree.link(path.clone(), &target)
+                self.tree.link_with_parents(path.clone(), &target)
             }
         }
         .map_err(|source| ArchiveError::Tree { archive: self.archive.clone(), source })?;

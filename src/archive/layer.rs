@@ -88,7 +88,7 @@ impl<'a> LayerApplier<'a> {
             What::Inode(inode) => self.tree.insert_with_parents(path, inode).map(drop),
             What::HardLink(target) => {
                 let target = self.place(&target)?;
-                self.tree.link(path, &target)
+                self.tree.link_with_parents(path, &target)
             }
         }
         .map_err(|source| ArchiveError::Tree { archive: self.archive.clone(), source })

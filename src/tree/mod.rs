@@ -197,6 +197,11 @@ impl Tree {
     /// As [`Tree::insert`], making missing parents as directories 0755 0:0 of time 0 with the origin of `inode`.
     pub fn insert_with_parents(&mut self, path: TreePath, inode: impl Into<Arc<Inode>>) -> Result<InodeId, TreeError> {
         let inode = inode.into();
+        self.make_parents(&path, &inode.origin)?;
+        self.insert(path, inode)
+    }
+
+    fn make_parents(&mut self, path: &TreePath, origin: &Origin) -> Result<(), TreeError> {
         let mut missing = Vec::new();
         let mut parent = path.parent();
         while let Some(above) = parent.filter(|above| !self.contains(above)) {
@@ -204,9 +209,9 @@ impl Tree {
             missing.push(above);
         }
         for above in missing.into_iter().rev() {
-            self.insert(above, Inode::directory(0o755, inode.origin.clone()))?;
+            self.insert(above, Inode::directory(0o755, origin.clone()))?;
         }
-        self.insert(path, inode)
+        Ok(())
     }
 
     /// Makes `path` a further name of what is at `target`, which must not be a directory. What was at `path` is
@@ -224,6 +229,14 @@ impl Tree {
         self.remove(&path)?;
         self.paths.insert(path, id);
         Ok(())
+    }
+
+    /// As [`Tree::link`], making missing parents as [`Tree::insert_with_parents`] does for what is at `target`.
+    pub fn link_with_parents(&mut self, path: TreePath, target: &TreePath) -> Result<(), TreeError> {
+        if let Some(origin) = self.get(target).filter(|there| !there.is_directory()).map(|there| there.origin.clone()) {
+            self.make_parents(&path, &origin)?;
+        }
+        self.link(path, target)
     }
 
     /// Removes `path` and all below it; says whether there was anything. The root cannot be removed.

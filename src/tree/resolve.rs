@@ -31,8 +31,15 @@ impl Tree {
 
     /// Where `path` leads when all symbolic links in it are followed, under the same rules.
     pub fn resolve(&self, path: &TreePath) -> Result<TreePath, ResolveError> {
-        let mut done: Vec<Vec<u8>> = Vec::new();
-        let mut todo: Vec<Vec<u8>> = path.components().rev().map(<[u8]>::to_vec).collect();
+        self.resolve_from(&TreePath::root(), path.as_bytes())
+    }
+
+    /// Where the `target` of a symbolic link in `folder`, which is no link itself, leads under the same rules.
+    pub fn resolve_from(&self, folder: &TreePath, target: &[u8]) -> Result<TreePath, ResolveError> {
+        let components = |path: &[u8]| path.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let mut done = if target.starts_with(b"/") { Vec::new() } else { components(folder.as_bytes()) };
+        done.retain(|component| !component.is_empty());
+        let mut todo: Vec<Vec<u8>> = components(target).into_iter().rev().collect();
         let mut links = 0;
         while let Some(component) = todo.pop() {
             match component.as_slice() {
@@ -47,7 +54,7 @@ impl Tree {
             let Some(target) = self.get(&here).and_then(|inode| inode.symlink_target()) else { continue };
             links += 1;
             if links > MAX_LINKS {
-                return Err(ResolveError::Loop(path.clone()));
+                return Err(ResolveError::Loop(here));
             }
             done.pop();
             if target.starts_with(b"/") {

@@ -90,3 +90,15 @@ fn paths_and_inodes_are_small() {
     assert_eq!((size_of::<TreePath>(), size_of::<Origin>(), size_of::<Content>()), (8, 16, 32));
     assert_eq!(size_of::<Inode>(), 80);
 }
+
+#[test]
+fn a_link_makes_its_missing_folders() {
+    let mut tree = Tree::new();
+    tree.insert_with_parents(path("bin/a"), file("a")).unwrap();
+    assert!(matches!(tree.link(path("sbin/b"), &path("bin/a")), Err(TreeError::ParentNotDirectory { .. })));
+    tree.link_with_parents(path("sbin/b"), &path("bin/a")).unwrap();
+    assert_eq!(tree.id(&path("sbin/b")), tree.id(&path("bin/a")));
+    assert_eq!(tree.get(&path("sbin")).unwrap().origin, Origin::Sandbox);
+    assert!(tree.link_with_parents(path("x/y"), &path("none")).is_err());
+    assert!(!tree.contains(&path("x")), "nothing is made for a link that leads nowhere");
+}

@@ -40,7 +40,7 @@ pub fn extract(pin: &DebianPin, mirrors: &Mirrors, context: &Context) -> Result<
             for item in package.items {
                 match item.what {
                     What::Inode(inode) => drop(tree.insert_with_parents(item.path, inode).map_err(misplaced)?),
-                    What::HardLink(target) => tree.link(item.path, &target).map_err(misplaced)?,
+                    What::HardLink(target) => tree.link_with_parents(item.path, &target).map_err(misplaced)?,
                 }
             }
             let (name, version, control, date) = (package.name, package.version, package.control, package.date);
