@@ -96,7 +96,8 @@ impl PrunePass {
         // Children come after their parents, so the reverse empties folders from the leaves on.
         let folders =
             paths(tree, |tree, path| tree.is_directory(path) && self.rules.drops_empty_folder(path.as_bytes()));
-        for path in folders.iter().rev() {
+        // The root stays, whatever a pattern says.
+        for path in folders.iter().rev().filter(|path| !path.is_root()) {
             if tree.below(path).next().is_none() {
                 tree.remove(path)?;
                 gone.folders += 1;

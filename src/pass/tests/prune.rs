@@ -12,6 +12,13 @@ fn what_a_running_system_makes_is_never_kept() {
 }
 
 #[test]
+fn a_pattern_for_everything_leaves_the_root() {
+    let mut tree = tree(&["etc/a=", "usr/bin/"]);
+    prune(&mut tree, "[prune]\nremove = [\"/**\"]");
+    assert_eq!(paths(&tree), ["/"]);
+}
+
+#[test]
 fn presets_prune_like_debians_slim_images() {
     let mut tree = tree(&[
         "etc/alternatives/builtins.7.gz@/usr/share/man/man7/bash-builtins.7.gz",
