@@ -121,9 +121,10 @@ fn of_install(error: &InstallError) -> Blame {
     match error {
         InstallError::Store(error) => of_store(error),
         InstallError::Sandbox(error) => of_sandbox(error),
-        InstallError::LocalData { .. } | InstallError::FileConflict { .. } | InstallError::EmptySlice { .. } => {
-            Blame::Input
-        }
+        InstallError::LocalData { .. }
+        | InstallError::FileConflict { .. }
+        | InstallError::CoversDirectory { .. }
+        | InstallError::EmptySlice { .. } => Blame::Input,
         InstallError::NoProgram { .. } | InstallError::NoDebconf => Blame::Input,
         InstallError::Engine { .. } => Blame::Machine,
         InstallError::Content { .. } | InstallError::Program { source: ElfError::Io(_), .. } => Blame::Machine,
@@ -200,7 +201,10 @@ fn of_apk(error: &ApkError) -> Blame {
         ApkError::Store(error) => of_store(error),
         ApkError::Sandbox(error) => of_sandbox(error),
         ApkError::Content { .. } => Blame::Machine,
-        ApkError::Solve(_) | ApkError::FileConflict { .. } | ApkError::NotChosen { .. } => Blame::Input,
+        ApkError::Solve(_)
+        | ApkError::FileConflict { .. }
+        | ApkError::KindConflict { .. }
+        | ApkError::NotChosen { .. } => Blame::Input,
         ApkError::KeyFile { .. } | ApkError::NoKeyInFile { .. } | ApkError::UnknownKey { .. } => Blame::Input,
         ApkError::NoRepository { .. } | ApkError::Unsigned { .. } | ApkError::World(_) => Blame::Input,
         _ => Blame::Upstream,

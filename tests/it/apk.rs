@@ -175,6 +175,9 @@ fn packages() -> Vec<Apk> {
             0o644,
             "doc\n",
         ),
+        Apk::new("file-on-folder", "1-r0").field("depend", "first").symlink("usr/share", "share2"),
+        Apk::new("folder-on-file", "1-r0").field("depend", "base").file("etc/passwd/x", 0o644, ""),
+        Apk::new("listed-on-file", "1-r0").field("depend", "base").directory("etc/passwd", 0o755),
         Apk::new("docs", "1-r0"),
         Apk::new("enemy", "1-r0").field("depend", "!docs"),
     ]
@@ -220,6 +223,9 @@ fn what_cannot_be_chosen_or_laid_is_the_recipes_affair() {
         ("\"enemy\", \"docs\"", "cannot be installed together"),
         ("\"first\", \"!base\"", "excludes what provides it"),
         ("\"second\", \"stranger\"", "is in the packages"),
+        ("\"file-on-folder\"", "`/usr/share` is a folder in one of the packages first and file-on-folder"),
+        ("\"folder-on-file\"", "`/etc/passwd` is a folder in one of the packages base and folder-on-file"),
+        ("\"listed-on-file\"", "`/etc/passwd` is a folder in one of the packages base and listed-on-file"),
         ("\"second@edge\"", "asks for the tag `edge`"),
     ];
     for (wanted, said) in cases {

@@ -224,3 +224,56 @@ fn scripts_see_hooks_and_watched_files_when_dpkg_shows_them() {
     assert!(status.contains(" /etc/hooks.d/hook 3e2b31c72181b87149ff995e7202c0e3\n"), "{status}");
     assert!(!status.contains("Triggers-") && !status.contains("triggers-"), "{status}");
 }
+
+/// A package moves a file of another out of its way (dpkg-divert(1)), whether that one is unpacked or configured by then.
+#[test]
+fn files_that_are_diverted_make_room() {
+    require!(Need::Root, Need::Mirror, Need::Amd64);
+    let package = |name: &str| Package::new(name, "1").field("Architecture", "all");
+    let divert =
+        "#!/bin/sh\nset -e\ndpkg-divert --package diverter --add --rename --divert /usr/bin/tool.orig /usr/bin/tool\n";
+    let packages = [
+        package("owner").file("usr/bin/tool", 0o755, "#!/bin/sh\n").file("usr/share/owner", 0o644, ""),
+        package("diverter").field("Depends", "owner").script("preinst", divert).file(
+            "usr/bin/tool",
+            0o755,
+            "#!/bin/sh -e\n",
+        ),
+        package("after").field("Depends", "diverter").file("usr/share/after", 0o644, ""),
+    ];
+    let workspace = Workspace::new();
+    for package in &packages {
+        fs::write(workspace.path(&format!("{}.deb", package.name)), package.build().bytes).unwrap();
+    }
+    // zutils diverts files of gzip, which is essential and configured long before.
+    let recipe = "name = \"diverted\"\nplatforms = [\"linux/amd64\"]\n[from.debian]\nsuite = \"trixie\"\n\
+                  packages = [\"./owner.deb\", \"./diverter.deb\", \"./after.deb\", \"zutils\"]\n";
+    workspace.write("diverted.toml", recipe);
+    let arguments = ["build", "diverted.toml", "-o", "oci:out", "--progress", "none"].map(str::to_owned);
+    workspace.rootsmith(arguments.into_iter().chain(mirrors())).succeeded();
+    let image = image(&workspace);
+    assert_eq!(text(&image, "usr/bin/tool"), "#!/bin/sh -e\n");
+    assert_eq!(text(&image, "usr/bin/tool.orig"), "#!/bin/sh\n");
+    let there = image.listing();
+    assert!(["usr/bin/zcat", "usr/bin/zcat.gzip", "usr/share/after"].iter().all(|path| there.contains_key(*path)));
+}
+
+/// A file never takes the place of a folder with files of others; a link that leads to a folder leaves it (dpkg does the same).
+#[test]
+fn folders_of_other_packages_stay() {
+    require!(Need::Program("busybox"), Need::Program("newuidmap"), Need::Amd64);
+    let folder =
+        Package::new("folder", "1.0").file("usr/share/shared/file", 0o644, "").symlink("usr/share/link", "shared");
+    for (name, says) in [("file", "is in the packages file and folder"), ("late", "is a folder in the package folder")]
+    {
+        let file = Package::new(name, "1.0").file("usr/share/shared", 0o644, "");
+        let workspace = workspace(vec![folder.clone(), file]);
+        build(&workspace, &format!("packages = [\"folder\", \"{name}\"]"), &[]).failed_with(2).says(says);
+    }
+    let link =
+        Package::new("link", "1.0").symlink("usr/share/shared", "other").symlink("usr/share/link", "../share/shared");
+    let workspace = workspace(vec![folder, link]);
+    build(&workspace, "packages = [\"folder\", \"link\"]", &[]).succeeded();
+    let image = image(&workspace);
+    assert_eq!(text(&image, "usr/share/shared/file"), "");
+}

@@ -158,6 +158,17 @@ pub enum ApkError {
         /// The package that came then.
         second: String,
     },
+    /// Something is a directory in one package and not in another.
+    #[error("`{path}` is a folder in one of the packages {first} and {second}, and none in the other")]
+    #[diagnostic(help("leave one of them out"))]
+    KindConflict {
+        /// The path.
+        path: TreePath,
+        /// The package laid before.
+        first: String,
+        /// The package that came then.
+        second: String,
+    },
     /// A file has no place in the tree.
     #[error("cannot lay the files of the package {package}")]
     Misplaced {

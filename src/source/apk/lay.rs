@@ -9,7 +9,7 @@ use super::error::ApkError;
 use super::relation::relations;
 use super::unpack::{Entry, Sum, Unpacked};
 use crate::archive::What;
-use crate::tree::{Inode, Tree, TreePath};
+use crate::tree::{Inode, Origin, Tree, TreePath};
 
 /// A tree that packages are laid into, and what each of them has there.
 pub(super) struct Layout {
@@ -154,7 +154,7 @@ impl Layout {
                 let target = self.place(&target)?;
                 let sum = self.owners.get(&target).map_or([0; 20], |owner| owner.sum);
                 self.put_file(&listed, place, sum, |layout, place| {
-                    layout.tree.link(place.clone(), &target)?;
+                    layout.tree.link_with_parents(place.clone(), &target)?;
                     let meta = layout.tree.get(&place).map(|inode| &inode.meta);
                     Ok(meta.map_or((0, 0, 0o644), |meta| (meta.uid, meta.gid, meta.mode)))
                 })
@@ -172,6 +172,9 @@ impl Layout {
         let is_link = self.tree.get(&place).is_some_and(|there| there.symlink_target().is_some());
         if is_link && self.leads_to_directory(&place)? {
             return Ok(None);
+        }
+        if self.tree.get(&place).is_some_and(|there| !there.is_directory()) {
+            self.check_kind(&place)?;
         }
         self.directory(listed).meta = Some(meta);
         let is_settled = !self.settled.insert(place.clone());
@@ -194,6 +197,9 @@ impl Layout {
         put: impl FnOnce(&mut Self, TreePath) -> Result<(u32, u32, u32), crate::tree::TreeError>,
     ) -> Result<Option<TreePath>, ApkError> {
         let this = self.owned.len() - 1;
+        if self.tree.is_directory(&place) {
+            self.check_kind(&place)?;
+        }
         if let Some(other) = self.owners.get(&place).filter(|owner| owner.package != this).cloned() {
             if !self.takes_over(this, other.package, &place, other.sum == sum)? {
                 return Ok(None);
@@ -207,6 +213,21 @@ impl Layout {
         let file = OwnedFile { place: folder.files.len(), meta, sum };
         folder.files.insert(listed.name().to_vec(), file);
         Ok(Some(place))
+    }
+
+    /// Refuses to put something of the package that is being laid in place of what is a directory where this is none, or the other
+    /// way round, and belongs to another package: apk cannot do it either.
+    fn check_kind(&self, place: &TreePath) -> Result<(), ApkError> {
+        let second = self.owned.last().map(|owned| owned.name.clone()).unwrap_or_default();
+        let other = |inode: &Inode| match &inode.origin {
+            Origin::Package(name) if *name != *second => Some(name.to_string()),
+            _ => None,
+        };
+        let first = self.tree.get(place).and_then(other);
+        match first.or_else(|| self.tree.below(place).find_map(|entry| other(entry.inode))) {
+            Some(first) => Err(ApkError::KindConflict { path: place.clone(), first, second }),
+            None => Ok(()),
+        }
     }
 
     /// A directory of the package that is being laid.

@@ -94,6 +94,17 @@ pub enum InstallError {
         /// The package that came then.
         second: String,
     },
+    /// A file of a package would take the place of a directory of another.
+    #[error("`{path}` is a folder in the package {first}, and a file in {second}")]
+    #[diagnostic(help("leave one of them out"))]
+    CoversDirectory {
+        /// The path.
+        path: TreePath,
+        /// The package with the folder.
+        first: String,
+        /// The package with the file.
+        second: String,
+    },
     /// A file of a package has no place in the tree.
     #[error("cannot lay the files of package {package}")]
     Misplaced {

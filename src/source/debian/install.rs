@@ -238,8 +238,7 @@ impl Second<'_> {
 
     fn read_diversions(&mut self) -> Result<(), InstallError> {
         let diversions = self.session.read(&in_database("diversions"))?.unwrap_or_default();
-        self.layout.divert(&String::from_utf8_lossy(&diversions));
-        Ok(())
+        self.layout.divert(&String::from_utf8_lossy(&diversions))
     }
 }
 

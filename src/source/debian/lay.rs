@@ -50,14 +50,32 @@ impl Layout {
     }
 
     /// Takes note of dpkg's diversions, in place of those noted before: three lines each, from, to and package (`lib/dpkg/db-ctrl-format`).
-    pub(super) fn divert(&mut self, diversions: &str) {
-        self.diversions.clear();
+    /// The files of other packages that the new ones are about are then where they lead.
+    pub(super) fn divert(&mut self, diversions: &str) -> Result<(), InstallError> {
+        let before = std::mem::take(&mut self.diversions);
         let lines: Vec<&str> = diversions.lines().collect();
         for entry in lines.chunks_exact(3) {
-            if let (Ok(from), Ok(to)) = (TreePath::new(entry[0]), TreePath::new(entry[1])) {
-                self.diversions.insert(from, (to, entry[2].to_owned()));
+            let (Ok(from), Ok(to)) = (TreePath::new(entry[0]), TreePath::new(entry[1])) else { continue };
+            let by = entry[2];
+            if before.get(&from).is_none_or(|(known, _)| *known != to) {
+                self.set_aside(by, &from, &to)?;
             }
+            self.diversions.insert(from, (to, by.to_owned()));
         }
+        Ok(())
+    }
+
+    /// Moves the file of another package than `by` out of its way.
+    fn set_aside(&mut self, by: &str, from: &TreePath, to: &TreePath) -> Result<(), InstallError> {
+        let unresolved = |source| InstallError::Unresolved { package: by.to_owned(), source };
+        let from = self.tree.resolve_parents(from).map_err(unresolved)?;
+        let to = self.tree.resolve_parents(to).map_err(unresolved)?;
+        if self.owner(&from).is_some_and(|owner| owner != by) {
+            let misplaced = |source| InstallError::Misplaced { package: by.to_owned(), source };
+            self.tree.link_with_parents(to, &from).map_err(misplaced)?;
+            self.tree.remove(&from).map_err(misplaced)?;
+        }
+        Ok(())
     }
 
     /// Lays the files of `package`; gives the paths at which something new is. Directories that are there stay as they
@@ -100,8 +118,11 @@ impl Layout {
         let name = package.name.as_str();
         let path = self.place(name, &item.path)?;
         let directory = matches!(&item.what, What::Inode(inode) if inode.is_directory());
-        if directory && self.leads_to_directory(&path)? {
+        if directory && self.leads_to_directory(&path)? || self.is_link_to_what_is_there(&path, &item.what) {
             return Ok(Put::There);
+        }
+        if !directory {
+            self.check_covered(name, &path)?;
         }
         match self.owner(&path).map(str::to_owned) {
             Some(owner) if owner != name => {
@@ -129,7 +150,7 @@ impl Layout {
             What::Inode(inode) => drop(self.tree.insert_with_parents(path.clone(), inode).map_err(misplaced)?),
             What::HardLink(target) => {
                 let target = self.place(package, &target)?;
-                self.tree.link(path.clone(), &target).map_err(misplaced)?;
+                self.tree.link_with_parents(path.clone(), &target).map_err(misplaced)?;
             }
         }
         Ok(Put::New(path))
@@ -180,6 +201,39 @@ impl Layout {
             }
             Some(inode) => Ok(inode.is_directory()),
         }
+    }
+
+    /// Whether a symbolic link has its place at a directory, or at a link to the directory that it leads to, too: then dpkg leaves
+    /// what is there (`src/main/archives.c`, `tarobject`).
+    fn is_link_to_what_is_there(&self, path: &TreePath, what: &What) -> bool {
+        let What::Inode(inode) = what else { return false };
+        let (Some(target), Some(there)) = (inode.symlink_target(), self.tree.get(path)) else { return false };
+        if there.symlink_target().is_none() {
+            return there.is_directory();
+        }
+        let parent = path.parent().unwrap_or_else(TreePath::root);
+        let leads_to = |target: &[u8]| {
+            let target = self.tree.resolve_from(&parent, target).ok()?;
+            self.tree.is_directory(&target).then_some(target)
+        };
+        there.symlink_target().and_then(leads_to).is_some_and(|there| leads_to(target) == Some(there))
+    }
+
+    /// Refuses to put a file of `package` in place of a directory that another package has, or has something in.
+    fn check_covered(&self, package: &str, path: &TreePath) -> Result<(), InstallError> {
+        if path.is_root() || !self.tree.is_directory(path) {
+            return Ok(());
+        }
+        let other = |inode: &Inode| match &inode.origin {
+            Origin::Package(name) if **name != *package => Some(name.to_string()),
+            _ => None,
+        };
+        let below = self.tree.below(path).find_map(|entry| other(entry.inode));
+        let first = match below.or_else(|| self.tree.get(path).and_then(other)) {
+            Some(owner) if self.tree.below(path).next().is_some() || !self.replaces(package, &owner)? => owner,
+            _ => return Ok(()),
+        };
+        Err(InstallError::CoversDirectory { path: path.clone(), first, second: package.to_owned() })
     }
 
     /// The package whose file (not directory) is at `path`.
