@@ -22,7 +22,7 @@ use crate::support::workspace::{Workspace, binary, finish, mirrors};
 const SUITES: [&str; 2] = ["trixie", "bookworm"];
 
 /// Packages with commas between them.
-const SETS: [&str; 37] = [
+const SETS: [&str; 38] = [
     "libc6:i386,zlib1g:i386",
     "tzdata",
     "sudo",
@@ -59,6 +59,7 @@ const SETS: [&str; 37] = [
     "rsyslog,chrony,snmpd,nfs-kernel-server,avahi-daemon,bluez,udisks2,lvm2,mdadm",
     "samba,cups,bind9,dovecot-imapd,postfix",
     "xfce4-terminal,mousepad",
+    "zutils,molly-guard,systemd-sysv",
     "linux-image-amd64",
 ];
 
