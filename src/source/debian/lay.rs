@@ -203,13 +203,16 @@ impl Layout {
         }
     }
 
-    /// Whether a symbolic link has its place at a directory, or at a link to the directory that it leads to, too: then dpkg leaves
-    /// what is there (`src/main/archives.c`, `tarobject`).
+    /// Whether a symbolic link has its place at a directory, or at a package's link to the directory that it leads to, too: then
+    /// dpkg leaves what is there (`src/main/archives.c`, `tarobject`).
     fn is_link_to_what_is_there(&self, path: &TreePath, what: &What) -> bool {
         let What::Inode(inode) = what else { return false };
         let (Some(target), Some(there)) = (inode.symlink_target(), self.tree.get(path)) else { return false };
         if there.symlink_target().is_none() {
             return there.is_directory();
+        }
+        if self.owner(path).is_none() {
+            return false;
         }
         let parent = path.parent().unwrap_or_else(TreePath::root);
         let leads_to = |target: &[u8]| {
