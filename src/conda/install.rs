@@ -10,7 +10,7 @@ use super::prune::Pruned;
 use super::python::Python;
 use super::record::{self, Provenance};
 use super::wheel::{self, Wheel};
-use super::{CondaError, environment};
+use super::{CondaError, clobber, environment};
 use crate::epoch::Epoch;
 use crate::lock::CondaPin;
 use crate::recipe::CondaRequest;
@@ -99,7 +99,7 @@ pub(super) fn install(
         let files = wheel.install(&target, store)?;
         environment.packages.push(Installed::new(wheel.name, wheel.version, true, files, &prefix.path)?);
     }
-    environment.settle_clobbers();
+    environment.warnings.extend(clobber::settle(&mut environment.packages));
     let made = Epoch::min(environment.epoch, latest.unwrap_or(environment.epoch));
     let mut put = |name: &str, bytes: Vec<u8>| -> Result<(), CondaError> {
         let inode = Inode::file(0o644, Content::bytes(bytes), Origin::Recipe("[[conda]]".into())).at(made);
@@ -117,32 +117,6 @@ pub(super) fn install(
 }
 
 impl Environment {
-    /// Gives each path to one package: of two that have it, to the one that comes later, as conda does.
-    fn settle_clobbers(&mut self) {
-        let mut owners: BTreeMap<TreePath, usize> = BTreeMap::new();
-        let mut losses: BTreeMap<(usize, usize), Vec<TreePath>> = BTreeMap::new();
-        for (index, package) in self.packages.iter().enumerate() {
-            for (path, inode) in &package.files {
-                if inode.is_directory() {
-                    continue;
-                }
-                if let Some(loser) = owners.insert(path.clone(), index).filter(|loser| *loser != index) {
-                    losses.entry((loser, index)).or_default().push(path.clone());
-                }
-            }
-        }
-        for ((loser, winner), paths) in losses {
-            let more = if paths.len() > 1 { format!(" and {} more", paths.len() - 1) } else { String::new() };
-            let (lost, won) = (&self.packages[loser].name, &self.packages[winner].name);
-            self.warnings.push(format!(
-                "the conda packages {lost} and {won} both have `{}`{more}: that of {won} is in the image",
-                paths[0]
-            ));
-            let package = &mut self.packages[loser];
-            package.files.retain(|(path, _)| !paths.contains(path));
-        }
-    }
-
     /// All files of all packages, and what was made for the whole.
     pub fn files(&self) -> impl Iterator<Item = &(TreePath, Inode)> {
         self.packages.iter().flat_map(|package| &package.files).chain(&self.meta)

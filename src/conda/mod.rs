@@ -13,6 +13,7 @@ mod activate;
 mod archive;
 mod channel;
 pub mod check;
+mod clobber;
 mod environment;
 mod error;
 mod exported;

@@ -254,6 +254,25 @@ fn what_is_pruned_is_neither_in_the_image_nor_in_the_records() {
 }
 
 #[test]
+fn a_file_against_a_directory_is_one_thing_in_every_output() {
+    let one = Package::new("x1", "1").file("share/n", "1", 0o644).file("share/own", "1", 0o644);
+    let two = Package::new("x2", "1").needs(&["x1"]).file("share/n/f", "2", 0o644);
+    let workspace = with_packages(vec![one, two]);
+    for layers in ["auto", "single", "per-package"] {
+        let more = ["-o", "rootfs-tar:out.tar", "--layers", layers];
+        let told = "have a file and a directory at `/opt/conda/envs/default/share/n`: that of x2 is in the image";
+        ask(&workspace, "x1, x2", &more).succeeded().says(told);
+        let files = Image::open(workspace.path("out")).files();
+        assert_eq!(text(&files, &format!("{PREFIX}/share/n/f")), "2");
+        assert!(!files.contains_key(&format!("{PREFIX}/share/n")) || files[&format!("{PREFIX}/share/n")].0 == 0o755);
+        assert!(files.contains_key(&format!("{PREFIX}/share/own")), "what nobody else has stays");
+        let mut archive = tar::Archive::new(fs::File::open(workspace.path("out.tar")).unwrap());
+        let paths = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string());
+        assert!(paths.collect::<Vec<_>>().iter().any(|path| path.ends_with("share/n/f")), "{layers}");
+    }
+}
+
+#[test]
 fn layers_are_as_many_and_as_large_as_asked_for() {
     let package = |name: &str, mebibytes: usize| {
         let noise: Vec<u8> = (0..mebibytes << 20).map(|at| ((at * 2_654_435_761_usize) >> 11) as u8).collect();
