@@ -101,6 +101,18 @@ pub enum CondaError {
         /// Why not.
         reason: String,
     },
+    /// A wheel that is damaged.
+    #[error("cannot install the wheel {wheel}: {reason}")]
+    #[diagnostic(
+        code(conda::wheel),
+        help("the wheel is damaged at its origin, as its digest is right: build it again, or try another version")
+    )]
+    Wheel {
+        /// Its name, version and file.
+        wheel: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A package that cannot be had.
     #[error("cannot fetch the conda package {package}")]
     #[diagnostic(code(conda::fetch), help("the channel's index names it, so the channel should have it; {help}"))]
@@ -269,7 +281,9 @@ impl CondaError {
                     other => other,
                 });
             }
-            Self::Download { .. } | Self::Mismatch { .. } | Self::Package { .. } => Trouble::Upstream,
+            Self::Download { .. } | Self::Mismatch { .. } | Self::Package { .. } | Self::Wheel { .. } => {
+                Trouble::Upstream
+            }
             Self::Content { .. } | Self::Prepare { .. } => Trouble::Machine,
             Self::Http(_) | Self::Store(_) | Self::Sandbox(_) => return None,
             Self::Archive(_) | Self::Path(_) | Self::Tree(_) => Trouble::Upstream,

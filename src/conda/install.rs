@@ -6,6 +6,7 @@ use rattler_conda_types::PackageRecord;
 
 use super::channel::Source;
 use super::link::{Linked, Package, Place};
+use super::metadata::Distributions;
 use super::prune::Pruned;
 use super::python::Python;
 use super::record::{self, Provenance};
@@ -92,12 +93,25 @@ pub(super) fn install(
         let is_requested = pin.specs.is_empty() || requested.contains_key(package.locked.name.as_str());
         environment.packages.push(installed(package, linked, &prefix, is_requested)?);
     }
+    let mut needing = Vec::new();
     for wheel in wheels {
         let python = python.as_ref().ok_or_else(|| CondaError::NoPython { package: wheel.title() })?;
         let glibc = pin.virtual_packages.iter().find_map(|text| text.strip_prefix("__glibc=")?.split('=').next());
         let target = wheel::Target { python, platform: pin.platform, glibc, prefix: prefix.text, pruned: &pruned };
-        let files = wheel.install(&target, store)?;
+        let (files, metadata) = wheel.install(&target, store)?;
+        needing.push((wheel.title(), metadata));
         environment.packages.push(Installed::new(wheel.name, wheel.version, true, files, &prefix.path)?);
+    }
+    if let Some(python) = &python {
+        let there = Distributions::of(&environment.packages);
+        for (wheel, metadata) in needing {
+            let lacks = metadata.lacks(&there, python, wheel::machine(pin.platform));
+            if !lacks.is_empty() {
+                let lacks = lacks.join(", ");
+                let warning = format!("the wheel {wheel} needs what the environment has not: {lacks}");
+                environment.warnings.push(format!("{warning}; add it to the dependencies, or its wheel to `pip`"));
+            }
+        }
     }
     environment.warnings.extend(clobber::settle(&mut environment.packages));
     let made = Epoch::min(environment.epoch, latest.unwrap_or(environment.epoch));

@@ -22,6 +22,7 @@ mod glibc;
 mod install;
 pub mod layers;
 mod link;
+mod metadata;
 mod network;
 mod placeholder;
 mod prune;

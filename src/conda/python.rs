@@ -9,6 +9,8 @@ use crate::tree::{PathError, TreePath};
 pub(super) struct Python {
     /// `3.12`.
     pub(super) version: String,
+    /// `3.12.1`.
+    pub(super) full: String,
     /// Below the prefix: `lib/python3.12/site-packages`.
     pub(super) site_packages: String,
 }
@@ -24,7 +26,7 @@ impl Python {
         };
         let usual = || format!("lib/python{version}/site-packages");
         let site_packages = index.python_site_packages_path.clone().unwrap_or_else(usual);
-        Self { version, site_packages }
+        Self { version, full, site_packages }
     }
 
     /// Major and minor number.

@@ -12,10 +12,11 @@ use sha2::Digest as _;
 use url::Url;
 use zip::ZipArchive;
 
+use super::CondaError;
 use super::channel::has_login;
+use super::metadata::{Metadata, normalized};
 use super::prune::Pruned;
 use super::python::Python;
-use super::{CondaError, archive};
 use crate::digest::Digest;
 use crate::platform::{Architecture, Platform};
 use crate::store::{Blob, Store};
@@ -51,6 +52,9 @@ pub(super) struct Target<'a> {
     pub(super) pruned: &'a Pruned,
 }
 
+/// A wheel's files by their paths below the prefix.
+pub(super) type Files = Vec<(TreePath, Inode)>;
+
 /// Files up to this size are kept in memory.
 const SMALL: u64 = 64 << 10;
 
@@ -69,7 +73,10 @@ impl WantedWheel {
             Some((requirement, hex)) => (requirement.trim(), Some(hex.trim())),
             None => (line_text, None),
         };
-        let place = requirement.split_once(" @ ").map_or(requirement, |(_, place)| place.trim());
+        let (named, place) = match requirement.split_once(" @ ") {
+            Some((name, place)) => (Some(name.split('[').next().unwrap_or(name)), place.trim()),
+            None => (None, requirement),
+        };
         let (location, fragment) = match place.split_once('#') {
             Some((location, fragment)) => (location, fragment.strip_prefix("sha256=")),
             None => (place, None),
@@ -83,7 +90,11 @@ impl WantedWheel {
         }
         let hex = fragment.or(option).ok_or_else(|| refuse("it has no sha256"))?;
         let sha256 = Digest::from_hex(hex).map_err(|_| refuse("its sha256 is not 64 lower-case hex digits"))?;
-        Self::new(location, sha256, folder)
+        let wheel = Self::new(location, sha256, folder)?;
+        match named.map(|name| normalized(name.trim())).filter(|name| *name != wheel.name) {
+            Some(name) => Err(refuse(&format!("the wheel is one of {}, not of {name}", wheel.name))),
+            None => Ok(wheel),
+        }
     }
 
     /// The wheel at an address or path.
@@ -106,12 +117,6 @@ impl WantedWheel {
     }
 }
 
-/// A distribution's name as indexes compare it (<https://packaging.python.org/en/latest/specifications/name-normalization/>).
-fn normalized(name: &str) -> String {
-    let words: Vec<&str> = name.split(['-', '_', '.']).filter(|word| !word.is_empty()).collect();
-    words.join("-").to_ascii_lowercase()
-}
-
 /// The address of a wheel that is named by one, or by a path from `folder` on.
 pub(super) fn address_of(location: &str, folder: &Path) -> Result<Url, CondaError> {
     let refuse = |reason: String| CondaError::Pip { requirement: location.to_owned(), reason };
@@ -128,14 +133,14 @@ impl Wheel {
         format!("{} {}", self.name, self.version)
     }
 
-    /// Its files by their paths below the prefix.
-    pub(super) fn install(&self, target: &Target<'_>, store: &Store) -> Result<Vec<(TreePath, Inode)>, CondaError> {
+    /// Its files by their paths below the prefix, and what it says of itself.
+    pub(super) fn install(&self, target: &Target<'_>, store: &Store) -> Result<(Files, Metadata), CondaError> {
         self.check_tags(target)?;
-        let wrong = |reason: String| archive::damaged(&self.title(), reason);
+        let wrong = |reason: String| self.damaged(reason);
         let file = BufReader::new(File::open(&self.blob.path).map_err(|error| wrong(error.to_string()))?);
         let mut zip = ZipArchive::new(file).map_err(|error| wrong(error.to_string()))?;
-        let mut files: Vec<(TreePath, Inode)> = Vec::new();
-        let (mut points, mut information, mut total) = (String::new(), None, 0);
+        let mut files = Files::new();
+        let (mut points, mut information, mut metadata, mut total) = (String::new(), None, None, 0);
         for index in 0..zip.len() {
             let mut entry = zip.by_index(index).map_err(|error| wrong(error.to_string()))?;
             if entry.is_dir() {
@@ -146,7 +151,7 @@ impl Wheel {
                 return Err(wrong("it is larger than a wheel may be".to_owned()));
             }
             let name = entry.name().map_err(|error| wrong(error.to_string()))?.into_owned();
-            let path = TreePath::new(&name)?;
+            let path = TreePath::new(&name).map_err(|error| wrong(error.to_string()))?;
             let executable = entry.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
             let size = entry.size();
             let mut content = self.content(&mut entry, size, store)?;
@@ -162,6 +167,9 @@ impl Wheel {
                 Some((_, "entry_points.txt")) => {
                     points = text(&content).map_err(|error| wrong(error.to_string()))?;
                 }
+                Some((_, "METADATA")) => {
+                    metadata = Some(content.read().map_err(|error| wrong(error.to_string()))?);
+                }
                 _ => {}
             }
             let (place, is_script) = place(&name, target.python, &self.name);
@@ -169,9 +177,15 @@ impl Wheel {
                 content = started_by(content, target).map_err(|error| wrong(error.to_string()))?;
             }
             let mode = if executable || is_script { 0o755 } else { 0o644 };
-            files.push((TreePath::new(place)?, self.file(mode, content)));
+            let place = TreePath::new(place).map_err(|error| wrong(error.to_string()))?;
+            files.push((place, self.file(mode, content)));
         }
         let information = information.ok_or_else(|| wrong("it has no `RECORD`".to_owned()))?;
+        let metadata = metadata.ok_or_else(|| wrong("it has no `METADATA`".to_owned()))?;
+        let metadata = Metadata::parse(&String::from_utf8_lossy(&metadata));
+        if let Some(reason) = metadata.mismatch(&self.name, &self.version, target.python) {
+            return Err(CondaError::Pip { requirement: self.url.clone(), reason });
+        }
         for (command, module, function) in entry_points(&points) {
             let script = target.python.script(target.prefix, &module, &function);
             files.push((
@@ -187,7 +201,12 @@ impl Wheel {
         let own = format!("{site}/{information}/RECORD");
         let record = record(&files, site, &own).map_err(|error| wrong(error.to_string()))?;
         files.push((TreePath::new(own)?, self.file(0o644, Content::bytes(record.into_bytes()))));
-        Ok(files)
+        Ok((files, metadata))
+    }
+
+    /// For messages, with its file: the name alone may be a conda package's too.
+    fn damaged(&self, reason: String) -> CondaError {
+        CondaError::Wheel { wheel: format!("{} (`{}`)", self.title(), self.url), reason }
     }
 
     fn file(&self, mode: u32, content: Content) -> Inode {
@@ -196,7 +215,7 @@ impl Wheel {
     }
 
     fn content(&self, entry: &mut impl Read, size: u64, store: &Store) -> Result<Content, CondaError> {
-        let wrong = |error: io::Error| archive::damaged(&self.title(), error.to_string());
+        let wrong = |error: io::Error| self.damaged(error.to_string());
         // The size is what the zip says; what comes may be more, and is not taken.
         let mut limited = entry.take(size);
         if size <= SMALL {
@@ -267,7 +286,8 @@ fn fits_platform(tag: &str, target: &Target<'_>) -> bool {
         .is_some_and(|has: (u32, u32)| has >= needed)
 }
 
-fn machine(platform: Platform) -> &'static str {
+/// The platform's processor as `uname -m` names it.
+pub(super) fn machine(platform: Platform) -> &'static str {
     match platform.architecture {
         Architecture::Amd64 => "x86_64",
         Architecture::Arm64 => "aarch64",
@@ -401,6 +421,7 @@ mod tests {
             ("git+https://a.example/x", "from source"),
             ("-r requirements.txt", "options"),
             ("x @ https://a.example/x-1-py3-none-any.whl", "no sha256"),
+            (&format!("y[z] @ https://a.example/x-1-py3-none-any.whl#sha256={HEX}"), "one of x, not of y"),
             ("x @ https://a.example/x-1-py3-none-any.whl#sha256=12", "64"),
         ] {
             let error = parse(line).unwrap_err();
@@ -410,7 +431,11 @@ mod tests {
 
     #[test]
     fn tags_have_to_fit() {
-        let python = Python { version: "3.12".to_owned(), site_packages: "lib/python3.12/site-packages".to_owned() };
+        let python = Python {
+            version: "3.12".to_owned(),
+            full: "3.12.1".to_owned(),
+            site_packages: "lib/python3.12/site-packages".to_owned(),
+        };
         let pruned = Pruned::new(&[]);
         let target = Target {
             python: &python,

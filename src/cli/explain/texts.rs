@@ -120,6 +120,13 @@ pub(super) const TEXTS: &[(&str, &str, &str)] = &[
          not say it, or `virtual-packages` named another glibc than the base has.",
     ),
     (
+        "conda::wheel",
+        "a wheel is damaged",
+        "Its digest is the one that was asked for, so it was damaged when it was made: a file of it has a path that leads \
+         out of the environment, or the list of its files or its `METADATA` is missing. Build it again, or take another \
+         version or the conda package of that name.",
+    ),
+    (
         "http::absent",
         "the server does not have the file (404 or 410)",
         "Mirrors drop old versions of a package when a new one comes, and some mirrors lack suites or architectures. The \
