@@ -1,6 +1,6 @@
 //! What is asked for: environment.yml, pixi.lock, conda-lock.yml, and explicit lists.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -146,6 +146,7 @@ fn misspelt_section(text: &str) -> Option<(&str, SourceSpan, String)> {
 fn explicit(request: &CondaRequest) -> Result<Wanted, CondaError> {
     const HELP: &str = "each line after `@EXPLICIT` is an address with `#` and the md5 or sha256 of the file";
     let mut packages = Vec::new();
+    let mut lines: BTreeMap<String, &str> = BTreeMap::new();
     let mut offset = 0;
     for line in request.text.split_inclusive('\n') {
         let (start, text) = (offset, line.trim());
@@ -153,14 +154,23 @@ fn explicit(request: &CondaRequest) -> Result<Wanted, CondaError> {
         if text.is_empty() || text.starts_with('#') || text == "@EXPLICIT" {
             continue;
         }
-        let wrong = |reason: String| {
+        let refuse = |reason: String, help: &str| {
             let place = SourceSpan::from((start, text.len()));
-            unreadable(request, &reason, Some(place), HELP)
+            unreadable(request, &reason, Some(place), help)
         };
+        let wrong = |reason: String| refuse(reason, HELP);
         let url = Url::from_str(text).map_err(|error| wrong(format!("`{text}` is no address: {error}")))?;
         let identifier = CondaArchiveIdentifier::try_from_url(&url)
             .ok_or_else(|| wrong(format!("`{text}` does not end with the name of a conda package")))?
             .identifier;
+        match lines.insert(identifier.name.clone(), text) {
+            Some(before) if before == text => continue,
+            Some(before) => {
+                let reason = format!("it has the package `{}` twice: `{before}` and `{text}`", identifier.name);
+                return Err(refuse(reason, "keep one of the two lines"));
+            }
+            None => {}
+        }
         let hash = ExplicitEnvironmentEntry { url: url.clone() }
             .package_archive_hash()
             .map_err(|_| wrong(format!("`{text}` does not end with a digest")))?
@@ -321,6 +331,14 @@ mod tests {
         assert_eq!((packages[0].name.as_str(), packages[0].build.as_str()), ("xz", "0"));
         assert!(packages[0].md5.is_some() && packages[0].url.as_str() == url);
         assert!(reason(&format!("@EXPLICIT\n{url}\n")).contains("no digest"));
+        let twice = read_text(&format!("@EXPLICIT\n{url}#{md5}\n\n{url}#{md5}\n")).unwrap();
+        assert!(
+            matches!(twice.packages, Packages::Exact(packages) if packages.len() == 1),
+            "an equal line says nothing new"
+        );
+        let other = url.replace("5.2.2-0", "5.2.3-1");
+        let told = reason(&format!("@EXPLICIT\n{url}#{md5}\n{other}#{md5}\n"));
+        assert!(told.contains(&format!("`xz` twice: `{url}#{md5}` and `{other}#{md5}`")), "{told}");
         assert!(reason("@EXPLICIT\nxz\n").contains("no address"));
         assert!(reason("@EXPLICIT\nhttps://a.example/x.zip#00\n").contains("name of a conda package"));
     }

@@ -10,7 +10,10 @@ use miette::{NamedSource, SourceSpan};
 pub enum LockError {
     /// Its text is not that of a lock.
     #[error("cannot read the lock `{}`: {message}", text.name())]
-    #[diagnostic(code(lock::syntax), help("undo the change, or write it anew: `rootsmith lock --update RECIPE`"))]
+    #[diagnostic(
+        code(lock::syntax),
+        help("undo the change, or write it anew: `rootsmith lock --update RECIPE`; for `layer`, remove it")
+    )]
     Syntax {
         /// The file's name and text.
         #[source_code]
@@ -32,7 +35,9 @@ pub enum LockError {
     #[error("cannot use the lock `{}`: it has format {found}, and this rootsmith knows format {known}", path.display())]
     #[diagnostic(
         code(lock::format),
-        help("use the rootsmith that wrote it, or write it anew: `rootsmith lock --update RECIPE`")
+        help(
+            "use the rootsmith that wrote it, or write it anew: `rootsmith lock --update RECIPE`; for `layer`, remove it"
+        )
     )]
     Format {
         /// The file.
@@ -44,7 +49,10 @@ pub enum LockError {
     },
     /// Its parts contradict each other.
     #[error("cannot use the lock `{}`: {reason}", path.display())]
-    #[diagnostic(code(lock::inconsistent), help("undo the change, or write it anew: `rootsmith lock --update RECIPE`"))]
+    #[diagnostic(
+        code(lock::inconsistent),
+        help("undo the change, or write it anew: `rootsmith lock --update RECIPE`; for `layer`, remove it")
+    )]
     Inconsistent {
         /// The file.
         path: PathBuf,
