@@ -1,6 +1,11 @@
 //! How programs of an environment find it: variables, and an entrypoint where packages have scripts for that.
 
-use super::{CondaError, Environment};
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::archive::damaged;
+use super::{CondaError, Environment, Installed};
 use crate::epoch::Epoch;
 use crate::recipe::Activate;
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
@@ -23,6 +28,9 @@ const ENTRYPOINT: &str = "bin/rootsmith-entrypoint";
 
 /// Where packages have scripts to be sourced, below the prefix.
 const SCRIPTS: &str = "etc/conda/activate.d";
+
+/// Where packages have variables to be set, below the prefix.
+const VARIABLES: &str = "etc/conda/env_vars.d";
 
 /// Works out how `environment` is found on `base`. The entrypoint is added to the environment's own files.
 ///
@@ -62,6 +70,43 @@ pub fn activation(environment: &mut Environment, base: &Tree, activate: Activate
         )),
     }
     Ok(activation)
+}
+
+/// The variables of packages' files in `env_vars.d`, which are JSON, in the order of the files' names: of two with one name the
+/// later one is right, and before all of them what the environment itself says.
+pub(super) fn with_variables(environment: &Environment) -> Result<Vec<(String, String)>, CondaError> {
+    let folder = environment.prefix.join(VARIABLES)?;
+    let is_list = |path: &TreePath| path.parent().as_ref() == Some(&folder) && path.name().ends_with(b".json");
+    let mut files: BTreeMap<&TreePath, (&Installed, &Inode)> = BTreeMap::new();
+    for package in &environment.packages {
+        files.extend(
+            package.files.iter().filter(|(path, _)| is_list(path)).map(|(path, inode)| (path, (package, inode))),
+        );
+    }
+    let mut variables: Vec<(String, String)> = Vec::new();
+    let mut set = |name: &str, value: &str| {
+        variables.retain(|(known, _)| known != name);
+        variables.push((name.to_owned(), value.to_owned()));
+    };
+    for (path, (package, inode)) in files {
+        let title = format!("{} {}", package.name, package.version);
+        let wrong = |reason: String| damaged(&title, format!("its `{path}`: {reason}"));
+        let Some(content) = inode.content() else { continue };
+        let bytes = content.read().map_err(|error| wrong(error.to_string()))?;
+        let list: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+        for (name, value) in &list {
+            let value = value.as_str().filter(|value| !value.contains('\0'));
+            let value = value.ok_or_else(|| wrong(format!("the value of `{name}` is no text")))?;
+            if name.is_empty() || name.contains(['=', '\0']) {
+                return Err(wrong(format!("`{name}` is no name of a variable")));
+            }
+            set(name, value);
+        }
+    }
+    for (name, value) in &environment.variables {
+        set(name, value);
+    }
+    Ok(variables)
 }
 
 /// The scripts of `activate.d` for `sh`, by paths of the image, in the order in which they are sourced.

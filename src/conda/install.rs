@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rattler_conda_types::PackageRecord;
 
+use super::activate::with_variables;
 use super::channel::Source;
 use super::link::{Linked, Package, Place};
 use super::metadata::Distributions;
@@ -29,7 +30,7 @@ pub struct Environment {
     pub packages: Vec<Installed>,
     /// `conda-meta` and what was made for the whole, by paths of the image.
     pub meta: Vec<(TreePath, Inode)>,
-    /// Variables of the environment file.
+    /// Variables of its packages (`etc/conda/env_vars.d`) and, before these, of the environment file.
     pub variables: Vec<(String, String)>,
     /// The newest date of its packages.
     pub epoch: Epoch,
@@ -127,6 +128,7 @@ pub(super) fn install(
     if !environment.variables.is_empty() {
         put("conda-meta/state", record::state(&environment.variables))?;
     }
+    environment.variables = with_variables(&environment)?;
     Ok(environment)
 }
 

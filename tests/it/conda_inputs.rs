@@ -358,6 +358,36 @@ fn activation_has_three_ways() {
 }
 
 #[test]
+fn variables_of_packages_are_set() {
+    let one = |name: &str, json: &str| {
+        Package::new(name, "1").file(&format!("etc/conda/env_vars.d/{name}.json"), json, 0o644)
+    };
+    let first = one("first", r#"{"ONE": "1", "TWO": "1", "MINE": "1"}"#);
+    let workspace = with_packages(vec![first, one("second", r#"{"TWO": "2"}"#), one("wrong", r#"{"X": ["y"]}"#)]);
+    let text = "channels: [./channel]\ndependencies: [first, second]\nvariables: {MINE: file}\n";
+    workspace.write("environment.yml", text);
+    build(&workspace, "activate = \"env\"", &[]).succeeded();
+    let image = Image::open(workspace.path("out"));
+    let all: Vec<String> = serde_json::from_value(image.config["config"]["Env"].clone()).unwrap();
+    for expected in ["ONE=1", "TWO=2", "MINE=file"] {
+        assert!(all.contains(&expected.to_owned()), "{expected}: {all:?}");
+    }
+    let state = crate::conda::text(&image.files(), &format!("{PREFIX}/conda-meta/state"));
+    assert!(state.contains("\"MINE\"") && !state.contains("ONE"), "what is the file's alone: {state}");
+    ask(&workspace, "wrong", &[]).failed_with(4).says("wrong 1").says("the value of `X` is no text");
+}
+
+#[test]
+fn a_path_of_a_spec_starts_in_the_folder_of_its_file() {
+    let workspace = with_packages(vec![Package::new("tool", "1").file("x", "x", 0o644)]);
+    workspace.write("environments/e.yml", "channels: [../channel]\ndependencies: ['../channel::tool']\n");
+    let words = ["layer", "base", "--conda", "environments/e.yml", "-o", "oci:out", "--progress", "lines"];
+    workspace.rootsmith(words).succeeded();
+    let lock = fs::read_to_string(workspace.path("environments/e.rootsmith.lock")).unwrap();
+    assert!(lock.contains("\"tool\"") && lock.contains("\"../channel\"") && !lock.contains("file:"), "{lock}");
+}
+
+#[test]
 fn wheels_fit_or_are_refused() {
     let python = Package::new("python", "3.12.1").file("bin/python3.12", "#!/bin/sh\n", 0o755);
     let workspace = with_packages(vec![python, Package::new("tool", "1").file("x", "x", 0o644)]);
