@@ -20,7 +20,7 @@ const VARIABLES: &str = "/tmp/rootsmith-variables";
 const MESSAGES: &str = ".messages.txt";
 
 /// What programs find in their `PATH` behind the environment's own folder.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Runs what `request` asks for, and takes what changed into `environment`. Gives the variables that the scripts of
 /// `activate.d` set, where those are asked for.

@@ -128,11 +128,8 @@ pub(in crate::ops) fn add(
     let owned = owner.map(|ids| (prefix, ids)).into_iter().collect();
     let mut added = Added { layers, files, owned, epoch: environment.epoch, ..Added::default() };
     for (name, value) in frozen {
-        // What the scripts put before the environment's own folder.
         match name.as_str() {
-            "PATH" => {
-                added.path.extend(value.split(':').take_while(|part| *part != activation.path).map(str::to_owned))
-            }
+            "PATH" => (added.path, added.behind) = around(&value, &activation.path),
             _ => added.variables.push((name, value)),
         }
     }
@@ -141,6 +138,16 @@ pub(in crate::ops) fn add(
     added.path.push(activation.path);
     added.entrypoint.extend(activation.entrypoint);
     Ok(added)
+}
+
+/// The folders that scripts put into a `PATH` before the environment's `own` and behind it; the usual ones of a system, which
+/// were there, are the image's to say.
+fn around(path: &str, own: &str) -> (Vec<String>, Vec<String>) {
+    let parts: Vec<String> = path.split(':').map(str::to_owned).collect();
+    let Some(place) = parts.iter().position(|part| part == own) else { return (parts, Vec::new()) };
+    let usual: Vec<&str> = scripts::PATH.split(':').collect();
+    let behind = parts[place + 1..].iter().filter(|part| !usual.contains(&part.as_str()));
+    (parts[..place].to_vec(), behind.cloned().collect())
 }
 
 /// The base is one that the environment was locked for, and has room for it.
@@ -203,6 +210,13 @@ fn pack(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_scripts_put_around_the_own_folder_is_kept() {
+        let path = format!("/env/more:/env/bin:{}:/b", scripts::PATH);
+        assert_eq!(around(&path, "/env/bin"), (vec!["/env/more".to_owned()], vec!["/b".to_owned()]));
+        assert_eq!(around("/x:/bin", "/env/bin"), (vec!["/x".to_owned(), "/bin".to_owned()], Vec::new()));
+    }
 
     #[test]
     fn versions_of_a_package_are_versions_of_the_library() {

@@ -33,6 +33,8 @@ pub(super) struct Added {
     pub(super) epoch: Epoch,
     /// Folders of programs, those first that are looked into first.
     path: Vec<String>,
+    /// Folders of programs that are looked into last.
+    behind: Vec<String>,
     /// Variables beside `PATH`.
     variables: Vec<(String, String)>,
     /// Programs that start the image's own.
@@ -57,6 +59,7 @@ impl Added {
         self.owned.extend(other.owned);
         self.epoch = self.epoch.max(other.epoch);
         self.path.extend(other.path);
+        self.behind.extend(other.behind);
         for (name, value) in other.variables {
             if !self.variables.iter().any(|(known, _)| *known == name) {
                 self.variables.push((name, value));
@@ -82,7 +85,8 @@ impl Added {
         if self.path.is_empty() {
             return;
         }
-        let path = [self.path.join(":"), config.path()].join(":");
+        let own = [self.path.join(":"), config.path()];
+        let path = own.iter().chain(&self.behind).map(String::as_str).collect::<Vec<_>>().join(":");
         config.env.retain(|(name, _)| name != "PATH");
         let new = self.variables.iter().filter(|(name, _)| config.env.iter().all(|(known, _)| known != name));
         let own: Vec<_> = [("PATH".to_owned(), path)].into_iter().chain(new.cloned()).collect();
@@ -150,6 +154,7 @@ mod tests {
     fn the_first_environment_has_its_way_and_the_image_before_it() {
         let one = |name: &str| Added {
             path: vec![format!("/{name}/bin")],
+            behind: vec![format!("/{name}/last")],
             variables: vec![
                 ("CONDA_PREFIX".into(), format!("/{name}")),
                 (name.into(), "1".into()),
@@ -168,6 +173,7 @@ mod tests {
         };
         all.announce(&mut config);
         assert!(config.env[0].1.starts_with("/first/bin:/second/bin:/usr/local/sbin:"), "{:?}", config.env);
+        assert!(config.env[0].1.ends_with("/bin:/first/last:/second/last"), "{:?}", config.env);
         let value = |name: &str| {
             config.env.iter().filter(|(known, _)| known == name).map(|(_, value)| value).collect::<Vec<_>>()
         };
