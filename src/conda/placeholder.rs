@@ -25,24 +25,54 @@ pub(super) fn in_text(bytes: &[u8], placeholder: &[u8], prefix: &[u8]) -> Vec<u8
     [b"#!/usr/bin/env ", name, arguments, &replaced[end..]].concat()
 }
 
-/// The binary with `prefix` in every place of `placeholder`, each string that has it filled up to its old length.
-/// Nothing where the prefix is longer than the placeholder.
+/// The binary with `prefix` in every place of `placeholder`, each string that has it filled up to its old length. Strings
+/// are of UTF-8, UTF-16 and UTF-32, in either order of bytes, as conda takes them. Nothing where the prefix is longer than
+/// the placeholder.
 pub(super) fn in_binary(bytes: &[u8], placeholder: &[u8], prefix: &[u8]) -> Option<Vec<u8>> {
     if prefix.len() > placeholder.len() {
         return None;
     }
-    let finder = memmem::Finder::new(placeholder);
     let mut output = bytes.to_vec();
+    in_strings(&mut output, placeholder, prefix, 1);
+    // Of a text that is not ASCII, the letters would be others there.
+    if placeholder.is_ascii() && prefix.is_ascii() {
+        for width in [2, 4] {
+            for at in [0, width - 1] {
+                in_strings(&mut output, &wide(placeholder, width, at), &wide(prefix, width, at), width);
+            }
+        }
+    }
+    Some(output)
+}
+
+/// Each letter as one of `width` bytes, the one that is not NUL at `at`.
+fn wide(text: &[u8], width: usize, at: usize) -> Vec<u8> {
+    let mut output = vec![0; text.len() * width];
+    for (index, letter) in text.iter().enumerate() {
+        output[index * width + at] = *letter;
+    }
+    output
+}
+
+/// Replaces in strings whose letters have `width` bytes and whose end is a letter of NUL bytes.
+fn in_strings(output: &mut [u8], placeholder: &[u8], prefix: &[u8], width: usize) {
+    let finder = memmem::Finder::new(placeholder);
     let mut from = 0;
-    while let Some(found) = finder.find(&bytes[from..]) {
+    while let Some(found) = finder.find(&output[from..]) {
         let start = from + found;
-        let end = memchr::memchr(0, &bytes[start..]).map_or(bytes.len(), |nul| start + nul);
-        let string = replace(&bytes[start..end], placeholder, prefix);
+        let length = match width {
+            1 => memchr::memchr(0, &output[start..]),
+            _ => output[start..]
+                .chunks(width)
+                .position(|letter| letter.iter().all(|byte| *byte == 0))
+                .map(|at| at * width),
+        };
+        let end = length.map_or(output.len(), |length| start + length);
+        let string = replace(&output[start..end], placeholder, prefix);
         output[start..start + string.len()].copy_from_slice(&string);
         output[start + string.len()..end].fill(0);
         from = end;
     }
-    Some(output)
 }
 
 fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
@@ -76,5 +106,18 @@ mod tests {
         assert_eq!(in_binary(b"/placehold", b"/placehold", b"/o").unwrap(), b"/o\0\0\0\0\0\0\0\0");
         assert_eq!(in_binary(b"/ph\0", b"/ph", b"/longer"), None);
         assert_eq!(in_binary(b"/ph\0", b"/ph", b"/ab").unwrap(), b"/ab\0");
+    }
+
+    #[test]
+    fn strings_of_wide_letters_are_found_too() {
+        let text = "x/placehold/lib:/placehold/y";
+        let expected = format!("x/opt/lib:/opt/y{}", "\0".repeat(12));
+        for (width, at) in [(2, 0), (2, 1), (4, 0), (4, 3)] {
+            let file = |text: &str| wide(format!("{text}\0tail").as_bytes(), width, at);
+            assert_eq!(in_binary(&file(text), b"/placehold", b"/opt").unwrap(), file(&expected), "{width} {at}");
+        }
+        let text = "é/placehold".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let expected = format!("é/opt{}", "\0".repeat(6)).encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        assert_eq!(in_binary(&text, b"/placehold", b"/opt").unwrap(), expected);
     }
 }
