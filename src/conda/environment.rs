@@ -15,8 +15,9 @@ use rattler_lock::conda_lock::ImportOptions;
 use rattler_lock::{LockFile, UrlOrPath};
 use url::Url;
 
+use super::CondaError;
+use super::channel::{self, Source};
 use super::wheel::WantedWheel;
-use super::{CondaError, channel};
 use crate::digest::Digest;
 use crate::package::did_you_mean;
 use crate::recipe::CondaRequest;
@@ -88,7 +89,10 @@ fn environment_yaml(request: &CondaRequest) -> Result<Wanted, CondaError> {
         "an environment.yml has `name`, `channels` and a list of `dependencies`, each such as `curl >=8`";
     let file = EnvironmentYaml::from_yaml_str(&request.text).map_err(|error| {
         let place = error.location().map(|at| SourceSpan::from((at.index().min(request.text.len()), 0)));
-        unreadable(request, &error.to_string(), place, HELP)
+        match other_form(&request.text) {
+            Some((reason, help)) => unreadable(request, reason, None, help),
+            None => unreadable(request, &error.to_string(), place, HELP),
+        }
     })?;
     if let Some((key, place, meant)) = misspelt_section(&request.text) {
         return Err(unreadable(request, &format!("`{key}` is no section of it"), Some(place), &meant));
@@ -110,7 +114,12 @@ fn environment_yaml(request: &CondaRequest) -> Result<Wanted, CondaError> {
             MatchSpecOrSubSection::MatchSpec(_) => {}
         }
     }
-    let specs: Vec<MatchSpec> = file.match_specs().cloned().collect();
+    if let Some(name) = file.variables.iter().find_map(|(name, value)| is_nothing(value, &request.text).then_some(name))
+    {
+        let help = format!("write `{name}: \"null\"` for the word, `{name}: \"\"` for an empty value, or leave it out");
+        return Err(refuse(&format!("the variable `{name}` has no value"), &help));
+    }
+    let specs = file.match_specs().map(|spec| from_folder(spec, request.folder())).collect::<Result<Vec<_>, _>>()?;
     if specs.is_empty() {
         return Err(refuse("it asks for no packages", HELP));
     }
@@ -122,6 +131,37 @@ fn environment_yaml(request: &CondaRequest) -> Result<Wanted, CondaError> {
     let variables = file.variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let name = file.name.unwrap_or_else(|| folder_name(request));
     Ok(Wanted { name, variables, packages: Packages::Specs { channels, specs }, wheels })
+}
+
+/// What a file is that is no table, where that can be told, and what to do.
+fn other_form(text: &str) -> Option<(&'static str, &'static str)> {
+    let mut lines =
+        text.lines().map(str::trim_end).filter(|line| !line.is_empty() && !line.starts_with('#') && *line != "---");
+    let first = lines.next()?;
+    if first == "-" || first.starts_with("- ") || first.starts_with('[') {
+        let help = "an environment.yml has `name`, `channels` and a list of `dependencies`: put `dependencies:` above the list";
+        return Some(("it is a list, not a table of `channels` and `dependencies`", help));
+    }
+    if CondaArchiveIdentifier::try_from_url(&Url::from_str(first).ok()?).is_some() {
+        return Some(("it is a list of addresses without `@EXPLICIT`", "put a line `@EXPLICIT` above the addresses"));
+    }
+    None
+}
+
+/// Whether a value of YAML is nothing, as its reader gives it: a word such as `null`, not in quotes.
+fn is_nothing(value: &str, text: &str) -> bool {
+    let is_quoted = || ['"', '\''].iter().any(|quote| text.contains(&format!("{quote}{value}{quote}")));
+    ["null", "Null", "NULL", "~"].contains(&value) && !is_quoted()
+}
+
+/// A spec whose channel is a path starts in the folder of its file, as the file's channels do.
+fn from_folder(spec: &MatchSpec, folder: &Path) -> Result<MatchSpec, CondaError> {
+    let mut spec = spec.clone();
+    let path = spec.channel.as_ref().filter(|channel| channel.base_url.url().scheme() == "file");
+    if let Some(name) = path.and_then(|channel| channel.name.clone()).filter(|name| name.starts_with('.')) {
+        spec.channel = Some(Arc::new(Source::parse(&name, folder)?.channel));
+    }
+    Ok(spec)
 }
 
 /// The sections of an environment.yml that conda reads; it passes over others.
@@ -320,6 +360,32 @@ mod tests {
         assert!(reason("dependencies: [curl]\n").contains("no channels"));
         assert!(reason("channels: [a]\ndependencies: [x, {npm: [y]}]\n").contains("npm"));
         assert!(reason("channels: [a]\ndependencies: ['=>1 >']\n").contains("environment.yml"));
+    }
+
+    #[test]
+    fn what_is_no_table_is_told_what_it_should_be() {
+        let url = "https://channels.example/c/linux-64/xz-5.2.2-0.tar.bz2#0123456789abcdef0123456789abcdef";
+        assert!(reason(&format!("# a list\n{url}\n")).ends_with("a list of addresses without `@EXPLICIT`"));
+        assert!(reason("- curl\n- xz\n").contains("it is a list, not a table"));
+        assert!(reason("---\n[curl]\n").contains("it is a list, not a table"));
+    }
+
+    #[test]
+    fn a_variable_has_a_value() {
+        let with = |value: &str| format!("channels: [a]\ndependencies: [b]\nvariables: {{E: {value}}}\n");
+        assert!(reason(&with("null")).contains("the variable `E` has no value"));
+        assert!(reason(&with("~")).contains("the variable `E` has no value"));
+        assert_eq!(read_text(&with("'null'")).unwrap().variables, ["E=null"]);
+        assert_eq!(read_text(&with("nullable")).unwrap().variables, ["E=nullable"]);
+    }
+
+    #[test]
+    fn paths_of_specs_start_where_those_of_channels_do() {
+        let wanted = read_text("channels: [../ch]\ndependencies: ['../ch::npy >=1', 'conda-forge::xz']\n").unwrap();
+        let Packages::Specs { specs, .. } = wanted.packages else { panic!("specs") };
+        let address = |spec: &MatchSpec| spec.channel.as_ref().unwrap().base_url.url().to_string();
+        assert_eq!(address(&specs[0]), "file:///ch/");
+        assert!(address(&specs[1]).ends_with("/conda-forge/"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rattler_conda_types::Subdir;
+use rattler_conda_types::{MatchSpec, Subdir};
 
 use super::channel::{Allowed, Source, subdir};
 use super::environment::{self, ExactPackage, Packages, Wanted};
@@ -123,8 +123,14 @@ fn solved(
     let records = problem.solve(network, &context.store.root().join("channels"))?;
     reporter.end(Phase::Resolve, &format!("{} conda packages", records.len()));
     let packages = records.into_iter().map(ExactPackage::of).collect();
-    let specs = specs.iter().map(ToString::to_string).collect();
+    let specs = specs.iter().map(written).collect();
     Ok((packages, specs, virtual_packages.iter().map(ToString::to_string).collect(), sources))
+}
+
+/// A spec for locks and records, without a channel on this machine's disk: its path would be the machine's.
+fn written(spec: &MatchSpec) -> String {
+    let is_here = spec.channel.as_ref().is_some_and(|channel| channel.base_url.url().scheme() == "file");
+    if is_here { MatchSpec { channel: None, ..spec.clone() }.to_string() } else { spec.to_string() }
 }
 
 fn locked(
