@@ -54,6 +54,17 @@ pub enum ProgramError {
         /// How to link it statically, and which base has what it needs.
         advice: String,
     },
+    /// Its interpreter is there, and nobody may execute it.
+    #[error("cannot run `{path}` in this image: nobody may execute its interpreter `{interpreter}` (mode {mode:04o})")]
+    #[diagnostic(help("set `mode = \"0755\"` for the file of `{interpreter}`"))]
+    Interpreter {
+        /// Its path in the image.
+        path: String,
+        /// The interpreter, as the program names it.
+        interpreter: String,
+        /// Its mode.
+        mode: u32,
+    },
     /// It is an ELF file that cannot be read.
     #[error("cannot use the program `{path}`")]
     Unreadable {

@@ -41,8 +41,14 @@ pub fn format(start: &[u8]) -> Format {
 }
 
 /// Whether the program `elf` at `path` of `tree` starts on `platform`. What is no program (a library, an object file)
-/// has nothing to start.
-pub fn check(tree: &Tree, path: &TreePath, elf: &Elf, platform: Platform) -> Result<(), ProgramError> {
+/// has nothing to start. `searched` are the folders of the image's `LD_LIBRARY_PATH`.
+pub fn check(
+    tree: &Tree,
+    path: &TreePath,
+    elf: &Elf,
+    platform: Platform,
+    searched: &[String],
+) -> Result<(), ProgramError> {
     if elf.kind != Kind::Program {
         return Ok(());
     }
@@ -53,12 +59,20 @@ pub fn check(tree: &Tree, path: &TreePath, elf: &Elf, platform: Platform) -> Res
     if elf.is_static() {
         return Ok(());
     }
-    let needs = needs(tree, path, elf).map_err(|source| ProgramError::Resolve { path: shown.clone(), source })?;
-    let missing = needs.missing;
-    if missing.is_empty() {
-        return Ok(());
+    let unresolved = |source| ProgramError::Resolve { path: shown.clone(), source };
+    let missing = needs(tree, path, elf, searched).map_err(unresolved)?.missing;
+    if !missing.is_empty() {
+        return Err(ProgramError::Dynamic { path: shown, advice: advice(elf, &missing), missing });
     }
-    Err(ProgramError::Dynamic { path: shown, advice: advice(elf, &missing), missing })
+    let Some(interpreter) = elf.interpreter.as_deref() else { return Ok(()) };
+    // It was found above; the kernel starts it as it starts the program.
+    let place = TreePath::new(interpreter).ok().map(|place| tree.resolve(&place)).transpose().map_err(unresolved)?;
+    match place.and_then(|place| tree.get(&place)).map(|inode| inode.meta.mode & 0o7777) {
+        Some(mode) if mode & 0o111 == 0 => {
+            Err(ProgramError::Interpreter { path: shown, interpreter: interpreter.to_owned(), mode })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// How to do without what is missing, and which base has it.

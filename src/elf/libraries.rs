@@ -5,8 +5,13 @@ use std::collections::BTreeSet;
 use super::{Class, Elf, read_content};
 use crate::tree::{ResolveError, Tree, TreePath};
 
-/// Folders that interpreters know by themselves: those of glibc, of Debian's and of musl's.
-const FOLDERS: [&str; 6] = ["lib", "usr/lib", "lib64", "usr/lib64", "usr/local/lib", "lib32"];
+/// Folders that glibc's interpreters know by themselves.
+const GLIBC: [&str; 5] = ["lib", "usr/lib", "lib64", "usr/lib64", "lib32"];
+/// The same of musl's, where there is no `/etc/ld-musl-ARCH.path`.
+const MUSL: [&str; 3] = ["lib", "usr/local/lib", "usr/lib"];
+/// Where ldconfig looks too, by its usual configuration: without one, or what it made, glibc's do not.
+const CONFIGURED: &str = "usr/local/lib";
+const CONFIGURATION: [&str; 3] = ["etc/ld.so.cache", "etc/ld.so.conf", "etc/ld.so.conf.d"];
 /// Debian has its libraries in folders of an architecture's name.
 const MULTIARCH: [(u16, &str); 7] = [
     (object::elf::EM_X86_64, "x86_64-linux-gnu"),
@@ -29,8 +34,9 @@ pub struct Needs {
     pub missing: Vec<String>,
 }
 
-/// What the object at `path` needs of the tree: its interpreter, libraries, and what libraries need.
-pub fn needs(tree: &Tree, path: &TreePath, program: &Elf) -> Result<Needs, ResolveError> {
+/// What the object at `path` needs of the tree: its interpreter, libraries, and what libraries need. `searched` are the
+/// folders of `LD_LIBRARY_PATH`.
+pub fn needs(tree: &Tree, path: &TreePath, program: &Elf, searched: &[String]) -> Result<Needs, ResolveError> {
     let mut needs = Needs::default();
     let interpreter = program.interpreter.as_deref();
     if let Some(interpreter) = interpreter {
@@ -41,6 +47,8 @@ pub fn needs(tree: &Tree, path: &TreePath, program: &Elf) -> Result<Needs, Resol
     }
     // The RPATH of a program counts for its libraries too, its RUNPATH does not.
     let inherited = if program.runpath.is_empty() { expanded(&program.rpath, path, program) } else { Vec::new() };
+    let known = known(tree, program)?;
+    let everywhere = [inherited.as_slice(), searched, &known].concat();
     let mut seen = BTreeSet::new();
     let mut todo = vec![(path.clone(), program.clone())];
     while let Some((path, object)) = todo.pop() {
@@ -48,7 +56,7 @@ pub fn needs(tree: &Tree, path: &TreePath, program: &Elf) -> Result<Needs, Resol
             if !seen.insert(name.clone()) || seen.len() > MOST_LIBRARIES || is_interpreter(name, interpreter) {
                 continue;
             }
-            match find(tree, name, &path, &object, &inherited)? {
+            match find(tree, name, &path, &object, &everywhere)? {
                 Some(found) => {
                     needs.found.insert(found.0.clone());
                     todo.push(found);
@@ -66,7 +74,7 @@ fn find(
     name: &str,
     path: &TreePath,
     object: &Elf,
-    inherited: &[String],
+    everywhere: &[String],
 ) -> Result<Option<(TreePath, Elf)>, ResolveError> {
     let fits = |place: &str| -> Result<Option<(TreePath, Elf)>, ResolveError> {
         let Some(path) = file(tree, place)? else { return Ok(None) };
@@ -79,15 +87,35 @@ fn find(
         return fits(name);
     }
     let own = if object.runpath.is_empty() { &object.rpath } else { &object.runpath };
-    let multiarch = MULTIARCH.iter().filter(|(machine, _)| *machine == object.machine);
-    let multiarch = multiarch.flat_map(|(_, name)| [format!("lib/{name}"), format!("usr/lib/{name}")]);
-    let named = expanded(own, path, object).into_iter().chain(inherited.iter().cloned());
-    for folder in named.chain(multiarch).chain(FOLDERS.map(str::to_owned)) {
+    for folder in expanded(own, path, object).iter().chain(everywhere) {
         if let Some(found) = fits(&format!("{folder}/{name}"))? {
             return Ok(Some(found));
         }
     }
     Ok(None)
+}
+
+/// The folders that the interpreter of a program knows by itself.
+fn known(tree: &Tree, program: &Elf) -> Result<Vec<String>, ResolveError> {
+    let own = |folders: &[&str]| folders.iter().map(|folder| (*folder).to_owned()).collect::<Vec<_>>();
+    let interpreter = program.interpreter.as_deref().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    if let Some(musl) = interpreter.strip_prefix("ld-musl-") {
+        let architecture = musl.split('.').next().unwrap_or_default();
+        let list = file(tree, &format!("etc/ld-musl-{architecture}.path"))?;
+        let list = list.and_then(|path| tree.get(&path)?.content()?.read().ok());
+        return Ok(match list.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) {
+            Some(text) => text.split([':', '\n']).map(str::to_owned).filter(|folder| !folder.is_empty()).collect(),
+            None => own(&MUSL),
+        });
+    }
+    let multiarch = MULTIARCH.iter().filter(|(machine, _)| *machine == program.machine);
+    let mut known: Vec<String> =
+        multiarch.flat_map(|(_, name)| [format!("lib/{name}"), format!("usr/lib/{name}")]).collect();
+    known.extend(own(&GLIBC));
+    if CONFIGURATION.iter().any(|path| tree.contains(&TreePath::literal(path))) {
+        known.push(CONFIGURED.to_owned());
+    }
+    Ok(known)
 }
 
 /// The folders of an RPATH or RUNPATH of the object at `path`, with their variables filled in.

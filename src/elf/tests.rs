@@ -224,7 +224,7 @@ fn tree(files: &[(&str, Vec<u8>)]) -> Tree {
 fn refusal(tree: &Tree, path: &str, platform: &str) -> Option<(String, String)> {
     let path = TreePath::new(path).unwrap();
     let elf = read_content(tree.get(&path).unwrap().content().unwrap()).unwrap().unwrap();
-    let error = check(tree, &path, &elf, platform.parse().unwrap()).err()?;
+    let error = check(tree, &path, &elf, platform.parse().unwrap(), &[]).err()?;
     let help = miette::Diagnostic::help(&error).map(|help| help.to_string()).unwrap_or_default();
     Some((error.to_string(), help))
 }
@@ -283,6 +283,46 @@ fn libraries_are_found_as_the_interpreter_finds_them() {
     assert!(message.ends_with("`libown.so.1`"), "of another processor: {message}");
     let circle = [("lib/liba.so", library(&["libb.so"])), ("lib/libb.so", library(&["liba.so"]))];
     assert_eq!(with(libc().needs(&["liba.so"]), &circle), None);
+}
+
+#[test]
+fn interpreters_know_folders_of_their_own() {
+    let library = || Writer { kind: 3, names: vec![(14, "x".to_owned())], ..Writer::new() }.write();
+    let glibc = ("lib64/ld-linux-x86-64.so.2", library());
+    let musl = ("lib/ld-musl-x86_64.so.1", library());
+    let with = |program: Writer, files: &[(&str, Vec<u8>)], searched: &[String]| {
+        let tree = tree(&[files, &[("app", program.write())]].concat());
+        let path = TreePath::literal("app");
+        let elf = read_content(tree.get(&path).unwrap().content().unwrap()).unwrap().unwrap();
+        check(&tree, &path, &elf, "linux/amd64".parse().unwrap(), searched).err().map(|error| error.to_string())
+    };
+    let of_musl = || Writer::new().loaded_by("/lib/ld-musl-x86_64.so.1").needs(&["libx.so"]);
+    let local = ("usr/local/lib/libc.so.6", library());
+    assert!(with(libc(), &[glibc.clone(), local.clone()], &[]).unwrap().ends_with("there is no `libc.so.6`"));
+    assert_eq!(with(libc(), &[glibc.clone(), local, ("etc/ld.so.cache", Vec::new())], &[]), None);
+    assert_eq!(with(of_musl(), &[musl.clone(), ("usr/local/lib/libx.so", library())], &[]), None);
+    assert!(with(of_musl(), &[musl.clone(), ("lib64/libx.so", library())], &[]).is_some());
+    let list = ("etc/ld-musl-x86_64.path", b"/opt/a\n/opt/b\n".to_vec());
+    assert_eq!(with(of_musl(), &[musl, list, ("opt/b/libx.so", library())], &[]), None);
+    let own = ("opt/lib/libc.so.6", library());
+    assert!(with(libc(), &[glibc.clone(), own.clone()], &[]).is_some());
+    assert_eq!(with(libc(), &[glibc, own], &["/opt/lib".to_owned()]), None);
+}
+
+#[test]
+fn an_interpreter_must_be_executable() {
+    let library = || Writer { kind: 3, names: vec![(14, "x".to_owned())], ..Writer::new() }.write();
+    let loader = "lib64/ld-linux-x86-64.so.2";
+    let mut tree = tree(&[("app", libc().write()), ("lib/libc.so.6", library()), (loader, library())]);
+    assert_eq!(refusal(&tree, "app", "linux/amd64"), None);
+    let id = tree.id(&TreePath::literal(loader)).unwrap();
+    tree.inode_mut(id).meta.mode = 0o644;
+    let (message, help) = refusal(&tree, "app", "linux/amd64").unwrap();
+    assert!(
+        message.ends_with("nobody may execute its interpreter `/lib64/ld-linux-x86-64.so.2` (mode 0644)"),
+        "{message}"
+    );
+    assert!(help.contains("0755"), "{help}");
 }
 
 #[test]

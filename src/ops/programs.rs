@@ -23,10 +23,11 @@ pub(super) fn check(recipe: &Recipe, platforms: &[Platform], context: &Context) 
         let recipe = recipe.on(*platform);
         let mut tree = source::skeleton();
         Files::gather(&recipe.files, recipe.harden.user.clone(), Epoch::default())?.apply(&mut tree)?;
+        let searched = searched(&recipe);
         let own = |entry: &Entry<'_>| matches!(entry.inode.origin, Origin::Recipe(_));
         for entry in tree.entries().filter(own) {
             if let Some(content) = entry.inode.content().filter(|_| entry.inode.meta.mode & 0o111 != 0) {
-                one(&tree, entry.path, content, *platform, context)?;
+                one(&tree, entry.path, content, *platform, &searched, context)?;
             }
         }
     }
@@ -60,11 +61,18 @@ pub(super) fn format(content: &Content) -> std::io::Result<Format> {
     Ok(elf::format(&start))
 }
 
+/// The folders that programs of the image look into for libraries before others: those of `LD_LIBRARY_PATH` (ld.so(8)).
+fn searched(recipe: &Recipe) -> Vec<String> {
+    let value = recipe.image.environment.get("LD_LIBRARY_PATH").map(String::as_str).unwrap_or_default();
+    value.split([':', ';']).filter(|folder| folder.starts_with('/')).map(str::to_owned).collect()
+}
+
 fn one(
     tree: &Tree,
     path: &TreePath,
     content: &Content,
     platform: Platform,
+    searched: &[String],
     context: &Context,
 ) -> Result<(), ProgramError> {
     let unreadable = |source| ProgramError::Unreadable { path: path.to_string(), source };
@@ -72,7 +80,7 @@ fn one(
     match format(content).map_err(|error| unreadable(error.into()))? {
         Format::Elf => {
             if let Some(elf) = elf::read_content(content).map_err(unreadable)? {
-                elf::check(tree, path, &elf, platform)?;
+                elf::check(tree, path, &elf, platform, searched)?;
             }
         }
         Format::Script(interpreter) => {

@@ -200,7 +200,17 @@ fn a_dynamic_program_may_bring_its_libraries() {
     workspace.rootsmith(BUILD).failed_with(2);
     let text = fs::read_to_string(workspace.path("app.toml")).unwrap();
     let file = |path: &str| format!("[[file]]\npath = \"{path}\"\nsource = \"lib\"\n");
-    workspace.write("app.toml", &(text + &file(interpreter) + &file("/lib/x86_64-linux-gnu/libc.so.6")));
+    let loader = file(interpreter) + "mode = \"0755\"\n";
+    let not_executable = file(interpreter) + "mode = \"0644\"\n" + &file("/lib/x86_64-linux-gnu/libc.so.6");
+    workspace.write("app.toml", &(text.clone() + &not_executable));
+    workspace.rootsmith(BUILD).failed_with(2).says("nobody may execute its interpreter");
+    workspace.write("app.toml", &(text.clone() + &loader + &file("/lib/x86_64-linux-gnu/libc.so.6")));
+    workspace.rootsmith(BUILD).succeeded();
+    let elsewhere = loader + &file("/opt/lib/libc.so.6");
+    workspace.write("app.toml", &(text.clone() + &elsewhere));
+    workspace.rootsmith(BUILD).failed_with(2).says("there is no `libc.so.6`");
+    let searched = text.replace("[image]\n", "[image]\nenv = { LD_LIBRARY_PATH = \"/opt/lib\" }\n");
+    workspace.write("app.toml", &(searched + &elsewhere));
     workspace.rootsmith(BUILD).succeeded();
 }
 

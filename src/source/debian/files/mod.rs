@@ -127,7 +127,7 @@ fn warn(tree: &Tree, platform: Platform, reporter: &dyn Reporter) {
             let Some(elf) = elf.filter(|elf| elf.kind == elf::Kind::Program && elf.platform() == Some(platform)) else {
                 continue;
             };
-            let missing = elf::needs(tree, entry.path, &elf).map(|needs| needs.missing).unwrap_or_default();
+            let missing = elf::needs(tree, entry.path, &elf, &[]).map(|needs| needs.missing).unwrap_or_default();
             if !missing.is_empty() {
                 reporter.warn(&format!("`{}` cannot start: the image lacks {}", entry.path, missing.join(", ")));
             }

@@ -79,7 +79,7 @@ impl Closure<'_> {
         let unread = |source| InstallError::Program { path: path.clone(), source };
         if let Some(object) = elf::read_content(content).map_err(unread)? {
             let unresolved = |source| InstallError::Unresolved { package: path.to_string(), source };
-            let needs = elf::needs(self.tree, path, &object).map_err(unresolved)?;
+            let needs = elf::needs(self.tree, path, &object, &[]).map_err(unresolved)?;
             needs.found.into_iter().for_each(|found| self.take(found));
             self.lacking.extend(needs.missing.into_iter().map(|name| (path.clone(), name)));
         } else if inode.meta.mode & 0o111 != 0 {
