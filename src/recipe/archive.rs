@@ -97,7 +97,7 @@ pub(super) static KEYS: Keys = Keys {
 pub(super) fn read(mut fields: Fields<'_>) -> Option<ArchiveRequest> {
     let (path_place, url_place) = (fields.place_of("path"), fields.place_of("url"));
     let sha256_place = fields.place_of("sha256");
-    let paths = fields.file_or_map("path").map(|paths| by_platform(paths, ArchivePlace::Path));
+    let paths = fields.lockable_or_map("path").map(|paths| by_platform(paths, ArchivePlace::Path));
     let urls = fields.string_or_map("url").map(|urls| by_platform(urls, |url| ArchivePlace::Url(ArchiveUrl(url))));
     let digests = fields.string_or_map("sha256").map(|digests| by_platform(digests, |text| text.parse::<Sha256>()));
     let strip_components = fields.number("strip-components").unwrap_or(0);

@@ -133,11 +133,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A file of the host, or files under free keys.
-    pub(super) fn file_or_map(&mut self, key: &'static str) -> Option<Result<PathBuf, BTreeMap<String, PathBuf>>> {
+    /// A file of the host that a lock and a store can make up for, or such files under free keys. One that is not there is
+    /// written down as absent.
+    pub(super) fn lockable_or_map(&mut self, key: &'static str) -> Option<Result<PathBuf, BTreeMap<String, PathBuf>>> {
         let item = self.take(key)?;
-        let Value::Table(table) = item.value else { return self.look(item, "file", Path::is_file).map(Ok) };
-        let look = |(key, (_, item))| Some((key, self.look(item, "file", Path::is_file)?));
+        let Value::Table(table) = item.value else { return self.look_for_lockable(item).map(Ok) };
+        let look = |(key, (_, item))| Some((key, self.look_for_lockable(item)?));
         Some(Err(table.into_iter().filter_map(look).collect()))
     }
 
@@ -214,9 +215,23 @@ impl<'a> Fields<'a> {
         debug_assert!(self.table.is_empty(), "{} was not read whole: {:?}", self.keys.name, self.table.keys());
     }
 
+    fn look_for_lockable(&self, item: Item) -> Option<PathBuf> {
+        let place = item.place;
+        let path = self.path(item)?;
+        if !path.is_file() {
+            self.notebook.absent(place, Mistake::NoSuchFile { path: path.clone(), what: "file" });
+        }
+        Some(path)
+    }
+
+    fn path(&self, item: Item) -> Option<PathBuf> {
+        let folder = &self.notebook.files[item.place.file].folder;
+        Some(folder.join(plain(item)?).components().collect())
+    }
+
     fn look(&self, item: Item, what: &'static str, is: fn(&Path) -> bool) -> Option<PathBuf> {
         let place = item.place;
-        let path: PathBuf = self.notebook.files[place.file].folder.join(plain(item)?).components().collect();
+        let path = self.path(item)?;
         if !is(&path) {
             self.notebook.error(place, Mistake::NoSuchFile { path, what });
             return None;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::fields::Fields;
-use super::mistake::{Mistake, Notebook, RecipeErrors, RecipeFile};
+use super::mistake::{Mistake, Notebook, RecipeErrors, RecipeFile, Remarks};
 use super::shape::{ANY, Key, Keys, Shape, Text, text};
 use super::value::{Item, Place, Table, Value, located};
 use super::words::Misfit;
@@ -85,8 +85,12 @@ fn finish(path: &Path, text: io::Result<String>, variant: Option<&str>) -> Resul
     let mut notebook = Notebook::default();
     let recipe = read(path, text, variant, &mut notebook);
     match (notebook.finish(), recipe) {
-        (Ok(warnings), Some(recipe)) => Ok(Recipe { warnings: warnings.into(), ..recipe }),
-        (Ok(problems) | Err(problems), _) => Err(RecipeErrors { recipe: path.to_owned(), problems }),
+        (Ok(Remarks { warnings, absent }), Some(recipe)) => {
+            Ok(Recipe { warnings: warnings.into(), absent: absent.into(), ..recipe })
+        }
+        (Ok(Remarks { warnings: problems, .. }) | Err(problems), _) => {
+            Err(RecipeErrors { recipe: path.to_owned(), problems: problems.into() })
+        }
     }
 }
 
@@ -288,6 +292,7 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
         sources: notebook.files.iter().map(|file| file.path.clone()).collect(),
         folder: notebook.files[0].folder.clone(),
         warnings: Arc::default(),
+        absent: Arc::default(),
         places: Places::default(),
     })
 }

@@ -18,7 +18,7 @@ pub struct RecipeErrors {
     /// The recipe that was to be read.
     pub recipe: PathBuf,
     /// The mistakes: by file, and in a file from top to bottom.
-    pub problems: Vec<Problem>,
+    pub problems: Arc<[Problem]>,
 }
 
 /// One mistake in one place of a recipe or of a file that it extends.
@@ -160,7 +160,16 @@ pub(super) struct RecipeFile {
 pub(super) struct Notebook {
     pub(super) files: Vec<RecipeFile>,
     errors: RefCell<Vec<(Option<Place>, Mistake)>>,
+    absent: RefCell<Vec<(Option<Place>, Mistake)>>,
     warnings: RefCell<Vec<(Option<Place>, Mistake)>>,
+}
+
+/// What is to be said of a recipe that can be used.
+pub(super) struct Remarks {
+    /// Things to look at that do not stop the build.
+    pub(super) warnings: Vec<Problem>,
+    /// Files that are not there, where a lock and a store can make up for them.
+    pub(super) absent: Vec<Problem>,
 }
 
 impl Notebook {
@@ -174,14 +183,19 @@ impl Notebook {
         self.errors.borrow_mut().push((None, mistake));
     }
 
+    /// Writes down a file that is not there: a mistake, unless a lock and a store make up for it.
+    pub(super) fn absent(&self, place: Place, mistake: Mistake) {
+        self.absent.borrow_mut().push((Some(place), mistake));
+    }
+
     /// Writes down something to look at.
     pub(super) fn warn(&self, place: Place, mistake: Mistake) {
         self.warnings.borrow_mut().push((Some(place), mistake));
     }
 
-    /// The warnings where there are no errors, else the errors; both in the order of the files.
-    pub(super) fn finish(self) -> Result<Vec<Problem>, Vec<Problem>> {
-        let Self { files, errors, warnings } = self;
+    /// What else is to be said where there are no errors, else the errors and what is absent; all in the order of the files.
+    pub(super) fn finish(self) -> Result<Remarks, Vec<Problem>> {
+        let Self { files, errors, absent, warnings } = self;
         let sort = |list: RefCell<Vec<(Option<Place>, Mistake)>>, severity| -> Vec<Problem> {
             let mut list = list.into_inner();
             list.sort_by_key(|(place, _)| *place);
@@ -195,8 +209,12 @@ impl Notebook {
             };
             list.into_iter().map(placed).collect()
         };
-        let errors = sort(errors, Severity::Error);
-        if errors.is_empty() { Ok(sort(warnings, Severity::Warning)) } else { Err(errors) }
+        if errors.borrow().is_empty() {
+            let (warnings, absent) = (sort(warnings, Severity::Warning), sort(absent, Severity::Error));
+            return Ok(Remarks { warnings, absent });
+        }
+        errors.borrow_mut().extend(absent.into_inner());
+        Err(sort(errors, Severity::Error))
     }
 }
 

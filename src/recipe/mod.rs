@@ -110,6 +110,8 @@ pub struct Recipe {
     pub places: Places,
     /// Things to look at that do not stop the build.
     pub warnings: Arc<[Problem]>,
+    /// Local archives that are not there: [`Recipe::check_absent`].
+    absent: Arc<[Problem]>,
 }
 
 impl Recipe {
@@ -134,8 +136,17 @@ impl Recipe {
             sources: Vec::new(),
             folder: PathBuf::new(),
             warnings: Arc::default(),
+            absent: Arc::default(),
             places: Places::default(),
         }
+    }
+
+    /// The mistake that local archives of the recipe are, that were not there when it was read. Reading it does not fail for
+    /// them: a lock that fits, and a store that has what it names, make up for them. For those who need the archives.
+    pub fn check_absent(&self) -> Result<(), RecipeErrors> {
+        let recipe = self.sources.first().cloned().unwrap_or_default();
+        let problems = Arc::clone(&self.absent);
+        if problems.is_empty() { Ok(()) } else { Err(RecipeErrors { recipe, problems }) }
     }
 
     /// The recipe for one of its platforms alone, with the files that are for it.

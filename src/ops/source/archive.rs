@@ -32,6 +32,9 @@ pub(super) fn resolve(
     platform: Platform,
     context: &Context,
 ) -> Result<Pin, Error> {
+    if local(request, platform).is_some_and(|path| !path.is_file()) {
+        recipe.check_absent()?;
+    }
     let what = Resolve { request, platform, folder: &recipe.folder };
     Ok(Pin::Archive(archive::resolve(&what, context)?))
 }
@@ -39,12 +42,16 @@ pub(super) fn resolve(
 /// Reads the locked archive.
 pub(super) fn fetch(
     request: &ArchiveRequest,
+    recipe: &Recipe,
     lock: &Lock,
     platform: Platform,
     context: &Context,
 ) -> Result<Rootfs, Error> {
     let pin = lock.archive(platform).ok_or(Error::EmptyLock)?;
-    Ok(archive::fetch(pin, local(request, platform), context)?)
+    archive::fetch(pin, local(request, platform), context).map_err(|error| match recipe.check_absent() {
+        Err(absent) if error.is_absent() => absent.into(),
+        _ => error.into(),
+    })
 }
 
 /// Whether the local archives that are still there are the locked ones.

@@ -191,7 +191,7 @@ fn fetch_anew(
         SourceRequest::Apk(request) => apk::fetch(request, lock, platform, options, context),
         SourceRequest::Dnf(request) => dnf::fetch(request, lock, platform, options, context),
         SourceRequest::Oci(request) => oci::fetch(request, lock, platform, options, context),
-        SourceRequest::Archive(request) => archive::fetch(request, lock, platform, context),
+        SourceRequest::Archive(request) => archive::fetch(request, recipe, lock, platform, context),
         SourceRequest::Scratch(request) => scratch::fetch(request, recipe, lock, platform, options, context),
         SourceRequest::Host(request) => host::fetch(request, outputs, options.now, context),
     }

@@ -147,6 +147,11 @@ impl ArchiveSourceError {
         }
     }
 
+    /// Whether it is a file that is not there.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Whether the cause is on this machine: a disk that is full or does not answer.
     pub fn is_local(&self) -> bool {
         use io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};

@@ -23,6 +23,18 @@ fn recipes_lock_what_they_are_made_of() {
     assert!(lock.contains("path = \"small.tar\"") && lock.contains(&Digest::of(&bytes).hex()), "{lock}");
     assert_eq!(build(&["--frozen"]).digest(), digest);
 
+    fs::rename(workspace.path("small.tar"), workspace.path("away.tar")).unwrap();
+    assert_eq!(build(&["--frozen", "-o", "rootfs-tar:files.tar"]).digest(), digest, "the store has it");
+    let absent = |finished: Finished| finished.failed_with(2).says("there is no file").says("small.toml:4");
+    absent(workspace.rootsmith(["lock", "--check", "small.toml"]));
+    fs::rename(workspace.path("store"), workspace.path("other")).unwrap();
+    absent(build(&["--frozen"]));
+    fs::remove_dir_all(workspace.path("store")).unwrap();
+    fs::rename(workspace.path("other"), workspace.path("store")).unwrap();
+    fs::remove_file(workspace.path("small.lock")).unwrap();
+    absent(build(&[]));
+    fs::write(workspace.path("small.lock"), &lock).unwrap();
+
     write(&workspace, "small.tar", &other);
     for arguments in [&["--frozen"][..], &[]] {
         build(arguments)
