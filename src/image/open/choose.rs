@@ -1,18 +1,25 @@
 //! From what is there to the one image that is meant.
 
-use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, MediaType};
+use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::OpenError;
 use super::members::Members;
-use super::{Choice, Plan, PlannedLayer};
+use super::{CONFIGS, Choice, Plan, PlannedLayer};
 use crate::oci::{self, OciError, Raw, Reference};
 use crate::platform::{AnyPlatform, Architecture, Platform};
 
 /// How deep indexes may name indexes, and how many are read to find one image: more is a circle or a trick.
 const DEEPEST: usize = 4;
 const MOST_INDEXES: usize = 100;
+
+/// How many images of an index are looked into for what they are for.
+const MOST_UNSAID: usize = 100;
+
+/// Media types of manifests of images (OCI image spec, media-types.md; distribution, manifest-v2-2.md).
+const MANIFESTS: [&str; 2] =
+    ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
 
 /// Finds the image that `choice` means.
 pub fn plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
@@ -39,7 +46,50 @@ pub fn plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
 fn read_index(members: &Members, descriptor: &Descriptor) -> Result<Vec<Descriptor>, OpenError> {
     let what = "image index";
     let bytes = unambiguous(members, descriptor, what)?;
-    oci::entries(&bytes, what).map_err(|source| OpenError::Document { source })
+    let entries = oci::entries(&bytes, what).map_err(|source| OpenError::Document { source })?;
+    // A layout need not hold all images that its indexes name.
+    let read = |descriptor: &Descriptor, _| match members.blob(descriptor, "document") {
+        Err(OpenError::Missing(_)) => Ok(None),
+        read => read.map(Some),
+    };
+    with_platforms(entries, &read)
+}
+
+/// What is read to find out what an image is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// Its manifest.
+    Manifest,
+    /// Its configuration.
+    Config,
+}
+
+/// The entries of an index. Those that do not say what they are for, which is theirs to choose (OCI image spec,
+/// image-index.md), are for what the configurations of their images say. `read` gives the bytes of a document, checked
+/// against its descriptor; nothing where it is not there.
+pub fn with_platforms<E>(
+    mut entries: Vec<Descriptor>,
+    read: &dyn Fn(&Descriptor, Document) -> Result<Option<Vec<u8>>, E>,
+) -> Result<Vec<Descriptor>, E> {
+    let is_unsaid = |entry: &&mut Descriptor| {
+        let is_manifest = MANIFESTS.contains(&entry.media_type().to_string().as_str());
+        entry.platform().is_none() && entry.artifact_type().is_none() && is_manifest
+    };
+    for entry in entries.iter_mut().filter(is_unsaid).take(MOST_UNSAID) {
+        let Some(bytes) = read(entry, Document::Manifest)? else { continue };
+        // What is no image is for nothing, and what is wrong with one is said where it is chosen.
+        let Ok(manifest) = serde_json::from_slice::<ImageManifest>(&bytes) else { continue };
+        if !CONFIGS.contains(&manifest.config().media_type().to_string().as_str()) {
+            continue;
+        }
+        let Some(bytes) = read(manifest.config(), Document::Config)? else { continue };
+        let said = serde_json::from_slice::<oci_spec::image::Platform>(&bytes).ok();
+        let is_said = |said: &oci_spec::image::Platform| {
+            !said.os().to_string().is_empty() && !said.architecture().to_string().is_empty()
+        };
+        entry.set_platform(said.filter(is_said));
+    }
+    Ok(entries)
 }
 
 /// A document that can be read as one thing only.

@@ -368,3 +368,35 @@ fn indexes_in_indexes_are_looked_into() {
     let circle = within(&[entry(9, INDEX, None)], "linux/386").unwrap_err();
     assert!(circle.to_string().contains("more than 4 deep"), "{circle}");
 }
+
+#[test]
+fn platforms_that_an_index_does_not_say_are_those_of_the_configurations() {
+    let fixture = Fixture::new();
+    let images = ["linux/amd64", "linux/arm64"].map(|platform| fixture.image(platform, &LAYERS[..1]));
+    images.iter().for_each(|image| fixture.put(image));
+    let unsaid = |image: &Image| {
+        let mut entry = entry(image, None);
+        entry.as_object_mut().unwrap().remove("platform");
+        entry
+    };
+    // Of this one nothing is there, as in layouts that hold a part.
+    let mut gone = unsaid(&images[0]);
+    gone["digest"] = format!("sha256:{}", "7".repeat(64)).into();
+    let index = json!({ "schemaVersion": 2, "manifests": [unsaid(&images[0]), gone, unsaid(&images[1])] }).to_string();
+    let media_type = "application/vnd.oci.image.index.v1+json";
+    let top = json!({ "mediaType": media_type, "digest": fixture.blob(index.as_bytes()), "size": index.len() });
+    fixture.index(&[top]);
+    for (image, platform) in images.iter().zip(["linux/amd64", "linux/arm64"]) {
+        let opened = fixture.open(&choice(None, Some(platform))).unwrap();
+        let opened = opened.image.unwrap();
+        assert_eq!(opened.digest, Some(image.digest()));
+        assert_eq!(opened.named[2].platform().as_ref().map(platform_text).as_deref(), Some("linux/arm64"));
+    }
+    let Err(OpenError::Choose { there, .. }) = fixture.open(&choice(None, Some("linux/s390x"))) else { panic!() };
+    assert_eq!(there, format!("linux/amd64, sha256:{}, linux/arm64", "7".repeat(64)));
+    let config = fixture.layout().join("blobs/sha256").join(images[1].config.digest().hex());
+    let text = fs::read_to_string(&config).unwrap().replace("arm64", "s390x");
+    fs::write(&config, text).unwrap();
+    let tampered = fixture.open(&choice(None, Some("linux/s390x"))).map(drop).unwrap_err();
+    assert!(matches!(tampered, OpenError::Mismatch { .. }), "{tampered}");
+}

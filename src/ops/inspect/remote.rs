@@ -11,7 +11,7 @@ use super::{Config, config};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::image::{Choice, NoImage, in_indexes, platform_text};
+use crate::image::{self, Choice, NoImage, in_indexes, platform_text};
 use crate::oci::{self, Raw, RemoteReference, Repository};
 use crate::ops::facts::bytes;
 use crate::platform::AnyPlatform;
@@ -91,7 +91,7 @@ pub fn inspect_remote(
     let manifest = match index(&top)? {
         None => Some(top),
         Some(index) => {
-            let all = &index;
+            let all = &with_platforms(index, repository, &client)?;
             inspection.manifests = all.iter().map(named).collect::<Result<_, _>>()?;
             match found_in(all, &platform, repository, &client) {
                 Ok(chosen) => Some(client.manifest(repository, &At::Digest(oci::descriptor_digest(&chosen)?))?),
@@ -152,9 +152,24 @@ fn found_in(
 ) -> Result<Descriptor, NoImage<Error>> {
     let read = |descriptor: &Descriptor| {
         let document = client.manifest(repository, &At::Digest(oci::descriptor_digest(descriptor)?))?;
-        Ok(oci::entries(&document.bytes, "image index")?)
+        with_platforms(oci::entries(&document.bytes, "image index")?, repository, client)
     };
     in_indexes(entries, &Choice { tag: None, platform: platform.clone() }, &read)
+}
+
+/// The entries of an index, with what they are for where only their configurations say it.
+fn with_platforms(
+    entries: Vec<Descriptor>,
+    repository: &Repository,
+    client: &Client,
+) -> Result<Vec<Descriptor>, Error> {
+    image::with_platforms(entries, &|descriptor, what| {
+        let digest = oci::descriptor_digest(descriptor)?;
+        Ok(Some(match what {
+            image::Document::Manifest => client.manifest(repository, &At::Digest(digest))?.bytes.to_vec(),
+            image::Document::Config => client.blob(repository, &digest, LARGEST_MANIFEST)?,
+        }))
+    })
 }
 
 fn is_index(document: &Document) -> bool {

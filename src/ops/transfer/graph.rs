@@ -6,10 +6,11 @@ use oci_spec::image::Descriptor;
 use serde::Deserialize;
 
 use super::origin::Origin;
+use super::platform::read_config;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::image::{Choice, OpenError, in_indexes};
+use crate::image::{self, Choice, OpenError, in_indexes, with_platforms};
 use crate::oci;
 use crate::platform::AnyPlatform;
 use crate::registry::{Document, in_parallel};
@@ -137,7 +138,15 @@ impl Gathering<'_> {
         if named.is_empty() {
             return Ok(root);
         }
-        let entries = |index: &Descriptor| Ok(oci::entries(&self.origin.document(index)?.bytes, what)?);
+        let read = |descriptor: &Descriptor, what| {
+            Ok::<_, Error>(Some(match what {
+                image::Document::Manifest => self.origin.document(descriptor)?.bytes.to_vec(),
+                image::Document::Config => read_config(self.origin, descriptor, &self.context.store)?,
+            }))
+        };
+        let named = with_platforms(named, &read)?;
+        let entries =
+            |index: &Descriptor| with_platforms(oci::entries(&self.origin.document(index)?.bytes, what)?, &read);
         in_indexes(&named, &Choice { tag: None, platform }, &entries)
             .map_err(|error| error.into_error(|source| Error::Open { path: self.origin.name(), source }))
     }

@@ -1,9 +1,9 @@
 //! Whether an image is for the platform that was asked for.
 
-use oci_spec::image::ImageConfiguration;
+use oci_spec::image::{Descriptor, ImageConfiguration};
 
 use super::graph::Graph;
-use super::origin::Opened;
+use super::origin::{Opened, Origin};
 use crate::error::Error;
 use crate::image::Choice;
 use crate::oci::{self, Raw};
@@ -17,17 +17,22 @@ pub(super) fn check(graph: &Graph, opened: &Opened<'_>, wanted: &AnyPlatform, st
     let root = graph.nodes.last().expect("a graph has a root");
     let is_alone = graph.digest()? == oci::descriptor_digest(&opened.root)?;
     let Some((config, _)) = root.image.as_ref().filter(|_| is_alone) else { return Ok(()) };
-    let name = opened.origin.name();
+    let bytes = read_config(&*opened.origin, config, store)?;
+    let config: Raw<ImageConfiguration> = Raw::parse(&bytes, "image configuration")?;
+    let choice = Choice { tag: None, platform: Some(wanted.clone()) };
+    choice.check(config.document()).map_err(|source| Error::Open { path: opened.origin.name(), source })
+}
+
+/// The bytes of an image's configuration.
+pub(super) fn read_config(origin: &dyn Origin, config: &Descriptor, store: &Store) -> Result<Vec<u8>, Error> {
     if config.size() > LARGEST_MANIFEST {
-        return Err(RegistryError::TooLarge { what: "configuration", name, limit: LARGEST_MANIFEST }.into());
+        let (what, name) = ("configuration", origin.name());
+        return Err(RegistryError::TooLarge { what, name, limit: LARGEST_MANIFEST }.into());
     }
-    let bytes = match opened.origin.content(config, store, true, &|_| {})? {
+    Ok(match origin.content(config, store, true, &|_| {})? {
         Bytes::Memory(bytes) => bytes.to_vec(),
         Bytes::File(path) => {
             std::fs::read(&path).map_err(|source| RegistryError::File { path: path.to_path_buf(), source })?
         }
-    };
-    let config: Raw<ImageConfiguration> = Raw::parse(&bytes, "image configuration")?;
-    let choice = Choice { tag: None, platform: Some(wanted.clone()) };
-    choice.check(config.document()).map_err(|source| Error::Open { path: name, source })
+    })
 }

@@ -4,7 +4,7 @@ use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest}
 
 use super::{OciImageError, stored_all};
 use crate::context::Context;
-use crate::image::{Choice, OpenError, check_types, in_indexes};
+use crate::image::{Choice, Document, OpenError, check_types, in_indexes, with_platforms};
 use crate::lock::{LockedLayer, OciPin};
 use crate::oci::{self, Raw, RemoteReference};
 use crate::platform::{AnyPlatform, Platform};
@@ -35,13 +35,20 @@ pub(super) fn resolve(
     if is_index(&document.bytes) {
         let index: Raw<ImageIndex> = Raw::parse(&document.bytes, "image index")?;
         let choice = Choice { tag: None, platform: platform.map(AnyPlatform::from) };
+        let read_document = |descriptor: &Descriptor, what| {
+            let digest = oci::descriptor_digest(descriptor)?;
+            Ok::<_, OciImageError>(Some(match what {
+                Document::Manifest => client.manifest(repository, &At::Digest(digest))?.bytes.to_vec(),
+                Document::Config => client.blob(repository, &digest, LARGEST_MANIFEST)?,
+            }))
+        };
         let read = |descriptor: &Descriptor| {
             let document = client.manifest(repository, &At::Digest(oci::descriptor_digest(descriptor)?))?;
             let index: Raw<ImageIndex> = Raw::parse(&document.bytes, "image index")?;
-            Ok(index.document().manifests().clone())
+            with_platforms(index.document().manifests().clone(), &read_document)
         };
-        let chosen =
-            in_indexes(index.document().manifests(), &choice, &read).map_err(|error| error.into_error(open))?;
+        let entries = with_platforms(index.document().manifests().clone(), &read_document)?;
+        let chosen = in_indexes(&entries, &choice, &read).map_err(|error| error.into_error(open))?;
         document = client.manifest(repository, &At::Digest(oci::descriptor_digest(&chosen)?))?;
     }
     if let Some(expected) = request.digest
