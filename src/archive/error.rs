@@ -141,7 +141,7 @@ pub enum ArchiveError {
     },
     /// A name that image layers take for a removal.
     #[error("cannot pack `{path}`: names that start with `.wh.` mean removal in image layers")]
-    #[diagnostic(help("rename it, or remove it from the image: `[prune] remove = [...]`"))]
+    #[diagnostic(help("rename it, or leave it out, by a recipe: `[prune] remove = [...]`"))]
     WhiteoutName {
         /// The path.
         path: TreePath,

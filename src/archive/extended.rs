@@ -1,5 +1,8 @@
 //! What headers in front of an entry say about it: GNU long names (`L`, `K`) and PAX records (`x`).
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use tar::Header;
 
 use super::{header, pax};
@@ -25,11 +28,26 @@ pub struct Pax {
     uid: Option<u64>,
     gid: Option<u64>,
     mtime: Option<i64>,
-    /// `SCHILY.xattr.*`, by the attribute's name.
+    /// `SCHILY.xattr.*` and `LIBARCHIVE.xattr.*`, by the attribute's name, and `SCHILY.acl.*`, as text.
     pub xattrs: Xattrs,
     /// `GNU.sparse.*`, in order, without that prefix.
     pub sparse: Vec<(Vec<u8>, Vec<u8>)>,
 }
+
+/// Access control lists, and the attributes that the kernel has them in.
+const ACLS: [(&[u8], &[u8]); 3] = [
+    (b"SCHILY.acl.access", b"system.posix_acl_access"),
+    (b"SCHILY.acl.default", b"system.posix_acl_default"),
+    (b"SCHILY.acl.ace", b"system.nfs4_acl"),
+];
+
+/// As bsdtar writes it, without padding, and as others do (libarchive, archive_write_set_format_pax.c).
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 impl Extended {
     /// Whether nothing was said.
@@ -85,6 +103,7 @@ impl Pax {
     /// `largest_xattr` bytes are refused in extended attributes.
     pub fn parse(body: &[u8], largest_xattr: u64) -> Result<Self, String> {
         let mut all = Self::default();
+        let mut encoded = Vec::new();
         for (key, value) in pax::parse(body)? {
             match key {
                 b"path" => all.path = Some(value.to_vec()),
@@ -95,20 +114,35 @@ impl Pax {
                 b"mtime" => all.mtime = Some(pax::seconds(value).ok_or("a PAX time that is no number")?),
                 _ => {
                     if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-                        if name.is_empty() || name.contains(&0) {
-                            return Err("an extended attribute without a usable name".to_owned());
-                        }
-                        if value.len() as u64 > largest_xattr {
-                            return Err(format!("an extended attribute of more than {largest_xattr} bytes"));
-                        }
-                        all.xattrs.set(name, value);
+                        all.set_xattr(name, value, largest_xattr)?;
+                    } else if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
+                        encoded.push((unescaped(name), value));
+                    } else if let Some((_, name)) = ACLS.iter().find(|(acl, _)| key == *acl) {
+                        all.set_xattr(name, value, largest_xattr)?;
                     } else if let Some(name) = key.strip_prefix(b"GNU.sparse.") {
                         all.sparse.push((name.to_vec(), value.to_vec()));
                     }
                 }
             }
         }
+        for (name, value) in encoded {
+            if all.xattrs.value(&name).is_none() {
+                let value = BASE64.decode(value).map_err(|_| "an extended attribute that is not base64")?;
+                all.set_xattr(&name, &value, largest_xattr)?;
+            }
+        }
         Ok(all)
+    }
+
+    fn set_xattr(&mut self, name: &[u8], value: &[u8], largest: u64) -> Result<(), String> {
+        if name.is_empty() || name.contains(&0) {
+            return Err("an extended attribute without a usable name".to_owned());
+        }
+        if value.len() as u64 > largest {
+            return Err(format!("an extended attribute of more than {largest} bytes"));
+        }
+        self.xattrs.set(name, value);
+        Ok(())
     }
 
     /// Looks at the body of a `g` header, which speaks about all entries that follow. What only one entry can have
@@ -116,12 +150,36 @@ impl Pax {
     pub fn check_global(body: &[u8]) -> Result<(), String> {
         const OF_ONE_ENTRY: [&[u8]; 6] = [b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime"];
         for (key, _) in pax::parse(body)? {
-            if OF_ONE_ENTRY.contains(&key) || key.starts_with(b"GNU.sparse.") || key.starts_with(b"SCHILY.") {
+            if OF_ONE_ENTRY.contains(&key)
+                || key.starts_with(b"GNU.sparse.")
+                || key.starts_with(b"SCHILY.")
+                || key.starts_with(b"LIBARCHIVE.xattr.")
+            {
                 return Err(format!("a global PAX header that sets `{}` for all", crate::tree::escape(key)));
             }
         }
         Ok(())
     }
+}
+
+/// A name with `%3D` and the like for some of its bytes.
+fn unescaped(name: &[u8]) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut plain = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let [first, after @ ..] = rest {
+        match (*first == b'%').then(|| digit(after.first()).zip(digit(after.get(1)))).flatten() {
+            Some((high, low)) => {
+                plain.push((high << 4 | low) as u8);
+                rest = &after[2..];
+            }
+            None => {
+                plain.push(*first);
+                rest = after;
+            }
+        }
+    }
+    plain
 }
 
 fn one_name(gnu: Option<&Vec<u8>>, pax: Option<&Vec<u8>>, field: impl Fn() -> Vec<u8>) -> Result<Vec<u8>, String> {

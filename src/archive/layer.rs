@@ -1,13 +1,14 @@
 //! Applying a layer with its whiteouts (OCI image spec, layer.md, "Representing Changes").
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
 
 use super::header::BLOCK;
 use super::{ArchiveError, Duplicates, Item, Limits, What, read_tar, read_tar_file};
 use crate::shared_path::SharedPath;
-use crate::tree::{Origin, Tree, TreePath};
+use crate::tree::{Inode, Origin, Tree, TreePath};
 
 /// As [`read_tar_file`] for the uncompressed tar of a layer, whose digest was checked before: it may end without an end
 /// marker, and without the padding of its last file. Some builders write layers so (umoci's `insert`), and engines take
@@ -29,6 +30,11 @@ pub fn read_layer_file<E: From<ArchiveError>>(
     read_tar(file.chain(io::repeat(0).take(missing)), blob, origin, limits, each)
 }
 
+/// Whether a path is, or is in, what AUFS keeps for itself.
+fn is_note(path: &TreePath) -> bool {
+    path.components().any(|name| name.starts_with(b".wh..wh."))
+}
+
 /// Whether the last block of a file is one of zeros.
 fn ends_with_zeros(file: &mut File, size: u64) -> io::Result<bool> {
     let Some(start) = size.checked_sub(BLOCK) else { return Ok(false) };
@@ -42,7 +48,7 @@ fn ends_with_zeros(file: &mut File, size: u64) -> io::Result<bool> {
 ///
 /// A file `.wh.NAME` removes `NAME`, and `.wh..wh..opq` all that its directory holds, as far as it came from the layers
 /// below: what this layer brings stays, in whichever order it comes. Other names that start with `.wh..wh.` are notes
-/// of old tools and are passed over.
+/// of AUFS, and are passed over with all in them; its files `.wh..wh.plnk/...` are there for hard links to lead to them.
 ///
 /// Parents are followed through symbolic links inside the tree, as engines do; an entry at the place of a link replaces
 /// it.
@@ -54,12 +60,14 @@ pub struct LayerApplier<'a> {
     named: BTreeSet<TreePath>,
     /// That, and the directories it is in.
     upper: BTreeSet<TreePath>,
+    /// What is in directories of AUFS, and its first name outside of them.
+    notes: BTreeMap<TreePath, (Arc<Inode>, Option<TreePath>)>,
 }
 
 impl<'a> LayerApplier<'a> {
     /// Starts on one layer, which errors call `archive`.
     pub fn new(tree: &'a mut Tree, duplicates: Duplicates, archive: Origin) -> Self {
-        Self { tree, duplicates, archive, named: BTreeSet::new(), upper: BTreeSet::new() }
+        Self { tree, duplicates, archive, named: BTreeSet::new(), upper: BTreeSet::new(), notes: BTreeMap::new() }
     }
 
     /// The tree as it is so far.
@@ -69,6 +77,12 @@ impl<'a> LayerApplier<'a> {
 
     /// Applies one entry.
     pub fn put(&mut self, item: Item) -> Result<(), ArchiveError> {
+        if item.path.parent().is_some_and(|parent| is_note(&parent)) {
+            if let What::Inode(inode) = item.what {
+                self.notes.insert(item.path, (inode, None));
+            }
+            return Ok(());
+        }
         let path = self.place(&item.path)?;
         if let Some(hidden) = path.name().strip_prefix(b".wh.") {
             return self.whiteout(&path, hidden);
@@ -86,10 +100,17 @@ impl<'a> LayerApplier<'a> {
         }
         match item.what {
             What::Inode(inode) => self.tree.insert_with_parents(path, inode).map(drop),
-            What::HardLink(target) => {
-                let target = self.place(&target)?;
-                self.tree.link_with_parents(path, &target)
-            }
+            What::HardLink(target) => match self.notes.get_mut(&target) {
+                Some((inode, first @ None)) => {
+                    *first = Some(path.clone());
+                    self.tree.insert_with_parents(path, Arc::clone(inode)).map(drop)
+                }
+                Some((_, Some(first))) => self.tree.link_with_parents(path, first),
+                None => {
+                    let target = self.place(&target)?;
+                    self.tree.link_with_parents(path, &target)
+                }
+            },
         }
         .map_err(|source| ArchiveError::Tree { archive: self.archive.clone(), source })
     }
@@ -137,7 +158,7 @@ impl<'a> LayerApplier<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{Content, Inode};
+    use crate::tree::Content;
 
     enum Made {
         Directory(&'static str),
@@ -177,6 +198,22 @@ mod tests {
         assert_eq!(layers([lower(), vec![File(".wh.a")]]).unwrap(), "/s");
         assert_eq!(layers([lower(), vec![File(".wh.none"), File(".wh..wh.plnk")]]).unwrap().split(' ').count(), 6);
         assert_eq!(layers([lower(), vec![File(".wh..wh..opq")]]).unwrap(), "");
+    }
+
+    #[test]
+    fn what_aufs_keeps_for_itself_is_passed_over() {
+        let notes = || {
+            vec![Directory(".wh..wh.plnk"), File(".wh..wh.plnk/7.1"), Directory(".wh..wh.orph"), File(".wh..wh.aufs")]
+        };
+        assert_eq!(layers([notes()]).unwrap(), "");
+        assert_eq!(layers([lower(), notes()]).unwrap().split(' ').count(), 6);
+        let linked = [HardLink("a/one", ".wh..wh.plnk/7.1"), HardLink("two", ".wh..wh.plnk/7.1")];
+        let mut tree = Tree::new();
+        let mut applier = LayerApplier::new(&mut tree, Duplicates::Refuse, Origin::Import("test".into()));
+        notes().into_iter().chain(linked).try_for_each(|made| applier.put(item(made))).unwrap();
+        let text = tree.to_text().unwrap();
+        assert!(text.contains("link /two -> /a/one") && !text.contains(".wh."), "{text}");
+        assert!(layers([vec![HardLink("one", ".wh..wh.plnk/7.1")]]).is_err(), "what is not there");
     }
 
     #[test]

@@ -92,7 +92,8 @@ const INLINE: u64 = 512;
 /// `input`. Very small files become bytes in memory.
 ///
 /// `origin` becomes the origin of every inode, and names the archive in errors. Modes keep their lower twelve bits;
-/// symbolic links are always 0777. All extended attributes of `SCHILY.xattr.*` are kept.
+/// symbolic links are always 0777. All extended attributes of `SCHILY.xattr.*` are kept, and those that are in
+/// `LIBARCHIVE.xattr.*` alone; access control lists are attributes too, as text.
 pub fn read_tar<E: From<ArchiveError>>(
     input: impl Read,
     blob: &SharedPath,
@@ -193,8 +194,8 @@ impl<I: Input> Reader<'_, I> {
         let path = TreePath::new(unpadded(&name)).map_err(Problem::Path)?;
         let size = extended.size(header)?;
         let node = match old.linkflag[0] {
-            // Before POSIX, a directory was a file whose name ends with a slash.
-            0 if name.ends_with(b"/") => Node::Directory,
+            // Before POSIX, a directory was a file whose name ends with a slash. GNU tar takes the newer type so too.
+            0 | b'0' if name.ends_with(b"/") => Node::Directory,
             0 | b'0' | b'7' => Node::File(match sparse {
                 None => self.content(size)?,
                 Some(sparse) => self.pax_sparse_content(sparse, size)?,

@@ -399,3 +399,37 @@ fn no_single_byte_makes_the_reader_panic() {
     }
     assert!(refused > 1000, "{refused}");
 }
+
+#[test]
+fn attributes_as_bsdtar_writes_them() {
+    let tar = archive(&[
+        records(&[
+            ("LIBARCHIVE.xattr.user.a%3Db%25", b"aGVsbG8"),
+            ("LIBARCHIVE.xattr.user.both", b"b2xk"),
+            ("SCHILY.xattr.user.both", b"new"),
+            ("LIBARCHIVE.xattr.user.padded", b"eA=="),
+            ("SCHILY.acl.access", b"user::rw-,user:1000:r--"),
+        ]),
+        entry(b'0', b"x", b""),
+    ]);
+    let items = items(&tar).unwrap();
+    let xattrs: Vec<(&[u8], &[u8])> = inode(&items[0]).meta.xattrs.iter().collect();
+    let expected: [(&[u8], &[u8]); 4] = [
+        (b"system.posix_acl_access", b"user::rw-,user:1000:r--"),
+        (b"user.a=b%", b"hello"),
+        (b"user.both", b"new"),
+        (b"user.padded", b"x"),
+    ];
+    assert_eq!(xattrs, expected);
+    let wrong = archive(&[records(&[("LIBARCHIVE.xattr.user.x", b"?")]), entry(b'0', b"x", b"")]);
+    assert!(super::tests::items(&wrong).unwrap_err().to_string().contains("is not base64"));
+}
+
+#[test]
+fn a_name_with_a_slash_at_its_end_is_a_directory() {
+    for kind in [0, b'0'] {
+        let items = items(&archive(&[entry(kind, b"a/", b""), entry(kind, b"a/b", b"")])).unwrap();
+        assert!(inode(&items[0]).is_directory() && inode(&items[1]).is_file());
+        assert!(super::tests::items(&archive(&[entry(kind, b"a/", b"content")])).is_err());
+    }
+}

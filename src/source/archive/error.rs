@@ -60,6 +60,17 @@ pub enum ArchiveSourceError {
         /// The file or address.
         name: String,
     },
+    /// It has nothing in it but what `strip-components` leaves out.
+    #[error("cannot import `{name}`: nothing in it has a name of more than {strip} components")]
+    #[diagnostic(help(
+        "that many are left out by `strip-components` in the recipe, or `--strip-components`; `tar -tf` shows the names"
+    ))]
+    Stripped {
+        /// The file or address.
+        name: String,
+        /// How many leading components names lose.
+        strip: u32,
+    },
     /// It is another file than the recipe, a flag or the lock says.
     #[error("the archive `{name}` has the digest {found}, but {expected} was expected")]
     #[diagnostic(help("{}", if *locked {

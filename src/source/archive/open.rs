@@ -41,7 +41,11 @@ pub fn open(
         .map_err(|source| no_tar(input, &source).unwrap_or_else(|| failed(source)))?;
     let (tree, image) = opened.keep().map_err(failed)?;
     if tree.is_empty() && image.is_none() {
-        return Err(ArchiveSourceError::Empty { name: input.name.to_owned() });
+        let (name, strip) = (input.name.to_owned(), input.strip);
+        return Err(match strip {
+            0 => ArchiveSourceError::Empty { name },
+            _ => ArchiveSourceError::Stripped { name, strip },
+        });
     }
     context.reporter.end(Phase::Unpack, &format!("{} entries", tree.len()));
     let platform = platform(&tree).map_err(|source| ArchiveSourceError::read(input.name, source))?;

@@ -182,6 +182,8 @@ fn leading_components_can_be_left_out() {
     let image = imported(&workspace, "bootstrap.tar", &["--strip-components", "1"]);
     let paths: Vec<String> = image.listing().into_keys().filter(|path| !path.is_empty()).collect();
     assert_eq!(paths, ["bin", "usr", "usr/bin", "usr/bin/ash", "usr/bin/sh"]);
+    let nothing = import(&workspace, "bootstrap.tar", &["--strip-components", "9", "-o", "oci:none"]);
+    nothing.failed_with(2).says("nothing in it has a name of more than 9 components").says("`strip-components`");
     workspace.write(
         "r.toml",
         "name = \"r\"\nplatforms = [\"linux/amd64\"]\n[from.archive]\npath = \"bootstrap.tar\"\nstrip-components = 1\n",
