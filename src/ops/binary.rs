@@ -19,6 +19,13 @@ use crate::tree::Content;
 pub fn build(programs: &[PathBuf], options: &BuildOptions, context: &Context) -> Result<Built, Error> {
     let text = recipe(programs)?;
     let recipe = recipe::load_text(&options.recipe, text, None)?;
+    if let Some(other) = options.platforms.iter().find(|asked| !recipe.platforms.contains(asked)) {
+        let known: Vec<String> = recipe.platforms.iter().map(ToString::to_string).collect();
+        return Err(Error::Usage {
+            message: format!("cannot build for {other}: there is no program for it, but for {}", known.join(", ")),
+            help: "name one more program, that is built for it: `--binary FILE`".to_owned(),
+        });
+    }
     build::of_recipe(&recipe, options, context)
 }
 

@@ -1,6 +1,6 @@
 //! Reading a recipe: its files, one over the other, into checked values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -163,9 +163,14 @@ fn read_chain(path: &Path, text: io::Result<String>, notebook: &mut Notebook) ->
             if is_stream(&path) { PathBuf::new() } else { path.parent().map(Path::to_owned).unwrap_or_default() };
         notebook.files.push(RecipeFile { path: path.clone(), folder, text: Arc::from(text.as_str()) });
         let (document, errors) = DeTable::parse_recoverable(&text);
+        let mut lines = BTreeSet::new();
         for error in errors {
             let span = error.span().unwrap_or_default();
             let place = Place { file, start: span.start, end: span.end };
+            // The parser says several things of one mistake.
+            if !lines.insert(text.bytes().take(span.start).filter(|byte| *byte == b'\n').count()) {
+                continue;
+            }
             notebook.error(place, Mistake::Syntax(error.message().to_owned()));
         }
         let layer = located(document, file);

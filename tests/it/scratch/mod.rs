@@ -320,7 +320,9 @@ fn a_program_alone_makes_an_image() {
     write(&workspace, "arm", &Writer::arm64());
     build(&["--binary", "app", "--binary", "arm", "-o", "oci:two"]).succeeded();
     build(&["--binary", "app", "--binary", "My_App"]).failed_with(2).says("two programs for linux/amd64");
-    build(&["--binary", "app", "--platform", "linux/arm64"]).failed_with(2).says("linux/arm64");
+    build(&["--binary", "app", "--platform", "linux/arm64"])
+        .failed_with(2)
+        .says("no program for it, but for linux/amd64");
     build(&["--binary", "app.toml"]).failed_with(2).says("unknown format");
     build(&["--binary", "nowhere"]).failed_with(2).says("nowhere");
     build(&["--binary", "app", "app.toml"]).failed_with(2);
