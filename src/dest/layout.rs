@@ -17,7 +17,10 @@ use crate::oci::{self, Reference, canonical_json};
 
 /// A folder of blobs with an `index.json` that names images by tag.
 ///
-/// An image replaces those that had its tags; other entries stay as they are. Blobs that no entry needs any more stay
+/// An entry is named by the tag alone, as `skopeo copy IMAGE oci:DIR:TAG` names it. Of several names with one tag the first
+/// has it, and the others are there by their full names.
+///
+/// An image replaces those that had its tags or full names; other entries stay as they are. Blobs that no entry needs any more stay
 /// too, as umoci and skopeo leave them (`umoci gc` removes them): another process may be about to name them. Blobs
 /// come by `copy_file_range`, which shares their storage with the store where the file system can.
 pub struct Layout {
@@ -165,34 +168,43 @@ impl Layout {
 
 /// The entries of `index.json` for an image: one for each name, or one without a name; and one for each referrer.
 pub(super) fn entries(contents: &Contents, names: &[Reference]) -> Vec<Descriptor> {
-    let named = |name: &Reference| {
+    let named = |(at, name): (usize, &Reference)| {
         let mut descriptor = contents.root.clone();
         let mut annotations = descriptor.annotations().clone().unwrap_or_default();
-        annotations.insert(oci::REF_NAME.to_owned(), name.tag().to_owned());
+        // Readers take the first entry of a name, or none where there are several.
+        let is_taken = names[..at].iter().any(|other| other.tag() == name.tag());
+        let short = if is_taken { name.to_string() } else { name.tag().to_owned() };
+        annotations.insert(oci::REF_NAME.to_owned(), short);
         annotations.insert(oci::CONTAINERD_NAME.to_owned(), name.to_string());
         descriptor.set_annotations(Some(annotations));
         descriptor
     };
-    let own = if names.is_empty() { vec![contents.root.clone()] } else { names.iter().map(named).collect() };
+    let own =
+        if names.is_empty() { vec![contents.root.clone()] } else { names.iter().enumerate().map(named).collect() };
     own.into_iter().chain(contents.referrers.iter().cloned()).collect()
 }
 
-/// Adds `entries` to an `index.json`, in place of those with the same tags. What others wrote stays word for word.
+/// Adds `entries` to an `index.json`, in place of those with the same tags, or the same full names in place of tags. What
+/// others wrote stays word for word.
 fn with_entries(mut index: Value, entries: &[Descriptor]) -> Result<Value, &'static str> {
     const NO_LIST: &str = "its `index.json` has no list of manifests";
     let object = index.as_object_mut().ok_or(NO_LIST)?;
     let manifests = object.get_mut("manifests").and_then(Value::as_array_mut).ok_or(NO_LIST)?;
     for entry in entries {
         let entry = serde_json::to_value(entry).expect("a descriptor has texts as keys");
-        let tag = tag_of(&entry);
-        manifests.retain(|other| tag_of(other) != tag || (tag.is_none() && other["digest"] != entry["digest"]));
+        let tag = name_of(&entry, oci::REF_NAME);
+        let full = name_of(&entry, oci::CONTAINERD_NAME);
+        manifests.retain(|other| match name_of(other, oci::REF_NAME) {
+            None => tag.is_some() || other["digest"] != entry["digest"],
+            other => other != tag && other != full,
+        });
         manifests.push(entry);
     }
     Ok(index)
 }
 
-fn tag_of(entry: &Value) -> Option<String> {
-    entry.get("annotations")?.get(oci::REF_NAME)?.as_str().map(str::to_owned)
+fn name_of(entry: &Value, annotation: &str) -> Option<String> {
+    entry.get("annotations")?.get(annotation)?.as_str().map(str::to_owned)
 }
 
 fn check_marker(folder: &Path, marker: &Path) -> Result<(), DestError> {

@@ -132,6 +132,25 @@ fn an_image_replaces_its_tag_and_leaves_the_others() {
 }
 
 #[test]
+fn names_with_one_tag_are_all_there() {
+    let fixture = Fixture::new();
+    let layout = fixture.path("layout");
+    let [one, two] = ["one", "two"].map(|text| fixture.artifact(text));
+    into_layout(&one, &layout, &["a:1", "b:1", "c:2"]).unwrap();
+    let expected = |entries: &[(&str, &Artifact)]| -> BTreeMap<String, String> {
+        entries.iter().map(|(name, image)| ((*name).to_owned(), image.digest().to_string())).collect()
+    };
+    assert_eq!(tagged(&layout), expected(&[("1", &one), ("2", &one), ("docker.io/library/b:1", &one)]));
+    into_layout(&two, &layout, &["b:1"]).unwrap();
+    assert_eq!(
+        tagged(&layout),
+        expected(&[("1", &two), ("2", &one)]),
+        "the newer `b:1` has the tag, and is the only one"
+    );
+    assert_eq!(json(&layout.join("index.json"))["manifests"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn builds_into_one_layout_at_once_all_arrive() {
     let fixture = Fixture::new();
     let layout = fixture.path("layout");

@@ -28,7 +28,7 @@ pub fn plan(members: &Members, choice: &Choice) -> Result<Plan, OpenError> {
     }
     let index = members.document("index.json", "index.json")?;
     let index: Raw<ImageIndex> = Raw::parse(&index, "index.json").map_err(|source| OpenError::Document { source })?;
-    let mut descriptor = by_tag(index.document().manifests(), choice)?;
+    let mut descriptor = by_name(members, index.document().manifests(), choice)?;
     let entry = Some(oci::descriptor_digest(&descriptor).map_err(|source| OpenError::Document { source })?);
     let name = full_name(&descriptor);
     let mut named = Vec::new();
@@ -110,6 +110,37 @@ pub fn is_index(descriptor: &Descriptor) -> bool {
         MediaType::Other(other) => other == "application/vnd.docker.distribution.manifest.list.v2+json",
         _ => false,
     }
+}
+
+/// As [`by_tag`], and where `index.json` has one image, also by its further names: an archive for engines that know OCI has
+/// one entry there, and all names in Docker's `manifest.json`.
+pub fn by_name(members: &Members, entries: &[Descriptor], choice: &Choice) -> Result<Descriptor, OpenError> {
+    let (problem, there, tag) = match (by_tag(entries, choice), &choice.tag) {
+        (Err(OpenError::Choose { problem, there }), Some(tag)) => (problem, there, tag),
+        (found, _) => return found,
+    };
+    let what = "manifest.json";
+    let images = without_referrers(entries);
+    let ([only], Some(_)) = (images.as_slice(), members.content(what)?) else {
+        return Err(OpenError::Choose { problem, there });
+    };
+    let docker: Raw<Vec<DockerEntry>> =
+        Raw::parse(&members.document(what, what)?, what).map_err(|source| OpenError::Document { source })?;
+    let tags: Vec<String> =
+        docker.document().iter().flat_map(|entry| entry.repo_tags.clone().unwrap_or_default()).collect();
+    let names: Vec<Reference> = tags.iter().filter_map(|name| name.parse().ok()).collect();
+    let whole = tag.parse::<Reference>().ok();
+    let is_whole = |name: &&Reference| whole.as_ref() == Some(name);
+    let Some(name) = names.iter().find(is_whole).or_else(|| names.iter().find(|name| name.tag() == tag)) else {
+        let there = if tags.is_empty() { there } else { tags.join(", ") };
+        return Err(OpenError::Choose { problem, there });
+    };
+    let mut found = only.clone();
+    let mut annotations = found.annotations().clone().unwrap_or_default();
+    annotations.insert(oci::REF_NAME.to_owned(), name.tag().to_owned());
+    annotations.insert(oci::CONTAINERD_NAME.to_owned(), name.to_string());
+    found.set_annotations(Some(annotations));
+    Ok(found)
 }
 
 /// The entry of an `index.json` that a tag or full name means; without one, the only image.

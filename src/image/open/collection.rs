@@ -45,7 +45,7 @@ impl Collection {
     /// What `index.json` names by `tag`, or the only image in it.
     pub fn entry(&self, tag: Option<&str>) -> Result<Descriptor, OpenError> {
         let choice = Choice { tag: tag.map(str::to_owned), platform: None };
-        choose::by_tag(&self.entries()?, &choice)
+        choose::by_name(&self.members, &self.entries()?, &choice)
     }
 
     /// The bytes of a manifest, index or configuration, checked against its descriptor.

@@ -390,13 +390,39 @@ fn platforms_that_an_index_does_not_say_are_those_of_the_configurations() {
         let opened = fixture.open(&choice(None, Some(platform))).unwrap();
         let opened = opened.image.unwrap();
         assert_eq!(opened.digest, Some(image.digest()));
-        assert_eq!(opened.named[2].platform().as_ref().map(platform_text).as_deref(), Some("linux/arm64"));
+        assert_eq!(opened.named[2].platform().as_ref().map(platform_text).as_deref(), Some("linux/arm64/v8"));
     }
     let Err(OpenError::Choose { there, .. }) = fixture.open(&choice(None, Some("linux/s390x"))) else { panic!() };
-    assert_eq!(there, format!("linux/amd64, sha256:{}, linux/arm64", "7".repeat(64)));
+    assert_eq!(there, format!("linux/amd64, sha256:{}, linux/arm64/v8", "7".repeat(64)));
     let config = fixture.layout().join("blobs/sha256").join(images[1].config.digest().hex());
     let text = fs::read_to_string(&config).unwrap().replace("arm64", "s390x");
     fs::write(&config, text).unwrap();
     let tampered = fixture.open(&choice(None, Some("linux/s390x"))).map(drop).unwrap_err();
     assert!(matches!(tampered, OpenError::Mismatch { .. }), "{tampered}");
+}
+
+#[test]
+fn an_archive_has_further_names_in_the_list_of_docker() {
+    let fixture = Fixture::new();
+    let image = fixture.image("linux/amd64", &LAYERS[..1]);
+    fixture.put(&image);
+    fixture.index(&[entry(&image, Some("1"))]);
+    let list = json!([{ "Config": "x", "Layers": [], "RepoTags": ["a:1", "b:1", "localhost/c:2"] }]).to_string();
+    fs::write(fixture.layout().join("manifest.json"), list).unwrap();
+    let named = |name: &str| {
+        let temporary = fixture.store.temporary();
+        locate(&fixture.layout(), &choice(Some(name), None), &Limits::default(), &temporary)
+    };
+    for (asked, name) in [
+        ("b:1", "docker.io/library/b:1"),
+        ("docker.io/library/b:1", "docker.io/library/b:1"),
+        ("localhost/c:2", "localhost/c:2"),
+        ("2", "localhost/c:2"),
+    ] {
+        let found = named(asked).unwrap();
+        assert_eq!((found.entry, found.name.as_deref()), (Some(image.digest()), Some(name)), "{asked}");
+    }
+    assert_eq!(named("1").unwrap().name, None, "the tag of the index is enough");
+    let Err(OpenError::Choose { there, .. }) = named("d:1") else { panic!() };
+    assert_eq!(there, "a:1, b:1, localhost/c:2");
 }
