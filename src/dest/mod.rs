@@ -28,7 +28,7 @@ pub use layout::Layout;
 pub use rootfs_directory::{Materialized, check_rootfs_directory, write_rootfs_directory};
 pub use rootfs_tar::write_rootfs_tar;
 pub use squashfs::{RunOnFile, Squashfs};
-pub use target::{ParseTargetError, Target};
+pub use target::{ArchiveKind, ParseTargetError, Target};
 
 use oci_spec::image::Descriptor;
 

@@ -22,6 +22,8 @@ pub enum Target {
     },
     /// `oci-archive:FILE[:REF]` and `docker-archive:FILE[:REF]`: one format that both kinds of engine read.
     Archive {
+        /// For which of them it is.
+        kind: ArchiveKind,
         /// The file.
         file: PathBuf,
         /// What the image is called.
@@ -64,6 +66,15 @@ pub enum Target {
         /// The file.
         file: PathBuf,
     },
+}
+
+/// Whom an archive of an image is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArchiveKind {
+    /// Those who know OCI: it may hold several platforms.
+    Oci,
+    /// Those who read Docker's `manifest.json`, which has no platforms: it holds one.
+    Docker,
 }
 
 /// A text that says no output.
@@ -139,6 +150,11 @@ impl Target {
         )
     }
 
+    /// Whether it takes an image for one platform only.
+    pub fn takes_one_platform(&self) -> bool {
+        matches!(self, Self::Archive { kind: ArchiveKind::Docker, .. })
+    }
+
     /// The file or folder of this machine that is written, where it is one.
     pub fn place(&self) -> Option<&Path> {
         match self {
@@ -179,7 +195,13 @@ impl fmt::Display for Target {
         let full = |name: &Option<Reference>| name.as_ref().map(ToString::to_string);
         match self {
             Self::Oci { folder, tag } => write!(f, "oci:{}{}", folder.display(), after(tag.clone())),
-            Self::Archive { file, name } => write!(f, "oci-archive:{}{}", file.display(), after(full(name))),
+            Self::Archive { kind, file, name } => {
+                let transport = match kind {
+                    ArchiveKind::Oci => "oci-archive",
+                    ArchiveKind::Docker => "docker-archive",
+                };
+                write!(f, "{transport}:{}{}", file.display(), after(full(name)))
+            }
             Self::DockerDaemon { name } => write!(f, "docker-daemon:{}", full(name).unwrap_or_default()),
             Self::ContainersStorage { name } => write!(f, "containers-storage:{}", full(name).unwrap_or_default()),
             Self::Registry { repository, tag } => write!(f, "docker://{repository}{}", after(tag.clone())),
@@ -227,6 +249,7 @@ impl FromStr for Target {
                 Self::Oci { folder: path(before, "folder")?, tag: tag.map(str::to_owned) }
             }
             "oci-archive" | "docker-archive" => Self::Archive {
+                kind: if transport == "oci-archive" { ArchiveKind::Oci } else { ArchiveKind::Docker },
                 file: written(file(before)?, &ENDINGS, "image archives are plain `.tar`: their layers are compressed")?,
                 name: optional(after)?,
             },
@@ -274,10 +297,13 @@ mod tests {
         let tag = |tag: &str| Some(tag.to_owned());
         assert_eq!(target("oci:out"), Target::Oci { folder: "out".into(), tag: None });
         assert_eq!(target("oci:./a/out:v1"), Target::Oci { folder: "./a/out".into(), tag: tag("v1") });
-        assert_eq!(target("oci-archive:x.tar"), Target::Archive { file: "x.tar".into(), name: None });
+        assert_eq!(
+            target("oci-archive:x.tar"),
+            Target::Archive { kind: ArchiveKind::Oci, file: "x.tar".into(), name: None }
+        );
         assert_eq!(
             target("docker-archive:x.tar:localhost:5000/a:1"),
-            Target::Archive { file: "x.tar".into(), name: Some(name("localhost:5000/a:1")) }
+            Target::Archive { kind: ArchiveKind::Docker, file: "x.tar".into(), name: Some(name("localhost:5000/a:1")) }
         );
         assert_eq!(target("docker-daemon:"), Target::DockerDaemon { name: None });
         assert_eq!(target("docker-daemon:a:1"), Target::DockerDaemon { name: Some(name("a:1")) });

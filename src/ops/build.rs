@@ -44,6 +44,7 @@ pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Conte
         context.reporter.warn(&warning.to_string());
     }
     let platforms = platforms(recipe, &options.platforms)?;
+    publish::check_platforms(&options.targets, &platforms)?;
     programs::check(recipe, &platforms, context)?;
     let lock = lock::current(recipe, &options.recipe, &options.lock, context)?;
     let key = remembered::key(recipe, &lock, options, context);

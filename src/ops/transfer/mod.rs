@@ -19,8 +19,9 @@ use crate::context::Context;
 use crate::dest::Target;
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::image::Artifact;
-use crate::oci::{Reference, RemoteReference, Repository};
+use crate::image::{Artifact, OpenError};
+use crate::oci::{self, Reference, RemoteReference, Repository};
+use crate::ops::publish;
 use crate::platform::{AnyPlatform, Architecture, Platform};
 use crate::registry::Client;
 use crate::report::{Phase, Unit};
@@ -76,7 +77,21 @@ pub fn transfer(options: &TransferOptions, context: &Context) -> Result<Transfer
         let one = options.platform.clone().or_else(|| goal.only_platform());
         let (root, name) = (opened.root.clone(), opened.name.as_ref());
         let referrers = options.referrers && goal.takes_referrers();
-        let graph = Graph::gather(&*opened.origin, root, one, referrers, context)?;
+        let is_chosen = options.platform.is_none() && one.is_some();
+        let shown = one.as_ref().map(ToString::to_string).unwrap_or_default();
+        let graph = Graph::gather(&*opened.origin, root, one, referrers, context);
+        let graph = match (graph, goal) {
+            (Err(Error::Open { source: OpenError::Choose { there, .. }, .. }), Goal::Local(target)) if is_chosen => {
+                return Err(publish::one_of_several(target, &there));
+            }
+            (graph, _) => graph?,
+        };
+        if let (true, Goal::Local(target)) =
+            (is_chosen && graph.digest()? != oci::descriptor_digest(&opened.root)?, goal)
+            && target.takes_one_platform()
+        {
+            publish::note_platform(target, &shown, context);
+        }
         if let Some(wanted) = &options.platform {
             platform::check(&graph, &opened, wanted, &context.store)?;
         }
@@ -149,6 +164,7 @@ impl Goal {
             Self::Registry(_) => false,
             Self::Local(target) => {
                 !target.takes_images()
+                    || target.takes_one_platform()
                     || matches!(target, Target::DockerDaemon { .. } | Target::ContainersStorage { .. })
             }
         };

@@ -167,3 +167,37 @@ fn platforms_that_no_distribution_is_built_for() {
     assert!(inspected.succeeded().stdout.contains("Platform      linux/arm/v5\n"), "{}", inspected.stdout);
     imported("windows/amd64").failed_with(2).says("is not a platform");
 }
+
+#[test]
+fn archives_of_docker_hold_one_platform() {
+    let workspace = Workspace::new();
+    write(&workspace, "root.tar", &tar(&small()[..3]));
+    let build = |platforms: &str, arguments: &[&str]| {
+        let text = format!("name = \"several\"\nplatforms = [{platforms}]\n[from.archive]\npath = \"root.tar\"\n");
+        workspace.write("several.toml", &text);
+        workspace.rootsmith([&["build", "several.toml", "--progress", "none"], arguments].concat())
+    };
+    let images = |archive: &str| -> usize {
+        let text = run(Command::new("tar").arg("-xOf").arg(workspace.path(archive)).arg("manifest.json"));
+        serde_json::from_str::<Vec<Value>>(&text).unwrap().len()
+    };
+    let all = "\"linux/amd64\", \"linux/arm64\", \"linux/s390x\"";
+    let both = build(all, &["-o", "docker-archive:docker.tar", "-o", "oci-archive:oci.tar"]);
+    both.succeeded().says("docker-archive:docker.tar holds the image for").says("`--platform` names another");
+    assert_eq!((images("docker.tar"), images("oci.tar")), (1, 3));
+    let copied = workspace.rootsmith(["copy", "oci-archive:oci.tar", "docker-archive:copied.tar"]);
+    copied.succeeded().says("docker-archive:copied.tar holds the image for");
+    let copy = ["copy", "oci-archive:oci.tar", "docker-archive:arm.tar", "--platform", "linux/arm64"];
+    assert!(!workspace.rootsmith(copy).succeeded().stderr.contains("alone"));
+    assert_eq!((images("copied.tar"), images("arm.tar")), (1, 1));
+
+    let foreign = "\"linux/loong64\", \"linux/s390x\"";
+    let none = build(foreign, &["-o", "docker-archive:none.tar"]);
+    none.failed_with(2).says("none of the images is for this machine").says("`--platform PLATFORM`");
+    build(foreign, &["-o", "oci-archive:foreign.tar"]).succeeded();
+    let none = workspace.rootsmith(["copy", "oci-archive:foreign.tar", "docker-archive:none.tar"]);
+    none.failed_with(2).says("none of the images is for this machine").says("linux/loong64, linux/s390x");
+    build(foreign, &["-o", "docker-archive:one.tar", "--platform", "linux/s390x"]).succeeded();
+    let files = build(all, &["-o", "rootfs-tar:files.tar"]);
+    files.failed_with(2).says("the image is for 3 platforms").says("`--platform PLATFORM`");
+}
