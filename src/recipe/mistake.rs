@@ -194,6 +194,7 @@ impl Notebook {
     }
 
     /// What else is to be said where there are no errors, else the errors and what is absent; all in the order of the files.
+    /// Of files that are not TOML it is said where they are not: what else is wrong with them is guesswork.
     pub(super) fn finish(self) -> Result<Remarks, Vec<Problem>> {
         let Self { files, errors, absent, warnings } = self;
         let sort = |list: RefCell<Vec<(Option<Place>, Mistake)>>, severity| -> Vec<Problem> {
@@ -214,6 +215,10 @@ impl Notebook {
             return Ok(Remarks { warnings, absent });
         }
         errors.borrow_mut().extend(absent.into_inner());
+        let is_syntax = |mistake: &Mistake| matches!(mistake, Mistake::Syntax(_));
+        if errors.borrow().iter().any(|(_, mistake)| is_syntax(mistake)) {
+            errors.borrow_mut().retain(|(_, mistake)| is_syntax(mistake));
+        }
         Err(sort(errors, Severity::Error))
     }
 }

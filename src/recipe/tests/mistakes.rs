@@ -142,13 +142,10 @@ fn broken_toml_and_missing_files_have_a_place() {
         "name = base image here\n",
         "name = \"a\" b = \"c\"\n",
         "name = [1 2 3\n",
-        "[from.debian\nsuite = \"trixie\" x\n",
+        "[from.debian\nsuite = \"trixie\"\n",
     ] {
         let errors = read(&[("base.toml", text)], None).unwrap_err();
-        let places = errors.iter().filter_map(|line| Some(line.split_once(": this is not TOML")?.0));
-        let places: Vec<&str> = places.collect();
-        let lines: std::collections::BTreeSet<&str> = places.iter().copied().collect();
-        assert_eq!(places.len(), lines.len(), "each line has one mistake: {errors:?}");
+        assert!(errors.len() == 1 && errors[0].starts_with("base.toml:1: this is not TOML"), "{errors:?}");
     }
     let missing = read(&[("base.toml", &format!("extends = \"no.toml\"\n{MINIMAL}"))], None).unwrap_err();
     assert_eq!(missing, ["base.toml:1: cannot read the recipe `no.toml`"]);

@@ -25,7 +25,9 @@ fn recipes_lock_what_they_are_made_of() {
 
     fs::rename(workspace.path("small.tar"), workspace.path("away.tar")).unwrap();
     assert_eq!(build(&["--frozen", "-o", "rootfs-tar:files.tar"]).digest(), digest, "the store has it");
-    let absent = |finished: Finished| finished.failed_with(2).says("there is no file").says("small.toml:4");
+    let absent = |finished: Finished| {
+        finished.failed_with(2).says("there is no file").says("small.toml:4");
+    };
     absent(workspace.rootsmith(["lock", "--check", "small.toml"]));
     fs::rename(workspace.path("store"), workspace.path("other")).unwrap();
     absent(build(&["--frozen"]));
