@@ -69,7 +69,7 @@ pub enum Document {
 /// against its descriptor; nothing where it is not there.
 pub fn with_platforms<E>(
     mut entries: Vec<Descriptor>,
-    read: &dyn Fn(&Descriptor, Document) -> Result<Option<Vec<u8>>, E>,
+    read: &impl Fn(&Descriptor, Document) -> Result<Option<Vec<u8>>, E>,
 ) -> Result<Vec<Descriptor>, E> {
     let is_unsaid = |entry: &&mut Descriptor| {
         let is_manifest = MANIFESTS.contains(&entry.media_type().to_string().as_str());

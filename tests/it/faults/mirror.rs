@@ -268,7 +268,8 @@ fn an_index_older_than_the_last_one_seen_is_not_used() {
     }
     let refused = lock(&workspace, &["--update"]);
     ended("Release", "older than the last one seen, whose index is gone", &refused, &Ends { code: 4, says });
-    (is_newer.store(true, Ordering::Relaxed), gone.store(false, Ordering::Relaxed));
+    is_newer.store(true, Ordering::Relaxed);
+    gone.store(false, Ordering::Relaxed);
     lock(&workspace, &["--update"]).succeeded();
     assert_eq!(fs::read_to_string(workspace.path("golden.lock")).unwrap(), text);
     // Another address that lags behind is no attack: what becomes older is said.
