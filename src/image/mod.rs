@@ -18,8 +18,9 @@ pub use config::{ExposedPort, ImageConfig, ParsePortError};
 pub use index::{Artifact, Index};
 pub use layer::{Layer, Packing, pack, pack_difference, rehearse};
 pub use open::{
-    Choice, Collection, Document, Input, NoImage, OpenError, Opened, OpenedImage, OpenedLayer, Stored, StoredLayer,
-    by_platform, check_types, in_indexes, locate, open, open_folder, open_input, platform_text, with_platforms,
+    Choice, Collection, Document, Input, NoImage, OpenError, Opened, OpenedImage, OpenedLayer, ReadDocument, Stored,
+    StoredLayer, by_platform, check_types, in_indexes, locate, open, open_folder, open_input, platform_text,
+    with_platforms,
 };
 pub use run_settings::RunSettings;
 

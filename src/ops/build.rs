@@ -21,6 +21,7 @@ use crate::ops::conda;
 use crate::ops::config;
 use crate::ops::forge::{self, Applied};
 use crate::ops::lock;
+use crate::ops::one_platform;
 use crate::ops::publish::{self, Finished};
 use crate::ops::watch::Changed;
 use crate::ops::{above, programs, run, source};
@@ -44,7 +45,7 @@ pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Conte
         context.reporter.warn(&warning.to_string());
     }
     let platforms = platforms(recipe, &options.platforms)?;
-    publish::check_platforms(&options.targets, &platforms)?;
+    one_platform::check(&options.targets, &platforms)?;
     programs::check(recipe, &platforms, context)?;
     let lock = lock::current(recipe, &options.recipe, &options.lock, context)?;
     let key = remembered::key(recipe, &lock, options, context);

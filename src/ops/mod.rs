@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod layer;
 pub mod lock;
 pub mod many;
+mod one_platform;
 mod programs;
 mod publish;
 mod run;

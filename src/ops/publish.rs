@@ -1,8 +1,6 @@
 //! Writing a finished image to where it goes.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -16,8 +14,7 @@ use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::image::Artifact;
 use crate::oci::{Reference, Repository};
-use crate::ops::transfer;
-use crate::platform::{Architecture, Platform};
+use crate::ops::{one_platform, transfer};
 use crate::report::{Phase, Unit};
 use crate::sandbox;
 use crate::tree::{Entry, Node, Origin, Tree, TreePath};
@@ -45,37 +42,9 @@ impl Finished<'_> {
     fn tree(&self) -> Result<&Tree, Error> {
         match self.trees {
             [tree] => Ok(tree),
-            several => Err(files_of_several(several.len())),
+            several => Err(one_platform::files_of_several(several.len())),
         }
     }
-}
-
-/// Why there is no root filesystem to write alone.
-fn files_of_several(platforms: usize) -> Error {
-    Error::Usage {
-        message: format!("cannot write a root filesystem alone: the image is for {platforms} platforms"),
-        help: "name one of them, `--platform PLATFORM`, or write an image: `-o oci:DIR`".to_owned(),
-    }
-}
-
-/// Looks at whether `targets` take an image for all of `platforms`, before it is made.
-pub(super) fn check_platforms(targets: &[Target], platforms: &[Platform]) -> Result<(), Error> {
-    let host = Architecture::host().map(|architecture| Platform { architecture });
-    if platforms.len() < 2 {
-        return Ok(());
-    }
-    if targets.iter().any(|target| !target.takes_images()) {
-        return Err(files_of_several(platforms.len()));
-    }
-    let is_there = host.is_some_and(|host| platforms.contains(&host));
-    match targets.iter().find(|target| target.takes_one_platform() && !is_there) {
-        Some(target) => Err(one_of_several(target, &joined(platforms))),
-        None => Ok(()),
-    }
-}
-
-fn joined(platforms: &[Platform]) -> String {
-    platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Writes the image to all `targets`, one after the other.
@@ -137,34 +106,6 @@ pub(super) fn check(targets: &[Target]) -> Result<(), Error> {
     Ok(())
 }
 
-/// What of the image goes to a target that takes one platform: that of this machine, where there are several.
-fn one_platform<'a>(artifact: &'a Artifact, target: &Target, context: &Context) -> Result<Cow<'a, Artifact>, Error> {
-    let Artifact::Index(index) = artifact else { return Ok(Cow::Borrowed(artifact)) };
-    let host = Architecture::host().map(|architecture| Platform { architecture });
-    let Some(image) = index.images.iter().find(|image| Some(image.platform) == host) else {
-        let there: Vec<Platform> = index.images.iter().map(|image| image.platform).collect();
-        return Err(one_of_several(target, &joined(&there)));
-    };
-    note_platform(target, &image.platform, context);
-    Ok(Cow::Owned(Artifact::Image(Box::new(image.clone()))))
-}
-
-/// Why several images, none of them for this machine, cannot go to a target that takes one.
-pub(super) fn one_of_several(target: &dyn fmt::Display, there: &str) -> Error {
-    Error::Usage {
-        message: format!("cannot write `{target}`: it holds one platform, and none of the images is for this machine"),
-        help: format!(
-            "name one, `--platform PLATFORM`, or write `-o oci-archive:FILE`, which holds all; there are: {there}"
-        ),
-    }
-}
-
-/// Says which of several images went to a target that takes one.
-pub(super) fn note_platform(target: &dyn fmt::Display, platform: &dyn fmt::Display, context: &Context) {
-    let others = "`--platform` names another, and `-o oci-archive:FILE` holds all";
-    context.reporter.note(&format!("{target} holds the image for {platform} alone: {others}"));
-}
-
 /// Writes to one target. `pushed` are the repositories that have the image already.
 fn one(
     finished: &Finished<'_>,
@@ -217,10 +158,7 @@ fn one(
             return Ok(());
         }
     };
-    let artifact = match target.takes_one_platform() {
-        true => one_platform(finished.artifact, target, context)?,
-        false => Cow::Borrowed(finished.artifact),
-    };
+    let artifact = one_platform::artifact(finished.artifact, target, context)?;
     Ok::<(), DestError>(dest::publish(&artifact, destination, &advance)?)?;
     Ok(())
 }

@@ -64,13 +64,12 @@ pub enum Document {
     Config,
 }
 
+/// Gives the bytes of a document of an image, checked against its descriptor; nothing where it is not there.
+pub type ReadDocument<'a, E> = dyn Fn(&Descriptor, Document) -> Result<Option<Vec<u8>>, E> + 'a;
+
 /// The entries of an index. Those that do not say what they are for, which is theirs to choose (OCI image spec,
-/// image-index.md), are for what the configurations of their images say. `read` gives the bytes of a document, checked
-/// against its descriptor; nothing where it is not there.
-pub fn with_platforms<E>(
-    mut entries: Vec<Descriptor>,
-    read: &impl Fn(&Descriptor, Document) -> Result<Option<Vec<u8>>, E>,
-) -> Result<Vec<Descriptor>, E> {
+/// image-index.md), are for what the configurations of their images say.
+pub fn with_platforms<E>(mut entries: Vec<Descriptor>, read: &ReadDocument<'_, E>) -> Result<Vec<Descriptor>, E> {
     let is_unsaid = |entry: &&mut Descriptor| {
         let is_manifest = MANIFESTS.contains(&entry.media_type().to_string().as_str());
         entry.platform().is_none() && entry.artifact_type().is_none() && is_manifest

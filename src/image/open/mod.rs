@@ -23,7 +23,7 @@ use crate::oci::{self, Raw};
 use crate::platform::AnyPlatform;
 use crate::shared_path::SharedPath;
 use crate::tree::{Content, Origin, Tree};
-pub use choose::{Document, NoImage, by_platform, in_indexes, platform_text, with_platforms};
+pub use choose::{Document, NoImage, ReadDocument, by_platform, in_indexes, platform_text, with_platforms};
 pub use collection::Collection;
 pub use error::OpenError;
 use error::{failed, mismatch};

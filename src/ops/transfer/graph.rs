@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use oci_spec::image::Descriptor;
 use serde::Deserialize;
 
-use super::origin::Origin;
-use super::platform::read_config;
+use super::origin::{Origin, read_config};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::Error;

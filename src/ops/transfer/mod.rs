@@ -21,7 +21,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Artifact, OpenError};
 use crate::oci::{self, Reference, RemoteReference, Repository};
-use crate::ops::publish;
+use crate::ops::one_platform;
 use crate::platform::{AnyPlatform, Architecture, Platform};
 use crate::registry::Client;
 use crate::report::{Phase, Unit};
@@ -82,7 +82,7 @@ pub fn transfer(options: &TransferOptions, context: &Context) -> Result<Transfer
         let graph = Graph::gather(&*opened.origin, root, one, referrers, context);
         let graph = match (graph, goal) {
             (Err(Error::Open { source: OpenError::Choose { there, .. }, .. }), Goal::Local(target)) if is_chosen => {
-                return Err(publish::one_of_several(target, &there));
+                return Err(one_platform::none_for_host(target, &there));
             }
             (graph, _) => graph?,
         };
@@ -90,7 +90,7 @@ pub fn transfer(options: &TransferOptions, context: &Context) -> Result<Transfer
             (is_chosen && graph.digest()? != oci::descriptor_digest(&opened.root)?, goal)
             && target.takes_one_platform()
         {
-            publish::note_platform(target, &shown, context);
+            one_platform::note(target, &shown, context);
         }
         if let Some(wanted) = &options.platform {
             platform::check(&graph, &opened, wanted, &context.store)?;

@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Artifact, Collection, OpenError};
 use crate::oci::{self, Reference, Repository};
-use crate::registry::{self, At, Bytes, Client, Document, Registry, RegistryError};
+use crate::registry::{self, At, Bytes, Client, Document, LARGEST_MANIFEST, Registry, RegistryError};
 use crate::store::{Store, StoreError};
 use crate::tree::Content;
 
@@ -61,6 +61,20 @@ pub(super) struct Files {
 pub(super) struct Pulled<'a> {
     pub client: &'a Client,
     pub repository: Repository,
+}
+
+/// The bytes of an image's configuration.
+pub(super) fn read_config(origin: &dyn Origin, config: &Descriptor, store: &Store) -> Result<Vec<u8>, Error> {
+    if config.size() > LARGEST_MANIFEST {
+        let (what, name) = ("configuration", origin.name());
+        return Err(RegistryError::TooLarge { what, name, limit: LARGEST_MANIFEST }.into());
+    }
+    Ok(match origin.content(config, store, true, &|_| {})? {
+        Bytes::Memory(bytes) => bytes.to_vec(),
+        Bytes::File(path) => {
+            std::fs::read(&path).map_err(|source| RegistryError::File { path: path.to_path_buf(), source })?
+        }
+    })
 }
 
 fn document(descriptor: &Descriptor, digest: Digest, bytes: Arc<[u8]>) -> Document {

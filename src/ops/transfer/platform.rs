@@ -1,14 +1,13 @@
 //! Whether an image is for the platform that was asked for.
 
-use oci_spec::image::{Descriptor, ImageConfiguration};
+use oci_spec::image::ImageConfiguration;
 
 use super::graph::Graph;
-use super::origin::{Opened, Origin};
+use super::origin::{Opened, read_config};
 use crate::error::Error;
 use crate::image::Choice;
 use crate::oci::{self, Raw};
 use crate::platform::AnyPlatform;
-use crate::registry::{Bytes, LARGEST_MANIFEST, RegistryError};
 use crate::store::Store;
 
 /// Refuses an image alone that is for another platform than `wanted`. Out of an index the right one was chosen before, and
@@ -21,18 +20,4 @@ pub(super) fn check(graph: &Graph, opened: &Opened<'_>, wanted: &AnyPlatform, st
     let config: Raw<ImageConfiguration> = Raw::parse(&bytes, "image configuration")?;
     let choice = Choice { tag: None, platform: Some(wanted.clone()) };
     choice.check(config.document()).map_err(|source| Error::Open { path: opened.origin.name(), source })
-}
-
-/// The bytes of an image's configuration.
-pub(super) fn read_config(origin: &dyn Origin, config: &Descriptor, store: &Store) -> Result<Vec<u8>, Error> {
-    if config.size() > LARGEST_MANIFEST {
-        let (what, name) = ("configuration", origin.name());
-        return Err(RegistryError::TooLarge { what, name, limit: LARGEST_MANIFEST }.into());
-    }
-    Ok(match origin.content(config, store, true, &|_| {})? {
-        Bytes::Memory(bytes) => bytes.to_vec(),
-        Bytes::File(path) => {
-            std::fs::read(&path).map_err(|source| RegistryError::File { path: path.to_path_buf(), source })?
-        }
-    })
 }

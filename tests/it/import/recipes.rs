@@ -177,7 +177,7 @@ fn archives_of_docker_hold_one_platform() {
     let build = |platforms: &str, arguments: &[&str]| {
         let text = format!("name = \"several\"\nplatforms = [{platforms}]\n[from.archive]\npath = \"root.tar\"\n");
         workspace.write("several.toml", &text);
-        workspace.rootsmith([&["build", "several.toml", "--progress", "none"], arguments].concat())
+        workspace.rootsmith([&["build", "several.toml", "--progress", "lines"], arguments].concat())
     };
     let images = |archive: &str| -> usize {
         let text = run(Command::new("tar").arg("-xOf").arg(workspace.path(archive)).arg("manifest.json"));
