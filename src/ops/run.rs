@@ -34,7 +34,8 @@ pub(super) fn steps(
         return Ok(BTreeSet::new());
     }
     let steps: Vec<Step> = recipe.runs.iter().map(|run| step(run, rootfs, secrets)).collect::<Result<_, _>>()?;
-    Files::gather(&recipe.files, recipe.harden.user.clone(), rootfs.epoch)?.apply(&mut rootfs.tree)?;
+    let files = Files::gather(&recipe.files, recipe.harden.user.clone(), rootfs.epoch)?.before_pruning(&recipe.prune);
+    files.apply(&mut rootfs.tree)?;
     let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
     let settings = Settings {
         folder: context.store.temporary(),

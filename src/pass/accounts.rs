@@ -36,14 +36,16 @@ impl Pass for Accounts {
     }
 
     fn apply(&self, tree: &mut Tree) -> Result<Outcome, PassError> {
-        let mut made = 0;
+        let (mut made, mut notes) = (0, Vec::new());
         if let Some(user) = &self.user {
             let group = self.make_group(tree, user)?;
-            made = u64::from(self.make_user(tree, user)? || group);
-            self.make_home(tree, user)?;
+            let is_new = self.make_user(tree, user)?;
+            made = u64::from(is_new || group);
+            // Of an account that the image brings along, the home folder is the image's affair.
+            notes.extend(self.make_home(tree, user)?.filter(|_| is_new));
         }
         let locked = if self.lock { self.lock_all(tree)? } else { 0 };
-        Ok(Outcome::of(&[("users made", made), ("passwords locked", locked)], Vec::new()))
+        Ok(Outcome::of(&[("users made", made), ("passwords locked", locked)], notes))
     }
 }
 
@@ -99,20 +101,26 @@ impl Accounts {
         Ok(true)
     }
 
-    fn make_home(&self, tree: &mut Tree, user: &UserRequest) -> Result<(), PassError> {
+    /// Makes the home folder; a note where one is there already that is another's.
+    fn make_home(&self, tree: &mut Tree, user: &UserRequest) -> Result<Option<String>, PassError> {
         let home = tree.resolve(&TreePath::new(user.home.as_str())?)?;
-        if tree.get(&home).is_some_and(|there| there.origin != Origin::Pass(super::files::NAME.into())) {
-            return Ok(());
+        let cannot = |why: String| PassError::Home { name: user.name.clone(), home: home.clone(), why };
+        let ours = |origin: &Origin| *origin == Origin::Pass(super::files::NAME.into());
+        match tree.get(&home) {
+            Some(there) if !there.is_directory() => return Err(cannot("the image has no folder there".to_owned())),
+            Some(there) if !ours(&there.origin) => return Ok(kept(user, &home, there)),
+            _ => {}
         }
+        let mut put = Ok(());
         if let Some(parent) = home.parent().filter(|parent| !tree.contains(parent)) {
             let mut folder = Inode::directory(0o755, Origin::Pass(NAME.into()));
             folder.meta.mtime = self.epoch.seconds();
-            tree.insert_with_parents(parent, folder)?;
+            put = tree.insert_with_parents(parent, folder).map(drop);
         }
         let mut inode = Inode::directory(0o750, Origin::Pass(NAME.into()));
         (inode.meta.uid, inode.meta.gid, inode.meta.mtime) = (user.uid, user.gid, self.epoch.seconds());
-        tree.insert(home, inode)?;
-        Ok(())
+        put.and_then(|()| tree.insert(home.clone(), inode).map(drop)).map_err(|error| cannot(error.to_string()))?;
+        Ok(None)
     }
 
     fn lock_all(&self, tree: &mut Tree) -> Result<u64, PassError> {
@@ -129,6 +137,16 @@ impl Accounts {
         }
         Ok(locked)
     }
+}
+
+/// What is said of a home folder that stays as it is: nothing where it is the user's, or the recipe made it so.
+fn kept(user: &UserRequest, home: &TreePath, there: &Inode) -> Option<String> {
+    let meta = &there.meta;
+    if meta.uid == user.uid || matches!(there.origin, Origin::Recipe(_)) {
+        return None;
+    }
+    let (name, uid, gid, mode) = (&user.name, meta.uid, meta.gid, meta.mode);
+    Some(format!("the home folder {home} of {name} is there already, and stays that of {uid}:{gid} (mode {mode:04o})"))
 }
 
 /// Whether the password is empty or a hash. A hash is replaced and not only locked: it is a secret. In `/etc/passwd`, `x`

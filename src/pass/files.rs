@@ -9,9 +9,9 @@ use std::path::Path;
 
 use crate::digest::{Digest, Digesting};
 use crate::epoch::Epoch;
-use crate::recipe::{FileEntry, FileKind, Mode, Owner, Principal, UserRequest};
+use crate::recipe::{FileEntry, FileKind, Mode, Owner, PathRules, Principal, Prune, UserRequest};
 use crate::shared_path::SharedPath;
-use crate::tree::{Content, Inode, Node, Origin, Tree, TreePath};
+use crate::tree::{Content, Inode, Node, Origin, Tree, TreeError, TreePath};
 
 use super::account_file::AccountFile;
 use super::{Outcome, Pass, PassError};
@@ -25,6 +25,7 @@ pub struct Files {
     user: Option<UserRequest>,
     epoch: Epoch,
     settled: BTreeSet<TreePath>,
+    pruned: Option<PathRules>,
 }
 
 /// A `[[file]]` with the inodes it makes, by paths below its own; folders come before what is in them.
@@ -50,12 +51,17 @@ impl Files {
     /// Looks up the local files of the entries: which there are, their sizes and modes. Their contents are read later.
     pub fn gather(files: &[FileEntry], user: Option<UserRequest>, epoch: Epoch) -> Result<Self, PassError> {
         let entries = files.iter().map(gather).collect::<Result<_, _>>()?;
-        Ok(Self { entries, user, epoch, settled: BTreeSet::new() })
+        Ok(Self { entries, user, epoch, settled: BTreeSet::new(), pruned: None })
     }
 
     /// The same, but for these paths: they stay as steps of the recipe have left them.
     pub fn without(self, settled: BTreeSet<TreePath>) -> Self {
         Self { settled, ..self }
+    }
+
+    /// The same for a tree that is still to be pruned: what goes then does not count as there.
+    pub fn before_pruning(self, prune: &Prune) -> Self {
+        Self { pruned: Some(PathRules::new(prune)), ..self }
     }
 }
 
@@ -74,7 +80,7 @@ impl Pass for Files {
                 if self.settled.contains(&path) {
                     continue;
                 }
-                self.put(tree, path, piece, ids, &entry.origin)?;
+                self.put(tree, path, piece, ids, entry)?;
                 count += 1;
             }
         }
@@ -89,7 +95,7 @@ impl Files {
         path: TreePath,
         piece: &Piece,
         (uid, gid): (u32, u32),
-        origin: &Origin,
+        entry: &Gathered,
     ) -> Result<(), PassError> {
         let path = if matches!(piece.node, Node::Directory) && tree.is_directory(&tree.resolve(&path)?) {
             tree.resolve(&path)?
@@ -99,17 +105,29 @@ impl Files {
         if piece.lenient && tree.is_directory(&path) {
             return Ok(());
         }
-        self.make_parents(tree, &path)?;
+        self.check_covered(tree, &path, piece, entry)?;
         let mut inode =
-            Inode { meta: crate::tree::Meta::new(piece.mode), node: piece.node.clone(), origin: origin.clone() };
+            Inode { meta: crate::tree::Meta::new(piece.mode), node: piece.node.clone(), origin: entry.origin.clone() };
         (inode.meta.uid, inode.meta.gid, inode.meta.mtime) = (uid, gid, self.epoch.seconds());
-        tree.insert(path, inode)?;
-        Ok(())
+        let put = self.make_parents(tree, &path).and_then(|()| tree.insert(path, inode).map(drop));
+        put.map_err(|source| PassError::Misplaced { entry: entry.path.clone(), source })
+    }
+
+    /// Refuses to put a file or link in place of a folder that has something in it. The root is the tree's to refuse.
+    fn check_covered(&self, tree: &Tree, path: &TreePath, piece: &Piece, entry: &Gathered) -> Result<(), PassError> {
+        if matches!(piece.node, Node::Directory) || path.is_root() || !tree.is_directory(path) {
+            return Ok(());
+        }
+        let goes = |path: &TreePath| self.pruned.as_ref().is_some_and(|rules| rules.drops(path.as_bytes()));
+        match tree.below(path).filter(|below| !goes(below.path)).count() {
+            0 => Ok(()),
+            count => Err(PassError::Covers { entry: entry.path.clone(), path: path.clone(), count }),
+        }
     }
 
     /// Makes missing folders above a file. They are this pass's, not the recipe's: a home folder that came about this way
     /// is still given to its user.
-    fn make_parents(&self, tree: &mut Tree, path: &TreePath) -> Result<(), PassError> {
+    fn make_parents(&self, tree: &mut Tree, path: &TreePath) -> Result<(), TreeError> {
         let Some(parent) = path.parent().filter(|parent| !tree.contains(parent)) else { return Ok(()) };
         let mut folder = Inode::directory(0o755, Origin::Pass(NAME.into()));
         folder.meta.mtime = self.epoch.seconds();

@@ -111,6 +111,42 @@ pub enum PassError {
     /// A file cannot be put at its path.
     #[error("cannot change the tree")]
     Tree(#[from] TreeError),
+    /// A file of the recipe has no place in the image.
+    #[error("cannot put `[[file]] {entry}` into the image")]
+    #[diagnostic(help(
+        "choose a path in a folder, or take away what is in its place: `[prune] remove` comes before the files"
+    ))]
+    Misplaced {
+        /// The path of its `[[file]]`.
+        entry: TreePath,
+        /// Why not.
+        source: TreeError,
+    },
+    /// A file or link at the place of a folder that has something in it.
+    #[error("cannot put `[[file]] {entry}` into the image: `{path}` is a folder there, with {count} paths below it")]
+    #[diagnostic(help(
+        "choose another path; where the folder is to go with all that is in it, write `remove = [\"{path}\"]` in [prune], \
+         which comes before the files"
+    ))]
+    Covers {
+        /// The path of its `[[file]]`.
+        entry: TreePath,
+        /// Where it would be.
+        path: TreePath,
+        /// How much is below.
+        count: usize,
+    },
+    /// The recipe's user cannot have its home folder.
+    #[error("cannot make the home folder `{home}` of the user `{name}`: {why}")]
+    #[diagnostic(help("name another folder: `home` of `user` in [harden]"))]
+    Home {
+        /// The user.
+        name: UserName,
+        /// The folder.
+        home: TreePath,
+        /// What is in its place.
+        why: String,
+    },
     /// Something has a path that cannot be.
     #[error("cannot change the tree")]
     Path(#[from] PathError),

@@ -25,8 +25,29 @@ fn a_user_is_made() {
 fn a_home_folder_of_others_is_left_alone() {
     let mut tree = account_tree();
     tree.insert(path("srv"), Inode::directory(0o711, Origin::Package("x".into()))).unwrap();
-    accounts("harden.user = { name = \"app\", uid = 10001, home = \"/srv\" }", &mut tree).unwrap();
+    let wanted = "harden.user = { name = \"app\", uid = 10001, home = \"/srv\" }";
+    let outcome = accounts(wanted, &mut tree).unwrap();
     assert_eq!(line(&tree, "/srv"), "0711 0:0 dir /srv");
+    let note = "the home folder /srv of app is there already, and stays that of 0:0 (mode 0711)";
+    assert_eq!(outcome.notes, [note]);
+    // The user's own is no surprise, and neither is the recipe's.
+    for (uid, origin) in [(10001, Origin::Package("x".into())), (0, Origin::Recipe("[[file]] /srv".into()))] {
+        let mut tree = account_tree();
+        let mut folder = Inode::directory(0o711, origin);
+        folder.meta.uid = uid;
+        tree.insert(path("srv"), folder).unwrap();
+        assert_eq!(accounts(wanted, &mut tree).unwrap().notes, [""; 0]);
+    }
+    assert_eq!(accounts(&wanted.replace("/srv", "/"), &mut account_tree()).unwrap().notes.len(), 1);
+}
+
+#[test]
+fn a_home_folder_is_a_folder() {
+    for home in ["/etc/passwd", "/etc/passwd/app", "/etc/passwd/app/home"] {
+        let wanted = format!("harden.user = {{ name = \"app\", uid = 10001, home = \"{home}\" }}");
+        let error = accounts(&wanted, &mut account_tree()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot make the home folder `{home}` of the user `app`: ")), "{error}");
+    }
 }
 
 #[test]

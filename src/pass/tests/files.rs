@@ -83,6 +83,41 @@ fn a_folder_is_laid_over_what_is_there() {
 }
 
 #[test]
+fn a_folder_with_something_in_it_is_not_covered() {
+    for entry in ["content = \"\"", "link = \"/srv\"", "fifo = true"] {
+        let recipe = recipe(&format!("[[file]]\npath = \"/usr\"\n{entry}\n"));
+        let files = Files::gather(&recipe.files, None, epoch()).unwrap();
+        let error = files.apply(&mut tree(&["usr/bin/tool=", "usr/lib/"])).unwrap_err();
+        let expected = "cannot put `[[file]] /usr` into the image: `/usr` is a folder there, with 3 paths below it";
+        assert_eq!(error.to_string(), expected);
+        let mut empty = tree(&["usr/"]);
+        files.apply(&mut empty).unwrap();
+        assert!(!empty.is_directory(&path("usr")), "an empty folder is replaced");
+    }
+    let text = "[[file]]\npath = \"/usr/share\"\ncontent = \"\"\n[prune]\nremove = [\"/usr/share\"]\n";
+    let recipe = recipe(text);
+    // Where steps need the files, those come first.
+    let files = Files::gather(&recipe.files, None, epoch()).unwrap().before_pruning(&recipe.prune);
+    files.apply(&mut tree(&["usr/share/doc/x="])).unwrap();
+    let mut tree = tree(&["usr/share/doc/x="]);
+    for pass in &list(&recipe, Before::default(), epoch()).unwrap()[..2] {
+        pass.apply(&mut tree).unwrap();
+    }
+    assert!(tree.get(&path("usr/share")).unwrap().is_file(), "pruning comes before");
+}
+
+#[test]
+fn a_file_below_a_file_is_named() {
+    for at in ["/etc/passwd/x", "/etc/passwd/x/y"] {
+        let recipe = recipe(&format!("[[file]]\npath = \"{at}\"\ncontent = \"\"\n"));
+        let error = Files::gather(&recipe.files, None, epoch()).unwrap().apply(&mut account_tree()).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot put `[[file]] {at}` into the image"));
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("`/etc/passwd` is not a directory"), "{source}");
+    }
+}
+
+#[test]
 fn owners_that_nobody_knows_are_refused() {
     let recipe = recipe("[[file]]\npath = \"/x\"\ncontent = \"\"\nowner = \"nobody:nogroup\"\n");
     let files = Files::gather(&recipe.files, None, epoch()).unwrap();
