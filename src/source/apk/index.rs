@@ -78,6 +78,16 @@ impl Index {
         Ok(Self { text, records })
     }
 
+    /// The same without the packages of other architectures than this one, which cannot run beside it.
+    pub fn of_architecture(mut self, architecture: &str) -> Self {
+        let mut records = std::mem::take(&mut self.records);
+        records.retain(|lines| {
+            let of = Record { index: &self, lines }.architecture();
+            of == architecture || ["", "noarch", "all"].contains(&of)
+        });
+        Self { records, ..self }
+    }
+
     /// Its packages, in its order.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         self.records.iter().map(|lines| Record { index: self, lines })
@@ -184,6 +194,15 @@ mod tests {
         assert_eq!((first.origin(), first.provider_priority(), first.checksum()), ("src", 10, "Q1x"));
         assert_eq!((all[1].depends(), all[1].file_name().as_str()), ("", "b-2.apk"));
         assert_eq!(Index::parse(String::new(), "x").unwrap().records().len(), 0);
+    }
+
+    #[test]
+    fn packages_of_other_architectures_are_not_taken() {
+        let of = |name: &str, line: &str| format!("C:Q1x\nP:{name}\nV:1\n{line}\n");
+        let lines = [("a", "A:x86_64\n"), ("b", "A:aarch64\n"), ("c", "A:noarch\n"), ("d", "A:all\n"), ("e", "")];
+        let text = lines.map(|(name, line)| of(name, line)).concat();
+        let index = Index::parse(text, "x").unwrap().of_architecture("x86_64");
+        assert_eq!(index.records().map(|record| record.name()).collect::<Vec<_>>(), ["a", "c", "d", "e"]);
     }
 
     #[test]

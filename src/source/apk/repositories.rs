@@ -84,6 +84,11 @@ impl Repository {
         if self.path.is_some() { self.id.clone() } else { without_secrets(&self.url) }
     }
 
+    /// Whether it is a part of the distribution, and reached at the distribution's mirrors.
+    pub fn is_official(&self) -> bool {
+        self.path.is_some()
+    }
+
     /// Its line in the image's `/etc/apk/repositories`; none for a folder of this machine.
     pub fn line(&self) -> Option<String> {
         if self.url.starts_with("file:") {

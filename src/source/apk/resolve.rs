@@ -131,7 +131,7 @@ fn read_one(
         let what = without_secrets(&address);
         let read = |bytes: Vec<u8>| {
             let (text, signed_by) = open_index(&bytes, keyring, &what)?;
-            Ok((Index::parse(text, &what)?, Digest::of(&bytes), signed_by))
+            Ok((Index::parse(text, &what)?.of_architecture(architecture), Digest::of(&bytes), signed_by))
         };
         match context.http.fetch_optional(&address, INDEX_LIMIT).map_err(ApkError::from) {
             Ok(None) => {}

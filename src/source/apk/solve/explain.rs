@@ -7,7 +7,7 @@ use resolvo::conflict::{ConflictCause, ConflictEdge, ConflictGraph, ConflictNode
 
 use super::provider::{Of, Provider};
 use super::universe::{PackageId, Refused, Universe};
-use crate::source::apk::relation::Relation;
+use crate::source::apk::relation::{Relation, relations};
 
 /// Most lines; a conflict that needs more is not understood by reading more.
 const LINE_LIMIT: usize = 12;
@@ -24,6 +24,9 @@ pub(super) fn explain(provider: &Provider<'_, '_>, conflict: &ConflictGraph) -> 
                 queue.push(*to);
             }
         }
+    }
+    if lines.is_empty() {
+        lines.push("the packages exclude each other".to_owned());
     }
     if lines.len() > LINE_LIMIT {
         let more = lines.len() - LINE_LIMIT;
@@ -99,8 +102,15 @@ fn line(
             let versions = (one.version(), other.version());
             Some(format!("only one version of {} can be installed, {} or {}", one.name(), versions.0, versions.1))
         }
+        ConflictEdge::Conflict(ConflictCause::Excluded) => unusable(universe, nodes[from]?),
         ConflictEdge::Conflict(_) => None,
     }
+}
+
+/// Why a package is taken in no case: what its record says of others cannot be understood.
+fn unusable(universe: &Universe<'_>, id: PackageId) -> Option<String> {
+    let unread = relations(universe.record(id).depends()).find_map(Result::err)?;
+    Some(format!("the index is wrong about {}: {unread}", universe.described(id)))
 }
 
 fn why_not_both(universe: &Universe<'_>, one: PackageId, other: PackageId) -> String {

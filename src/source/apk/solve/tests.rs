@@ -94,6 +94,17 @@ fn conflicts_and_lacks_are_told() {
 }
 
 #[test]
+fn records_that_mean_nothing_are_told() {
+    let index =
+        index(&[("d5", "1", "D:so:x.so.1="), ("d6", "1", "D:base><1.0"), ("e", "1", "D:d5"), ("base", "1", "")]);
+    let error = |world: &[&str]| names(world, &[(None, &index)]).unwrap_err().to_string();
+    let (start, reason) = ("d5 cannot be installed: the index is wrong about d5-1: ", "a version has to follow");
+    assert_eq!(error(&["d5"]), format!("{start}`so:x.so.1=` names no package: {reason}"));
+    assert!(error(&["d6"]).contains("the index is wrong about d6-1: `base><1.0` names no package: "));
+    assert!(error(&["e"]).contains("e-1 needs d5; the index is wrong about d5-1"), "{}", error(&["e"]));
+}
+
+#[test]
 fn what_installs_itself_does_so_until_nothing_more_comes() {
     let index = index(&[
         ("a", "1", ""),
