@@ -104,6 +104,8 @@ fn of_resolve(error: &ResolveError) -> Blame {
         ResolveError::Http(error) => of_http(error),
         ResolveError::Solve(_)
         | ResolveError::File(_)
+        | ResolveError::LocalArchitecture { .. }
+        | ResolveError::LocalTwice { .. }
         | ResolveError::EmptyList { .. }
         | ResolveError::Keyring { .. }
         | ResolveError::BadKeyring { .. }

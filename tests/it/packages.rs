@@ -122,7 +122,16 @@ fn wrong_local_packages_are_named() {
     put(&workspace, &app("nothing-has-this", "hello\n"));
     failed("packages = [\"./app.deb\"]", "app 1.0 needs nothing-has-this");
     put(&workspace, &app("facts", "hello\n").field("Architecture", "arm64"));
-    failed("packages = [\"./app.deb\"]", "needs facts");
+    failed("packages = [\"./app.deb\"]", "cannot install `./app.deb`: it is a package for arm64");
+    failed("packages = [\"./app.deb\"]", "the image is for amd64");
+    // Who asks for packages of another architecture by name gets local ones of it too.
+    failed("packages = [\"./app.deb\", \"facts:arm64\"]", "facts");
+    put(&workspace, &app("facts", "hello\n"));
+    fs::copy(workspace.path("app.deb"), workspace.path("same.deb")).unwrap();
+    failed("packages = [\"./app.deb\", \"./same.deb\"]", "`./app.deb` and `./same.deb` are the same package, app");
+    let newer = Package::new("app", "2.0").file("usr/share/app/greeting", 0o644, "newer\n");
+    fs::write(workspace.path("newer.deb"), newer.build().bytes).unwrap();
+    failed("packages = [\"./app.deb\", \"./newer.deb\"]", "`./app.deb` and `./newer.deb` are the same package, app");
     failed("sections = [\"nonsense\"]", "no package of these suites is of the section `nonsense`");
     failed("priorities = [\"a b\"]", "a b");
 }

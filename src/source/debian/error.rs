@@ -242,6 +242,33 @@ pub enum ResolveError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] super::package_file::PackageFileError),
+    /// A .deb of the recipe's folder is for another processor.
+    #[error("cannot install `{}`: it is a package for {found}, and the image is for {wanted}", path.display())]
+    #[diagnostic(help(
+        "name the file of the package for {wanted}; one for {found} is installed beside where the recipe asks for packages \
+         of {found} by name: `packages = [\"libc6:{found}\"]`"
+    ))]
+    LocalArchitecture {
+        /// The file.
+        path: PathBuf,
+        /// The package.
+        name: String,
+        /// Its architecture, in dpkg's name.
+        found: String,
+        /// The image's.
+        wanted: String,
+    },
+    /// Two .debs of the recipe's folder are one package.
+    #[error("`{}` and `{}` are the same package, {name}", first.display(), second.display())]
+    #[diagnostic(help("keep one of them in `packages`: an image has one version of a package"))]
+    LocalTwice {
+        /// The package.
+        name: String,
+        /// The one file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
     /// No package is of some kind.
     #[error("no package of these suites is of {list}")]
     #[diagnostic(help("look at the spelling: `apt-cache show PACKAGE` shows the priority, section and tasks of one"))]

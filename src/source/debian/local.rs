@@ -3,6 +3,7 @@
 //! They are not in the lock, because they change with the recipe; what they need is, and so the lock is for these control
 //! files.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::index::Packages;
@@ -27,8 +28,9 @@ pub fn digests(paths: &[PathBuf]) -> Vec<Option<String>> {
     paths.iter().map(|path| Some(Digest::of_file(path).ok()?.hex())).collect()
 }
 
-/// The packages at `paths` as an archive's index would have them.
-pub(super) fn index(paths: &[PathBuf]) -> Result<Packages, ResolveError> {
+/// The packages at `paths` as an archive's index would have them: of each package one, and each of one of these
+/// architectures, of which the first is the image's, or of all.
+pub(super) fn index(paths: &[PathBuf], architectures: &[&str]) -> Result<Packages, ResolveError> {
     let mut text = String::new();
     for path in paths {
         let deb = DebFile::read(path)?;
@@ -37,7 +39,24 @@ pub(super) fn index(paths: &[PathBuf]) -> Result<Packages, ResolveError> {
         let (size, digest) = (blob.size, blob.digest.hex());
         text.push_str(&format!("\nFilename: local.deb\nSize: {size}\nSHA256: {digest}\n\n"));
     }
-    Ok(Packages::parse(text.into_bytes())?)
+    let packages = Packages::parse(text.into_bytes())?;
+    let mut seen: BTreeMap<(&str, &str), &PathBuf> = BTreeMap::new();
+    for (path, record) in paths.iter().zip(packages.records()) {
+        let (name, architecture) = (record.name(), record.architecture());
+        if architecture != "all" && !architectures.contains(&architecture) {
+            return Err(ResolveError::LocalArchitecture {
+                path: path.clone(),
+                name: name.to_owned(),
+                found: architecture.to_owned(),
+                wanted: architectures.first().copied().unwrap_or_default().to_owned(),
+            });
+        }
+        if let Some(first) = seen.insert((name, architecture), path) {
+            let (first, second) = (first.clone(), path.clone());
+            return Err(ResolveError::LocalTwice { name: name.to_owned(), first, second });
+        }
+    }
+    Ok(packages)
 }
 
 /// Unpacks the packages at `paths`. One belongs to the first stage where it is essential, or where a package of the first

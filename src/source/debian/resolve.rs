@@ -45,8 +45,9 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<DebianPin, Unres
     let Resolve { request, extra, platform, mirrors, now, keeping } = *what;
     let architecture = platform.architecture.debian_name();
     let archives = archives::of(request, platform);
-    let local = local::index(&request.local)?;
-    let foreign = foreign(request, &local, architecture);
+    let foreign = foreign(request, architecture);
+    let architectures: Vec<&str> = std::iter::once(architecture).chain(foreign.iter().copied()).collect();
+    let local = local::index(&request.local, &architectures)?;
     let suites = read(&archives, request, (architecture, &foreign), mirrors, now, context)?;
     check_asked(request, &suites)?;
     context.reporter.begin(Phase::Resolve, None, Unit::Items);
@@ -258,10 +259,9 @@ fn slice(slice: &SliceRequest) -> LockedSlice {
 /// What is a file of the recipe's folder is meant, whatever version an archive has.
 const LOCAL_PRIORITY: i16 = i16::MAX;
 
-/// The architectures of packages that are asked for, but for the image's own.
-fn foreign<'r>(request: &'r DebianRequest, local: &'r Packages, architecture: &str) -> Vec<&'r str> {
+/// The architectures of packages that are asked for by them, but for the image's own.
+fn foreign<'r>(request: &'r DebianRequest, architecture: &str) -> Vec<&'r str> {
     let named = request.packages.iter().filter_map(|package| package.architecture.as_deref());
-    let named = named.chain(local.records().map(|record| record.architecture()));
     let foreign: BTreeSet<_> = named.filter(|name| ![architecture, "all"].contains(name)).collect();
     foreign.into_iter().collect()
 }

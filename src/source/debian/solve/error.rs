@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::package::did_you_mean;
 use crate::source::debian::relation::RelationError;
+use crate::source::debian::solve::explain::join;
 use crate::source::debian::solve::universe::Universe;
 
 /// Why a request cannot be met.
@@ -20,7 +21,7 @@ pub enum SolveError {
         reason: &'static str,
     },
     /// There are no such packages.
-    #[error("{suites} has no {} {}", if missing.len() > 1 { "packages" } else { "package" }, names(missing))]
+    #[error("{suites} {} no {} {}", has(suites), if missing.len() > 1 { "packages" } else { "package" }, names(missing))]
     #[diagnostic(help("{}", hints(missing)))]
     Unknown {
         /// The names.
@@ -111,9 +112,10 @@ impl SolveError {
     pub(super) fn unknown(universe: &Universe<'_>, name: &str) -> Self {
         let mut suites: Vec<_> = universe.repositories.iter().map(|repository| repository.suite).collect();
         suites.dedup();
+        let suites = suites.into_iter().map(str::to_owned).collect::<Vec<_>>();
         let real = universe.names.iter().filter(|known| !known.versions.is_empty()).map(|known| known.text);
         let missing = Missing { name: name.to_owned(), hint: did_you_mean(name, real) };
-        Self::Unknown { missing: vec![missing], suites: suites.join(", ") }
+        Self::Unknown { missing: vec![missing], suites: join(&suites) }
     }
 
     /// One error of at least one: unknown names are told together.
@@ -140,6 +142,11 @@ impl SolveError {
             _ => Vec::new(),
         }
     }
+}
+
+/// The verb for these suites, which [`join`] has joined.
+pub(super) fn has(suites: &str) -> &'static str {
+    if suites.contains(" and ") { "have" } else { "has" }
 }
 
 fn names(missing: &[Missing]) -> String {

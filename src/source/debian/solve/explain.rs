@@ -6,6 +6,7 @@ use resolvo::Requirement;
 use resolvo::conflict::{ConflictCause, ConflictEdge, ConflictGraph, ConflictNode};
 
 use crate::source::debian::relation::Relation;
+use crate::source::debian::solve::error::has;
 use crate::source::debian::solve::provider::{Of, Provider, package};
 use crate::source::debian::solve::universe::{GroupId, PackageId, Universe};
 
@@ -127,6 +128,7 @@ fn group(provider: &Provider<'_, '_>, requirement: Requirement) -> Option<GroupI
 fn lack(universe: &Universe<'_>, text: &str) -> String {
     let mut suites: Vec<_> = universe.repositories.iter().map(|repository| repository.suite).collect();
     suites.dedup();
+    let suites = join(&suites.into_iter().map(str::to_owned).collect::<Vec<_>>());
     let lacks = text.split('|').filter_map(|text| Relation::parse(text).ok()).map(|relation| {
         if let [first, others @ ..] = universe.left_out(relation.name) {
             let all = others.iter().fold((*first).to_owned(), |all, other| format!("{all}, {other}"));
@@ -141,7 +143,7 @@ fn lack(universe: &Universe<'_>, text: &str) -> String {
             None if name.is_some_and(|name| !name.providers.is_empty()) => {
                 format!("nothing provides that version of {}", relation.name)
             }
-            None => format!("{} has no {}", suites.join(", "), relation.name),
+            None => format!("{suites} {} no {}", has(&suites), relation.name),
         }
     });
     lacks.collect::<Vec<_>>().join(", and ")
@@ -169,7 +171,7 @@ fn named(universe: &Universe<'_>, id: PackageId) -> String {
     format!("{} {}", record.name(), record.version())
 }
 
-fn join(names: &[String]) -> String {
+pub(super) fn join(names: &[String]) -> String {
     match names {
         [] => "what is asked for".to_owned(),
         [only] => only.clone(),
