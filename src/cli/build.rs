@@ -148,18 +148,15 @@ pub(super) fn now() -> Epoch {
 }
 
 pub(super) fn lock_options(arguments: &NetworkArgs, given: &[Secret], session: &Session) -> Result<LockOptions, Error> {
-    let chosen = network::mirrors(arguments, &session.environment).into_iter().map(|mirror| match named(&mirror) {
-        Some((id, url)) => (id.to_owned(), url.to_owned()),
-        None => (String::new(), mirror),
-    });
     let host = network::host_mirrors(Path::new("/"));
     Ok(LockOptions {
         locked: arguments.is_locked(),
         file: None,
         docker_socket: docker_socket(session)?,
         mirrors: MirrorSettings {
-            chosen: chosen.collect(),
+            chosen: network::mirrors(arguments, &session.environment)?,
             host: archives::on_host(host.iter().map(|mirror| (mirror.url.as_str(), mirror.suites.as_slice()))),
+            ..MirrorSettings::default()
         },
         channels: network::channel_logins(&session.environment),
         secrets: secrets(given)?,
@@ -177,13 +174,6 @@ pub(super) fn with_file(file: &Option<PathBuf>, options: LockOptions) -> Result<
         }),
         file => Ok(LockOptions { file: file.clone(), ..options }),
     }
-}
-
-/// `ID=URL`, a mirror of an archive other than the main one.
-fn named(mirror: &str) -> Option<(&str, &str)> {
-    let (id, url) = mirror.split_once('=')?;
-    let plain = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
-    (plain && !id.is_empty()).then_some((id, url))
 }
 
 pub(super) fn docker_socket(session: &Session) -> Result<std::path::PathBuf, Error> {

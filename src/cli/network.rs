@@ -33,13 +33,34 @@ pub fn channel_logins(environment: &Environment) -> ChannelLogins {
     ChannelLogins { auth_file: environment.rattler_auth_file.clone(), netrc: environment.netrc.clone() }
 }
 
-/// The mirrors that were named by flags; folders are made absolute.
-pub fn mirrors(arguments: &NetworkArgs, environment: &Environment) -> Vec<String> {
-    let absolute = |mirror: &String| match mirror.contains(':') {
-        true => mirror.clone(),
-        false => environment.folder.join(mirror).display().to_string(),
+/// The mirrors that were named by flags: names of repositories, or nothing for the main one, and addresses. Folders are
+/// made absolute, and have to be there.
+pub fn mirrors(arguments: &NetworkArgs, environment: &Environment) -> Result<Vec<(String, String)>, Error> {
+    let mirror = |text: &String| {
+        let (id, place) = named(text).unwrap_or(("", text));
+        let address = match place.contains(':') {
+            true => place.to_owned(),
+            false => environment.folder.join(place).display().to_string(),
+        };
+        let folder = Path::new(address.strip_prefix("file://").unwrap_or(&address));
+        // What is encoded or has variables in it is for those to look up who know better.
+        let is_plain = folder.is_absolute() && !address.contains(['%', '$']);
+        if is_plain && !folder.is_dir() {
+            return Err(Error::Usage {
+                message: format!("`--mirror {text}` names a folder that is not there: {}", folder.display()),
+                help: "name the folder that has the repository, above its `dists` where it is of Debian".to_owned(),
+            });
+        }
+        Ok((id.to_owned(), address))
     };
-    arguments.mirrors.iter().map(absolute).collect()
+    arguments.mirrors.iter().map(mirror).collect()
+}
+
+/// `ID=URL`, a mirror of an archive other than the main one.
+fn named(mirror: &str) -> Option<(&str, &str)> {
+    let (id, url) = mirror.split_once('=')?;
+    let plain = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte));
+    (plain && !id.is_empty()).then_some((id, url))
 }
 
 /// The proxies of the environment and of apt's configuration below `root`.
@@ -143,10 +164,32 @@ mod tests {
 
     #[test]
     fn folders_among_the_mirrors_are_absolute() {
-        let environment = Environment { folder: "/folder".into(), ..Environment::default() };
-        let named = ["http://a.example", "file:/x", "/srv", "mirror"].map(str::to_owned).to_vec();
-        let arguments = NetworkArgs { mirrors: named, ..NetworkArgs::default() };
-        assert_eq!(mirrors(&arguments, &environment), ["http://a.example", "file:/x", "/srv", "/folder/mirror"]);
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("mirror")).unwrap();
+        let environment = Environment { folder: root.path().to_owned(), ..Environment::default() };
+        let read = |text: &str| {
+            let arguments = NetworkArgs { mirrors: vec![text.to_owned()], ..NetworkArgs::default() };
+            mirrors(&arguments, &environment).map(|mut mirrors| mirrors.remove(0))
+        };
+        let folder = root.path().join("mirror").display().to_string();
+        for (text, id, address) in [
+            ("http://a.example", "", "http://a.example"),
+            ("x-security=http://a.example/?a=b", "x-security", "http://a.example/?a=b"),
+            ("mirror", "", &folder),
+            (&folder, "", &folder),
+            ("x-security=mirror", "x-security", &folder),
+            ("file:///x/$basearch", "", "file:///x/$basearch"),
+        ] {
+            assert_eq!(read(text).unwrap(), (id.to_owned(), address.to_owned()));
+        }
+        for missing in ["mirorr", "file:///nowhere/x", "x-security=/nowhere/x"] {
+            let error = read(missing).unwrap_err();
+            assert!(
+                error.to_string().starts_with(&format!("`--mirror {missing}` names a folder that is not")),
+                "{error}"
+            );
+            assert_eq!(error.exit_code(), 2);
+        }
     }
 
     #[test]

@@ -111,6 +111,17 @@ pub enum ParseTargetError {
         /// What can be written.
         help: &'static str,
     },
+    /// A tag that images cannot have.
+    #[error("`{text}` cannot be written to: `{tag}` is no tag")]
+    #[diagnostic(help(
+        "a tag is up to 128 letters, digits, `_`, `.` and `-`, and starts with none of the last two: `oci:DIR:13`"
+    ))]
+    Tag {
+        /// The text.
+        text: String,
+        /// What should be the tag.
+        tag: String,
+    },
     /// A name that images cannot have.
     #[error("`{text}` cannot be written to")]
     Name {
@@ -244,8 +255,9 @@ impl FromStr for Target {
         Ok(match transport {
             "oci" => {
                 let tag = after.filter(|tag| !tag.is_empty());
-                // The tag alone is checked on a name that is right.
-                tag.map(|tag| reference(&format!("x:{tag}"))).transpose()?;
+                if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
+                    return Err(ParseTargetError::Tag { text: text.to_owned(), tag: tag.to_owned() });
+                }
                 Self::Oci { folder: path(before, "folder")?, tag: tag.map(str::to_owned) }
             }
             "oci-archive" | "docker-archive" => Self::Archive {
@@ -268,6 +280,11 @@ impl FromStr for Target {
             _ => Self::RootfsDirectory { folder: path(place, "folder")? },
         })
     }
+}
+
+/// Whether an image may have this tag.
+fn is_tag(tag: &str) -> bool {
+    "x".parse::<Reference>().is_ok_and(|name| name.with_tag(tag).is_ok())
 }
 
 fn help(text: &str) -> String {
@@ -333,7 +350,10 @@ mod tests {
         for text in ["rootfs-tar:x.tar.xz", "rootfs-tar:x.tbz2", "cpio:x.cpio.xz", "oci-archive:x.tar.gz:a:1"] {
             assert!(matches!(text.parse::<Target>(), Err(ParseTargetError::Compression { .. })), "{text}");
         }
-        for text in ["oci:x:a b", "oci:x:a:b", "docker-daemon:A", "docker://x.y/a@sha256:0"] {
+        for text in ["oci:x:a b", "oci:x:a:b"] {
+            assert!(matches!(text.parse::<Target>(), Err(ParseTargetError::Tag { .. })), "{text}");
+        }
+        for text in ["docker-daemon:A", "docker://x.y/a@sha256:0"] {
             assert!(matches!(text.parse::<Target>(), Err(ParseTargetError::Name { .. })), "{text}");
         }
     }

@@ -71,6 +71,14 @@ impl Keyring {
         self.certificates.iter().map(|certificate| format!("{:X}", certificate.fingerprint())).collect()
     }
 
+    /// Whether a certificate or one of its subkeys has this fingerprint, in hexadecimal.
+    pub fn has(&self, fingerprint: &str) -> bool {
+        let is_it = |key: &dyn KeyDetails| format!("{:X}", key.fingerprint()).eq_ignore_ascii_case(fingerprint);
+        self.certificates.iter().any(|certificate| {
+            is_it(&certificate.primary_key) || certificate.public_subkeys.iter().any(|subkey| is_it(&subkey.key))
+        })
+    }
+
     /// Adds the certificates of another keyring.
     pub fn extend(&mut self, other: Self) {
         self.certificates.extend(other.certificates);

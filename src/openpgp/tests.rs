@@ -95,6 +95,17 @@ fn good_signatures_of_keys_and_subkeys() {
 }
 
 #[test]
+fn a_keyring_has_its_keys_and_their_subkeys() {
+    let (own, other) = (key(KeyType::Ed25519Legacy, true), key(KeyType::Ed25519, false));
+    let keyring = ring(&[own.to_public_key()]);
+    let subkey = &own.to_public_key().public_subkeys[0];
+    assert!(
+        keyring.has(&format!("{:X}", own.fingerprint())) && keyring.has(&format!("{:x}", subkey.key.fingerprint()))
+    );
+    assert!(!keyring.has(&format!("{:X}", other.fingerprint())) && !keyring.has(""));
+}
+
+#[test]
 fn armoured_keyrings_of_one_and_several_blocks() {
     let (one, other) = (key(KeyType::Ed25519, false), key(KeyType::Ed25519Legacy, false));
     let armour = |key: &SignedSecretKey| key.to_public_key().to_armored_string(ArmorOptions::default()).unwrap();

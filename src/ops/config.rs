@@ -38,7 +38,15 @@ pub(super) fn names(recipe: &Recipe, tags: &[String], epoch: Epoch) -> Result<Ve
     } else {
         tags.iter().map(|tag| filled(recipe, tag, epoch)).collect::<Result<_, _>>()?
     };
-    Ok(names.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
+    let mut all: Vec<Reference> = Vec::new();
+    for name in names {
+        let name = name.parse()?;
+        // Two tags may come out as the same one.
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    Ok(all)
 }
 
 /// A name of the command line, with the holes of its tag filled. A hole without a value is an error: who types it wants it.
@@ -149,6 +157,9 @@ mod tests {
         for (found, expected) in found.iter().zip(expected) {
             assert!(found.ends_with(expected) || found.contains(expected), "{found}, not {expected}");
         }
+        assert_eq!(names_of(&[":1", ":{epoch:%Y}", ":1", ":2023"], debian).unwrap().len(), 2, "a name is told once");
+        let twice = format!("[image]\ntags = [\"a\", \"a\"]\n{debian}");
+        assert_eq!(names_of(&[], &twice).unwrap().len(), 1);
         let dnf = "[from.dnf]\ndistribution = \"fedora\"\nrelease = \"43\"\n";
         assert!(names_of(&[":{suite}"], dnf).unwrap()[0].contains("team/app:43"));
         for wrong in [":{variant}", "{name}", "x{name}:1", ":{suit}", ":{suite"] {

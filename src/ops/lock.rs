@@ -49,6 +49,7 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
         message: format!("the recipe `{}` is no file, and has no lock beside it", options.recipe.display()),
         help: "say where the lock is: `--lock FILE`".to_owned(),
     })?;
+    source::mirrors::check(&recipe, &options.lock)?;
     if !has_inputs(&recipe) {
         return Ok(Updated { path, written: false, is_needed: false, changes: Vec::new() });
     }
@@ -59,7 +60,8 @@ pub fn update(options: &UpdateOptions, context: &Context) -> Result<Updated, Err
         other => other?,
     };
     warn_of_changes(old.as_ref(), &path, context);
-    let fits = old.as_ref().is_some_and(|lock| lock.request == asked(&recipe));
+    let is_signed = source::is_signed_as_asked(&recipe, old.as_ref())?;
+    let fits = is_signed && old.as_ref().is_some_and(|lock| lock.request == asked(&recipe));
     if fits && options.update.is_none() && !options.check {
         return Ok(Updated { path, written: false, is_needed: true, changes: Vec::new() });
     }
@@ -85,6 +87,7 @@ pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, conte
     if matches!(recipe.source, SourceRequest::Host(_)) && options.locked {
         return Err(Error::HostLock);
     }
+    source::mirrors::check(recipe, options)?;
     if !has_inputs(recipe) {
         return Ok(Lock::new(asked(recipe), Vec::new()));
     }
@@ -96,7 +99,8 @@ pub(super) fn current(recipe: &Recipe, file: &Path, options: &LockOptions, conte
     if let Some(path) = &path {
         warn_of_changes(old.as_ref(), path, context);
     }
-    if let Some(lock) = old.as_ref().filter(|lock| lock.request == asked(recipe)) {
+    let is_signed = source::is_signed_as_asked(recipe, old.as_ref())?;
+    if let Some(lock) = old.as_ref().filter(|lock| is_signed && lock.request == asked(recipe)) {
         return Ok(lock.clone());
     }
     if options.locked {

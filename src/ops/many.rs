@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use crate::context::Context;
 use crate::error::Error;
 use crate::ops::build::{self, BuildOptions, Built};
+use crate::ops::source::mirrors;
 use crate::report::{Event, Reporter};
 
 /// What became of one recipe.
@@ -23,6 +24,7 @@ pub struct Outcome {
 ///
 /// Progress of each goes unreported, but for notes and warnings, which say whose they are.
 pub fn build(options: &[BuildOptions], jobs: NonZeroUsize, context: &Context) -> Vec<Outcome> {
+    let options = &sharing(options);
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<Result<Built, Error>>>> = Mutex::new(options.iter().map(|_| None).collect());
     let work = || {
@@ -47,6 +49,16 @@ pub fn build(options: &[BuildOptions], jobs: NonZeroUsize, context: &Context) ->
         result: result.expect("every recipe was taken by a thread"),
     };
     options.iter().zip(results).map(outcome).collect()
+}
+
+/// The same options, of which each knows the repositories of all recipes: a mirror need not be for every one.
+fn sharing(options: &[BuildOptions]) -> Vec<BuildOptions> {
+    let Some(first) = options.first() else { return Vec::new() };
+    let recipes = options.iter().map(|one| (one.recipe.as_path(), one.variant.as_deref()));
+    let known = mirrors::of_all(recipes, &first.lock);
+    let mut shared = options.to_vec();
+    shared.iter_mut().for_each(|one| one.lock.mirrors.elsewhere.clone_from(&known));
+    shared
 }
 
 /// Says whose notes and warnings they are. Phases of several builds at once would only be confused with each other.

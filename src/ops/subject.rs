@@ -91,6 +91,14 @@ pub struct HeldLayer {
 }
 
 impl Subject {
+    /// The file and variant, where it is a recipe.
+    pub(super) fn recipe(&self) -> Option<(&Path, Option<&str>)> {
+        match self {
+            Self::Recipe { path, variant } => Some((path, variant.as_deref())),
+            _ => None,
+        }
+    }
+
     /// What it is called in messages.
     pub fn name(&self) -> String {
         match self {

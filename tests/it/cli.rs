@@ -361,3 +361,64 @@ fn outputs_are_looked_at_before_anything_is_built() {
     assert!(workspace.path("new/folder/x.tar").exists() && workspace.path("new/other/x").is_dir());
     build(&["oci:out"]).says("the image cannot start `/app`");
 }
+
+#[test]
+fn what_is_typed_wrongly_is_told_as_it_is() {
+    let workspace = Workspace::new();
+    workspace.write("good.toml", "name = \"good\"\n[from.scratch]\n");
+    workspace.rootsmith(["build", "good.toml", "-o", "oci:z:BAD/TAG"]).failed_with(2).says("`BAD/TAG` is no tag");
+    for flag in ["--jobs", "--threads"] {
+        workspace.rootsmith(["build", "good.toml", flag, "0"]).failed_with(2).says("at least 1");
+    }
+}
+
+#[test]
+fn keyrings_are_read_and_signers_are_among_their_keys() {
+    const OTHER_KEYS: &[u8] = include_bytes!("../../src/source/debian/keys/debian-archive-keyring.pgp");
+    let workspace = toy_workspace();
+    toy(&workspace, "");
+    workspace.rootsmith(["lock", "toy.toml"]).succeeded();
+    let lock = || workspace.rootsmith(["lock", "toy.toml", "--locked"]);
+    lock().succeeded();
+    let key = workspace.path("archive-key.asc");
+    let right = fs::read(&key).unwrap();
+    // What is no key is told, and keys that did not sign make the lock one of another request.
+    fs::write(&key, "no key\n").unwrap();
+    lock().failed_with(2).says("cannot use the keyring").says("archive-key.asc");
+    workspace.rootsmith(["build", "toy.toml", "--frozen"]).failed_with(2).says("cannot use the keyring");
+    fs::write(&key, OTHER_KEYS).unwrap();
+    lock().failed_with(2).says("does not fit it any more");
+    workspace.rootsmith(["build", "toy.toml", "--frozen"]).failed_with(2).says("does not fit it any more");
+    workspace.rootsmith(["lock", "toy.toml"]).failed_with(4).says("is not in the keyring");
+    fs::write(&key, right).unwrap();
+    lock().succeeded();
+}
+
+#[test]
+fn a_mirror_is_named_as_a_repository_is() {
+    let workspace = Workspace::new();
+    workspace.write("good.toml", "name = \"good\"\n[from.debian]\nsuite = \"trixie\"\n");
+    workspace.write("scratch.toml", "name = \"bare\"\n[from.scratch]\n");
+    workspace.write("alpine.toml", "name = \"alpine\"\n[from.apk]\ndistribution = \"alpine\"\nbranch = \"v3.22\"\n");
+    let wrong = "--mirror=debian-secruity=http://127.0.0.1:9/x";
+    for arguments in [vec!["lock", "good.toml"], vec!["build", "good.toml", "--frozen"]] {
+        let finished = workspace.rootsmith(arguments.into_iter().chain([wrong]));
+        finished.failed_with(2).says("--mirror debian-secruity=");
+        finished.says("did you mean debian-security?").says("debian, debian-security");
+    }
+    workspace.rootsmith(["build", "scratch.toml", wrong]).failed_with(2).says("reads no repository");
+    workspace.rootsmith(["lock", "alpine.toml", wrong]).failed_with(2).says("alpine-main");
+    // Of several recipes, one may have it; what nobody has is nobody's.
+    let right = "--mirror=alpine-main=http://127.0.0.1:9/x";
+    let two = ["build", "scratch.toml", "alpine.toml", "--retries=0"];
+    workspace.rootsmith(two.into_iter().chain([right])).says("1 of 2 recipes built").says("127.0.0.1:9");
+    workspace.rootsmith(two.into_iter().chain([wrong])).failed_with(2).says("0 of 2 recipes built");
+}
+
+#[test]
+fn a_folder_of_a_mirror_that_is_not_there() {
+    let workspace = Workspace::new();
+    workspace.write("good.toml", "name = \"good\"\n[from.debian]\nsuite = \"trixie\"\n");
+    let finished = workspace.rootsmith(["lock", "good.toml", "--mirror", "nowhere/debian"]);
+    finished.failed_with(2).says("--mirror nowhere/debian").says("not there");
+}

@@ -43,7 +43,7 @@ pub struct BuildArgs {
     #[arg(value_name = "RECIPE", required_unless_present = "binaries", conflicts_with = "binaries")]
     pub recipes: Vec<PathBuf>,
     /// How many recipes are built at a time; as many as there are processors, up to 4, where it is not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::count)]
     pub jobs: Option<NonZeroUsize>,
     /// A static program to build an image of, without a recipe; may be repeated for other platforms
     ///
@@ -82,7 +82,7 @@ pub struct BuildArgs {
     #[arg(long)]
     pub fresh: bool,
     /// How many threads work; the image does not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::count)]
     pub threads: Option<NonZeroUsize>,
     /// Print one JSON object in place of the digest
     #[arg(long)]

@@ -53,7 +53,7 @@ pub struct CaptureArgs {
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// How many threads compress; the image does not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::count)]
     pub threads: Option<NonZeroUsize>,
     /// Print one JSON object in place of the digest
     #[arg(long)]

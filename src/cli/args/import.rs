@@ -77,7 +77,7 @@ pub struct ImportArgs {
     #[command(flatten)]
     pub patience: super::PatienceArgs,
     /// How many threads work; the image does not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::count)]
     pub threads: Option<NonZeroUsize>,
     /// Print one JSON object in place of the digest
     #[arg(long)]

@@ -89,7 +89,7 @@ pub struct LayerArgs {
     #[command(flatten)]
     pub network: NetworkArgs,
     /// How many threads work; the image does not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::count)]
     pub threads: Option<NonZeroUsize>,
 }
 

@@ -9,6 +9,7 @@ mod layer;
 mod registry;
 mod store;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -23,6 +24,12 @@ pub use registry::{CopyArgs, LoginArgs, LogoutArgs, PullArgs, PushArgs, Registry
 pub use store::{GcArgs, StoreArgs, StoreCommand};
 
 use crate::http::HttpOptions;
+
+/// Reads how many of something there are to be.
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    let number: usize = text.parse().map_err(|error: std::num::ParseIntError| error.to_string())?;
+    NonZeroUsize::new(number).ok_or_else(|| "it has to be at least 1".to_owned())
+}
 
 /// Forge reproducible container base images from recipes.
 #[derive(Debug, Parser)]

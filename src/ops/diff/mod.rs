@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::inventory;
 use crate::ops::build::BuildOptions;
+use crate::ops::source::mirrors;
 use crate::ops::subject::{Held, Ready, Subject};
 use crate::platform::AnyPlatform;
 
@@ -77,9 +78,13 @@ impl Diff {
 
 /// Opens both and compares them: for the platform that is asked for, else for all that one of them has.
 pub fn diff(options: &DiffOptions, context: &Context) -> Result<Compared, Error> {
+    let recipes = [&options.before, &options.after].into_iter().filter_map(Subject::recipe);
+    let elsewhere = mirrors::of_all(recipes, &options.build.lock);
+    let mut options = options.clone();
+    options.build.lock.mirrors.elsewhere = elsewhere;
     let ready = |subject| Ready::new(subject, options.platform.as_ref(), &options.build, context);
     let (before, after) = (ready(&options.before)?, ready(&options.after)?);
-    platforms::compare(&before, &after, options, context)
+    platforms::compare(&before, &after, &options, context)
 }
 
 /// Opens both for one platform, or this machine's, and compares them.

@@ -1,6 +1,7 @@
 //! `[from.debian]`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -11,8 +12,9 @@ use crate::digest::Digest;
 use crate::error::{Error, Placed};
 use crate::http;
 use crate::lock::{DebianPin, Lock};
+use crate::openpgp::Keyring;
 use crate::platform::Platform;
-use crate::recipe::{DebconfAnswer, DebianEngine, DebianRequest, PathRules, Recipe, Repository};
+use crate::recipe::{DebconfAnswer, DebianEngine, DebianRequest, PathRules, Recipe, Repository, Trust};
 use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unlocked, Unresolved, archives, local};
 use crate::source::{Foresee, Rootfs};
 use crate::tree::TreePath;
@@ -91,6 +93,33 @@ fn told(source: &DebianRequest, recipe: &Recipe) -> Vec<String> {
     let archives = archives::of(source, *platform).into_iter();
     let mirrors = source.repositories.iter().filter(|mirror| mirror.is_mirror() && mirror.in_image == Some(true));
     archives.filter_map(told).chain(mirrors.map(|mirror| mirror.url.as_str().to_owned())).collect()
+}
+
+/// Whether the recipe's keyrings, as far as it has some, have the keys that signed what is locked. One that holds no keys
+/// is an error.
+pub(super) fn is_signed_as_asked(request: &DebianRequest, recipe: &Recipe, lock: Option<&Lock>) -> Result<bool, Error> {
+    let mut keyrings: BTreeMap<&PathBuf, Keyring> = BTreeMap::new();
+    for file in request.repositories.iter().filter_map(|one| one.keyring.as_ref()).chain(&request.keyring) {
+        let keyring = archives::keyring(file);
+        let keyring = keyring.map_err(|error| placed(Unresolved { error: Box::new(error), archive: None }, recipe))?;
+        keyrings.insert(file, keyring);
+    }
+    let signs = |archive: &archives::Archive, fingerprint: &str| {
+        archive.keyring.as_ref().and_then(|file| keyrings.get(file)).is_none_or(|keys| keys.has(fingerprint))
+    };
+    let pins = recipe.platforms.iter().filter_map(|platform| lock?.debian(*platform));
+    for pin in pins.filter(|_| !keyrings.is_empty()) {
+        let archives = archives::of(request, pin.platform);
+        for repository in &pin.repositories {
+            let archive = archives.iter().find(|archive| archive.id == repository.id);
+            let archive = archive.filter(|archive| archive.trust == Trust::Signed);
+            let fingerprint = repository.signed_by.as_deref().filter(|signer| *signer != "unsigned");
+            if archive.zip(fingerprint).is_some_and(|(archive, fingerprint)| !signs(archive, fingerprint)) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// Chooses packages for `platform`.

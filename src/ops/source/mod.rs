@@ -5,6 +5,7 @@ mod archive;
 mod debian;
 mod dnf;
 mod host;
+pub(super) mod mirrors;
 mod oci;
 mod scratch;
 
@@ -71,6 +72,18 @@ pub(super) fn has_inputs(recipe: &Recipe) -> bool {
         // What is captured is what is built.
         SourceRequest::Host(_) => false,
         _ => true,
+    }
+}
+
+/// Whether a lock holds what the recipe asks for as far as `asked` does not say: that its signers are among the keys which
+/// the recipe names. Those are read even where there is no lock: a keyring without keys is an error.
+pub(super) fn is_signed_as_asked(recipe: &Recipe, lock: Option<&Lock>) -> Result<bool, Error> {
+    match &recipe.source {
+        SourceRequest::Debian(request) => debian::is_signed_as_asked(request, recipe, lock),
+        SourceRequest::Scratch(request) => {
+            request.tini.as_ref().map_or(Ok(true), |archive| debian::is_signed_as_asked(archive, recipe, lock))
+        }
+        _ => Ok(true),
     }
 }
 

@@ -1,14 +1,15 @@
 //! Which archives a request reads, and where they are reached.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Mirrors;
 use super::suite;
+use super::{Mirrors, ResolveError};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::lock::DebianPin;
+use crate::openpgp::Keyring;
 use crate::platform::{Architecture, Platform};
 use crate::recipe::{DebianRequest, Distribution, Repository, Snapshot, Trust};
 
@@ -183,6 +184,13 @@ pub struct MirrorSettings {
     pub chosen: Vec<(String, String)>,
     /// Addresses in the host's own apt sources, by id.
     pub host: Vec<(String, String)>,
+    /// Ids of archives that other recipes of the same run read: what is chosen may be for them.
+    pub elsewhere: BTreeSet<String>,
+}
+
+/// Whether an official archive of Debian or Ubuntu has this id.
+pub fn is_official(id: &str) -> bool {
+    OFFICIAL.iter().any(|official| official.0 == id)
 }
 
 /// Where each archive of `request` is reached: at the recipe's mirrors, else those of the command line, else those of
@@ -261,6 +269,12 @@ pub fn add_dated(pin: &DebianPin, mirrors: &mut Mirrors) {
             mirrors.entry(repository.id.clone()).or_default().push(format!("{dated}/{time}"));
         }
     }
+}
+
+/// The keys in a file of the recipe.
+pub fn keyring(path: &Path) -> Result<Keyring, ResolveError> {
+    let bytes = std::fs::read(path).map_err(|source| ResolveError::Keyring { path: path.to_owned(), source })?;
+    Keyring::parse(&bytes).map_err(|source| ResolveError::BadKeyring { path: path.to_owned(), source })
 }
 
 impl Archive {

@@ -48,7 +48,7 @@ fn ports_are_reached_where_ports_are() {
         ("http://mirror.example/ubuntu-ports", vec!["noble".to_owned()]),
     ];
     let host = on_host(host.iter().map(|(url, suites)| (*url, suites.as_slice())));
-    let settings = MirrorSettings { chosen: Vec::new(), host };
+    let settings = MirrorSettings { host, ..MirrorSettings::default() };
     let reached = |on: &str| mirrors(&request, platform(on), &settings).into_iter().collect::<Vec<_>>();
     let both = |id: &str, urls: [&str; 2]| vec![(id.to_owned(), urls.map(str::to_owned).to_vec())];
     assert_eq!(
