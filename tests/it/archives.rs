@@ -228,7 +228,7 @@ fn wrong_requests_are_told_with_their_places() {
         assert!(!workspace.path("toy.lock").exists());
         finished
     };
-    lock("\"greting\"").says("has no package `greting`").says("did you mean greeting?").says("toy.toml:8:13");
+    lock("\"greting\"").says("have no package `greting`").says("did you mean greeting?").says("toy.toml:8:13");
     lock("\"facts\", \"greeting=9.9\"")
         .says("there is no `greeting=9.9`")
         .says("there is 2.0-1 (golden)")

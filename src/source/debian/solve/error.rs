@@ -5,7 +5,6 @@ use thiserror::Error;
 
 use crate::package::did_you_mean;
 use crate::source::debian::relation::RelationError;
-use crate::source::debian::solve::explain::join;
 use crate::source::debian::solve::universe::Universe;
 
 /// Why a request cannot be met.
@@ -141,6 +140,15 @@ impl SolveError {
             Self::Several(errors) => errors.iter_mut().flat_map(Self::missing_mut).collect(),
             _ => Vec::new(),
         }
+    }
+}
+
+/// Names in a row, the last after an `and`.
+pub(super) fn join(names: &[String]) -> String {
+    match names {
+        [] => "what is asked for".to_owned(),
+        [only] => only.clone(),
+        [start @ .., last] => format!("{} and {last}", start.join(", ")),
     }
 }
 

@@ -6,7 +6,7 @@ use resolvo::Requirement;
 use resolvo::conflict::{ConflictCause, ConflictEdge, ConflictGraph, ConflictNode};
 
 use crate::source::debian::relation::Relation;
-use crate::source::debian::solve::error::has;
+use crate::source::debian::solve::error::{has, join};
 use crate::source::debian::solve::provider::{Of, Provider, package};
 use crate::source::debian::solve::universe::{GroupId, PackageId, Universe};
 
@@ -169,12 +169,4 @@ fn named(universe: &Universe<'_>, id: PackageId) -> String {
         return format!("{}:{} {}", record.name(), record.architecture(), record.version());
     }
     format!("{} {}", record.name(), record.version())
-}
-
-pub(super) fn join(names: &[String]) -> String {
-    match names {
-        [] => "what is asked for".to_owned(),
-        [only] => only.clone(),
-        [start @ .., last] => format!("{} and {last}", start.join(", ")),
-    }
 }

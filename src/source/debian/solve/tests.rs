@@ -250,6 +250,13 @@ fn what_cannot_be_is_explained() {
 }
 
 #[test]
+fn several_suites_have_not() {
+    let (one, other) = (index("a 1 | Depends: b"), index("c 1"));
+    let error = ask(&PLAIN, &[repository("local files", &one), repository("trixie", &other)], "a").unwrap_err();
+    assert_eq!(error.to_string(), "a cannot be installed: a 1 needs b, and local files and trixie have no b");
+}
+
+#[test]
 fn unknown_names_get_a_suggestion() {
     let index = index("nginx 1\nnginx-core 1\npython3-numpy 1\nzlib1g 1\ncar 1\ncat 1");
     let help = |wanted| {
@@ -262,6 +269,8 @@ fn unknown_names_get_a_suggestion() {
     assert_eq!(help("cas"), "did you mean car or cat?");
     assert_eq!(help("python-numpy"), "did you mean python3-numpy?");
     assert!(help("quux").starts_with("look for it at"));
+    let two = [repository("trixie", &index), repository("trixie-updates", &index)];
+    assert_eq!(ask(&PLAIN, &two, "quux").unwrap_err().to_string(), "trixie and trixie-updates have no package `quux`");
     let several = ask(&PLAIN, &[repository("trixie", &index)], "ngnix cat quux cat=7 cas cas").unwrap_err();
     assert_eq!(several.to_string(), "trixie has no packages `ngnix`, `quux`, `cas`; there is no `cat=7`");
     let help = several.help().unwrap().to_string();
