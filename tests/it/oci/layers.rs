@@ -9,7 +9,7 @@ fn layers_are_kept_and_changes_come_on_top() {
     recipe(
         &workspace,
         "keep-layers = true\nname = \"registry.example.com/toy:1\"\n\
-         [prune]\nremove = [\"/gone\", \"/d/third\"]\n[os-release]\nID = \"acme\"\n\
+         [prune]\nremove = [\"/gone\", \"/d/third\", \"/turned/*\"]\n[os-release]\nID = \"acme\"\n\
          [[file]]\npath = \"/d/sixth\"\ncontent = \"6\"\n[[file]]\npath = \"/turned\"\ncontent = \"a file again\"\n\
          [[file]]\npath = \"/turns\"\ndirectory = true\n[[file]]\npath = \"/turns/x\"\ncontent = \"x\"\n\
          [[run]]\ncommand = [\"/bin/sh\", \"-ec\", \"rm /anew/new; echo y > /anew/y; ln /links /seventh; \
