@@ -29,6 +29,8 @@ mod conda_channels;
 mod conda_images;
 #[cfg(feature = "conda")]
 mod conda_inputs;
+#[cfg(feature = "conda")]
+mod conda_wheels;
 mod conformance;
 mod custom;
 mod diff;

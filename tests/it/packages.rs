@@ -39,6 +39,24 @@ fn build(workspace: &Workspace, asks: &str, arguments: &[&str]) -> Finished {
     workspace.rootsmith(all.iter().chain(arguments))
 }
 
+/// An image of Debian with these packages, as files of the recipe's folder, and with one of its own.
+fn on_trixie(packages: &[Package], own: &str) -> Image {
+    let workspace = Workspace::new();
+    let mut asked = vec![own.to_owned()];
+    for package in packages {
+        let file = format!("{}.deb", package.name);
+        fs::write(workspace.path(&file), package.build().bytes).unwrap();
+        asked.push(format!("./{file}"));
+    }
+    let recipe = format!(
+        "name = \"local\"\nplatforms = [\"linux/amd64\"]\n[from.debian]\nsuite = \"trixie\"\npackages = {asked:?}\n"
+    );
+    workspace.write("local.toml", &recipe);
+    let arguments = ["build", "local.toml", "-o", "oci:out", "--progress", "none"].map(str::to_owned);
+    workspace.rootsmith(arguments.into_iter().chain(mirrors())).succeeded();
+    image(&workspace)
+}
+
 fn image(workspace: &Workspace) -> Image {
     Layout::open(&workspace.path("out")).image()
 }
@@ -213,16 +231,7 @@ fn scripts_see_hooks_and_watched_files_when_dpkg_shows_them() {
         package("files").field("Depends", "early, watcher").file("usr/share/watched/new", 0o644, ""),
         package("late").field("Depends", "early, watcher").file("usr/share/watched/late", 0o644, ""),
     ];
-    let workspace = Workspace::new();
-    for package in &packages {
-        fs::write(workspace.path(&format!("{}.deb", package.name)), package.build().bytes).unwrap();
-    }
-    let recipe = "name = \"order\"\nplatforms = [\"linux/amd64\"]\n[from.debian]\nsuite = \"trixie\"\n\
-                  packages = [\"./runner.deb\", \"./hook.deb\", \"./watcher.deb\", \"./early.deb\", \"./files.deb\", \"./late.deb\", \"zsh\"]\n";
-    workspace.write("order.toml", recipe);
-    let arguments = ["build", "order.toml", "-o", "oci:out", "--progress", "none"].map(str::to_owned);
-    workspace.rootsmith(arguments.into_iter().chain(mirrors())).succeeded();
-    let image = image(&workspace);
+    let image = on_trixie(&packages, "zsh");
     assert_eq!(text(&image, "usr/share/watched.list"), "late\nnew\n");
     let late = &image.listing()["usr/share/watched/late"];
     assert_eq!((late.mode, late.owner), (0o2750, (8, 8)));
@@ -250,17 +259,8 @@ fn files_that_are_diverted_make_room() {
         ),
         package("after").field("Depends", "diverter").file("usr/share/after", 0o644, ""),
     ];
-    let workspace = Workspace::new();
-    for package in &packages {
-        fs::write(workspace.path(&format!("{}.deb", package.name)), package.build().bytes).unwrap();
-    }
     // zutils diverts files of gzip, which is essential and configured long before.
-    let recipe = "name = \"diverted\"\nplatforms = [\"linux/amd64\"]\n[from.debian]\nsuite = \"trixie\"\n\
-                  packages = [\"./owner.deb\", \"./diverter.deb\", \"./after.deb\", \"zutils\"]\n";
-    workspace.write("diverted.toml", recipe);
-    let arguments = ["build", "diverted.toml", "-o", "oci:out", "--progress", "none"].map(str::to_owned);
-    workspace.rootsmith(arguments.into_iter().chain(mirrors())).succeeded();
-    let image = image(&workspace);
+    let image = on_trixie(&packages, "zutils");
     assert_eq!(text(&image, "usr/bin/tool"), "#!/bin/sh -e\n");
     assert_eq!(text(&image, "usr/bin/tool.orig"), "#!/bin/sh\n");
     let there = image.listing();
