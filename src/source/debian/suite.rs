@@ -145,11 +145,14 @@ impl Wanted {
             let packages = self.indexes(&signed, architecture, foreign, context)?;
             return Ok(Some((signed, packages)));
         };
-        context.reporter.warn(&format!("{set_back}; that one is used"));
-        // What it lists may be gone by now.
-        let packages = self.indexes(&newest, architecture, foreign, context);
-        let packages = packages.map_err(|error| if is_unreached(&error) { error } else { set_back })?;
-        Ok(Some((newest, packages)))
+        match self.indexes(&newest, architecture, foreign, context) {
+            Ok(packages) => {
+                context.reporter.warn(&format!("{set_back}; that one is used"));
+                Ok(Some((newest, packages)))
+            }
+            // What it lists may be gone by now.
+            Err(error) => Err(if is_unreached(&error) { error } else { set_back }),
+        }
     }
 
     /// The package indexes that a Release lists.
