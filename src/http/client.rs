@@ -161,6 +161,12 @@ pub(crate) fn web_client(
             .user_agent(concat!("rootsmith/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
+            // Digests are those of files as they are served. A server that calls a `.gz` an encoding means the file, and a
+            // library that this program is built with may have switched its decoding on.
+            .no_gzip()
+            .no_deflate()
+            .no_brotli()
+            .no_zstd()
             .no_proxy()
             .proxy(reqwest::Proxy::custom(move |url| proxies.proxy_for(url)))
             .connect_timeout(options.connect_timeout)

@@ -145,6 +145,10 @@ fn a_good_file_arrives_once() {
     bench.download(&[server.url("/x")], &large()).unwrap();
     assert_eq!(server.asked().len(), 1, "the second comes from the store");
     assert_eq!(bench.store.usage().unfinished, 0);
+    // Servers call a `.gz` an encoding; its digest is that of the file.
+    const EMPTY: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x03\0\0\0\0\0\0\0\0\0";
+    let server = Server::start(|_, stream| reply(stream, "200 OK", "Content-Encoding: gzip\r\n", EMPTY));
+    bench.download(&[server.url("/x.gz")], EMPTY).unwrap();
 }
 
 #[test]
