@@ -42,7 +42,7 @@ impl Location {
 }
 
 /// The address of the file `path` in the repository at `base`, which is an address or a folder. What has a meaning in
-/// addresses and none in paths (`%`, `#`, `?`, spaces) is encoded for an address.
+/// addresses and none in paths (`%`, `#`, `?`, spaces) is encoded for an address, and so is `+`, which S3 takes for a space.
 pub fn address_in(base: &str, path: &str) -> String {
     let base = base.trim_end_matches('/');
     let path = path.trim_start_matches('/');
@@ -52,7 +52,7 @@ pub fn address_in(base: &str, path: &str) -> String {
     let mut address = format!("{base}/");
     for character in path.chars() {
         match character {
-            '%' | '#' | '?' | ' ' => address.push_str(&format!("%{:02X}", u32::from(character))),
+            '%' | '#' | '?' | ' ' | '+' => address.push_str(&format!("%{:02X}", u32::from(character))),
             plain => address.push(plain),
         }
     }
@@ -91,11 +91,11 @@ mod tests {
     fn paths_in_repositories() {
         assert_eq!(
             address_in("http://a.example/debian/", "pool/c++_1~2.deb"),
-            "http://a.example/debian/pool/c++_1~2.deb"
+            "http://a.example/debian/pool/c%2B%2B_1~2.deb"
         );
-        let odd = "pool/a_1%3a2 #?.deb";
+        let odd = "pool/a_1+b%3a2 #?.deb";
         let address = address_in("file:///srv/x", odd);
-        assert_eq!(Location::parse(&address).ok(), Some(Location::File("/srv/x/pool/a_1%3a2 #?.deb".into())));
+        assert_eq!(Location::parse(&address).ok(), Some(Location::File("/srv/x/pool/a_1+b%3a2 #?.deb".into())));
         assert_eq!(address_in("/srv/x/", odd), format!("/srv/x/{odd}"));
         assert_eq!(address_in("/", "x"), "/x");
     }
