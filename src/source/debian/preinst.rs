@@ -99,6 +99,11 @@ impl Idle {
     fn passed(&mut self, words: &[&str]) -> bool {
         let (first, last) = (words[0], words[words.len() - 1]);
         let opens = OPENING.contains(&first);
+        let closes = CLOSING.contains(&first.trim_end_matches(';'));
+        // The end of a block and of the branch that it is in, in one line.
+        if last.ends_with(";;") && (opens || closes) {
+            return false;
+        }
         if opens && CLOSING.contains(&last.trim_end_matches(';')) {
             return true;
         }
@@ -119,7 +124,7 @@ impl Idle {
             Some(Block::UpgradeIf) if first == "fi" => {
                 self.open.pop();
             }
-            Some(Block::Nested) if CLOSING.contains(&first.trim_end_matches(';')) => {
+            Some(Block::Nested) if closes => {
                 self.open.pop();
             }
             _ => {}
@@ -195,6 +200,10 @@ mod tests {
         assert!(!idle("if [ \"$1\" = upgrade ] || true; then\n adduser x\nfi\n"));
         assert!(!idle("case \"$1\" in\n install|upgrade)\n adduser x\n ;;\nesac\n"));
         assert!(!idle("case \"$1\" in\n upgrade) ;;\n *) adduser x ;;\nesac\n"));
+        for end in ["if true; then rm /x; fi;;", "if true; then\n rm /x\n fi;;", "if true; then\n rm /x\n fi ;;"] {
+            let case = "case \"$1\" in\n upgrade)\n {}\n install)\n adduser x\n ;;\nesac\n";
+            assert!(!idle(&case.replace("{}", end)), "{end}");
+        }
         assert!(!idle("dpkg-maintscript-helper rm_conffile /etc/x 1.0~ -- \"$@\"; adduser x\n"));
         assert!(!idle("dpkg-maintscript-helper rm_conffile /etc/x $(touch /y) -- \"$@\"\n"));
         assert!(!idle("if [ \"$1\" = upgrade ]; then\n cat <<E\nfi\nE\nfi\nadduser x\n"));
