@@ -82,9 +82,15 @@ impl Graph {
         context: &Context,
     ) -> Result<Self, Error> {
         let mut gathering = Gathering { origin, context, seen: BTreeSet::new() };
+        let any = platform.is_none();
         let root = gathering.choose(root, platform)?;
         let mut graph = Self { root: root.clone(), nodes: Vec::new(), referrers: Vec::new(), tagged: Vec::new() };
-        gathering.add(root, 0, &mut graph.nodes)?;
+        match gathering.add(root.clone(), 0, &mut graph.nodes) {
+            Err(error) if any && is_missing(&error) => {
+                graph.nodes = gathering.only_complete(&root, error)?;
+            }
+            added => added?,
+        }
         // The root as it was read, with its exact size.
         graph.root = graph.nodes.last().expect("the root was just added").descriptor.clone();
         if referrers {
@@ -169,6 +175,43 @@ impl Gathering<'_> {
         }
         nodes.push(node(&descriptor, document, fields));
         Ok(())
+    }
+
+    /// Of an index with images that are not there, the one that is: Docker's store of containerd saves an image with the
+    /// whole of its index and with the files of one platform. `error` is what to say where it is no such index.
+    fn only_complete(&mut self, root: &Descriptor, error: Error) -> Result<Vec<Node>, Error> {
+        let mut complete = Vec::new();
+        let named = read(&self.origin.document(root)?)?.manifests;
+        for descriptor in named.iter().filter(|descriptor| !is_unknown(descriptor)) {
+            self.seen.clear();
+            let mut nodes = Vec::new();
+            match self.add(descriptor.clone(), 1, &mut nodes) {
+                Ok(()) => complete.push((descriptor, nodes)),
+                Err(error) if is_missing(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let name = self.origin.name();
+        let shown = |descriptor: &Descriptor| match descriptor.platform() {
+            Some(platform) => AnyPlatform::of(platform).to_string(),
+            None => descriptor.digest().to_string(),
+        };
+        match complete.pop() {
+            None => Err(error),
+            Some((descriptor, nodes)) if complete.is_empty() => {
+                let reporter = &self.context.reporter;
+                reporter.warn(&format!("`{name}` has one of the images of its index: {} is taken", shown(descriptor)));
+                Ok(nodes)
+            }
+            Some(last) => {
+                let all: Vec<String> =
+                    complete.iter().chain([&last]).map(|(descriptor, _)| shown(descriptor)).collect();
+                Err(Error::Usage {
+                    message: format!("`{name}` has some of the images of its index, and not all: {}", all.join(", ")),
+                    help: format!("name one: `--platform {}`", all[0]),
+                })
+            }
+        }
     }
 
     fn add_referrers(&mut self, subject: Digest, depth: usize, nodes: &mut Vec<Node>) -> Result<(), Error> {
@@ -256,9 +299,13 @@ fn is_unknown(descriptor: &Descriptor) -> bool {
 fn is_no_hindrance(error: &Error) -> bool {
     match error {
         Error::Registry(error) => error.is_remote(),
-        Error::Open { source, .. } => matches!(source, OpenError::Missing(_)),
-        _ => false,
+        error => is_missing(error),
     }
+}
+
+/// Whether a layout or archive lacks what it names.
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Open { source: OpenError::Missing(_), .. })
 }
 
 fn read(document: &Document) -> Result<Fields, Error> {

@@ -40,3 +40,26 @@ fn an_index_gives_an_image_for_each_platform() {
     let none = build(&workspace, &[]);
     none.failed_with(2).says("there is no image for linux/s390x").says("there are: linux/amd64, linux/arm64");
 }
+
+#[test]
+fn of_an_index_that_is_not_all_there_the_image_that_is_there_is_copied() {
+    require!(Need::Root, Need::Program("umoci"), Need::Program("busybox"), Need::Amd64);
+    let workspace = layered();
+    let base = workspace.path("base");
+    let (manifest, config) = documents(&base);
+    let mut arm = manifest.clone();
+    arm["annotations"] = json!({ "other": "yes" });
+    write_index(&base, "both", &[("linux", "amd64", manifest.clone()), ("linux", "arm64", arm.clone())]);
+    let copy = |from: &str| workspace.rootsmith(["copy", from, "oci:copied:both"]);
+    let blob =
+        |document: &Value| base.join("blobs/sha256").join(Digest::of(&serde_json::to_vec(document).unwrap()).hex());
+    copy("oci:base:both").succeeded();
+    fs::remove_dir_all(workspace.path("copied")).unwrap();
+    // As Docker's store of containerd saves what was pulled for one platform.
+    fs::remove_file(blob(&arm)).unwrap();
+    let finished = copy("oci:base:both");
+    finished.succeeded().says("has one of the images of its index: linux/amd64 is taken");
+    assert_eq!(documents(&workspace.path("copied")), (manifest.clone(), config));
+    fs::remove_file(blob(&manifest)).unwrap();
+    copy("oci:base:both").failed_with(2).says("the image has no `blobs/sha256/");
+}
