@@ -185,12 +185,17 @@ fn misspelt_section(text: &str) -> Option<(&str, SourceSpan, String)> {
 
 fn explicit(request: &CondaRequest) -> Result<Wanted, CondaError> {
     const HELP: &str = "each line after `@EXPLICIT` is an address with `#` and the md5 or sha256 of the file";
-    let mut packages = Vec::new();
+    let (mut packages, mut wheels) = (Vec::new(), Vec::new());
     let mut lines: BTreeMap<String, &str> = BTreeMap::new();
     let mut offset = 0;
     for line in request.text.split_inclusive('\n') {
         let (start, text) = (offset, line.trim());
         offset += line.len();
+        // conda-lock's form of what pip installs; a comment for conda.
+        if let Some(wheel) = text.strip_prefix("# pip ") {
+            wheels.push(WantedWheel::parse(wheel, request.folder())?);
+            continue;
+        }
         if text.is_empty() || text.starts_with('#') || text == "@EXPLICIT" {
             continue;
         }
@@ -232,7 +237,7 @@ fn explicit(request: &CondaRequest) -> Result<Wanted, CondaError> {
         });
     }
     let packages = Packages::Exact(packages);
-    Ok(Wanted { name: folder_name(request), variables: Vec::new(), packages, wheels: Vec::new() })
+    Ok(Wanted { name: folder_name(request), variables: Vec::new(), packages, wheels })
 }
 
 fn locked(request: &CondaRequest, lock: &LockFile, name: &str, subdir: Subdir) -> Result<Wanted, CondaError> {

@@ -43,7 +43,14 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<CondaPin, CondaE
     let network = access(request, what.access)?.open(context)?;
     let (packages, specs, virtual_packages, sources) = match wanted.packages {
         Packages::Specs { .. } => solved(what, &wanted, &allowed, &network, context)?,
-        Packages::Exact(packages) => (packages, Vec::new(), Vec::new(), Vec::new()),
+        Packages::Exact(packages) => {
+            // Nothing is solved, but wheels are made for a C library.
+            let virtual_packages = match wanted.wheels.is_empty() {
+                true => Vec::new(),
+                false => virtual_packages(request, platform, what.glibc)?.iter().map(ToString::to_string).collect(),
+            };
+            (packages, Vec::new(), virtual_packages, Vec::new())
+        }
     };
     reporter.begin(Phase::Download, None, Unit::Items);
     let lock = |package: ExactPackage| {

@@ -241,12 +241,11 @@ impl Wheel {
         let own = format!("cp{major}{minor}");
         let stable = abis.split('.').any(|abi| abi == "abi3");
         let fits_python = pythons.split('.').any(|python| {
-            let older =
-                || python.strip_prefix("cp3").and_then(|known| known.parse::<u32>().ok()).is_some_and(|m| m <= minor);
-            python == format!("py{major}")
-                || python == format!("py{major}{minor}")
-                || python == own
-                || (stable && older())
+            let up_to_own = |start: &str| {
+                let known = python.strip_prefix(start).and_then(|rest| rest.strip_prefix(&major.to_string()));
+                known.and_then(|known| known.parse::<u32>().ok()).is_some_and(|known| known <= minor)
+            };
+            python == format!("py{major}") || python == own || up_to_own("py") || (stable && up_to_own("cp"))
         });
         let fits_abi = abis.split('.').any(|abi| abi == "none" || abi == "abi3" || abi == own);
         if !fits_python || !fits_abi {
@@ -455,6 +454,7 @@ mod tests {
             "py2.py3-none-any",
             "cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64",
             "cp39-abi3-manylinux_2_36_x86_64",
+            "py310-none-any",
             "cp312-cp312-linux_x86_64",
         ] {
             assert!(fits(good), "{good}");
@@ -467,6 +467,7 @@ mod tests {
             "cp312-cp312-musllinux_1_2_x86_64",
             "cp312-cp312-win_amd64",
             "py2-none-any",
+            "py313-none-any",
         ] {
             assert!(!fits(bad), "{bad}");
         }

@@ -58,6 +58,30 @@ fn wheels_fit_or_are_refused() {
 }
 
 #[test]
+fn exact_lists_have_wheels_too() {
+    let python = Package::new("python", "3.12.1").file("bin/python3.12", "#!/bin/sh\n", 0o755);
+    let workspace = with_packages(vec![python]);
+    let package = workspace.path("channel/linux-64/python-3.12.1-0.conda");
+    let digest = Digest::of_file(&package).unwrap().hex();
+    let ask = |tags: &str| {
+        let name = format!("My.Tool-1.0-{tags}.whl");
+        let hex = write_wheel(&workspace.path(&name));
+        // As `conda-lock render --kind explicit` writes it.
+        let wheel = format!("# pip my-tool @ file://{} --hash=sha256:{hex}", workspace.path(&name).display());
+        let text = format!("# platform: linux-64\n@EXPLICIT\nfile://{}#sha256:{digest}\n{wheel}\n", package.display());
+        workspace.write("explicit.txt", &text);
+        workspace.rootsmith(["layer", "base", "--conda", "explicit.txt", "-o", "oci:out", "--progress", "lines"])
+    };
+    ask("cp312-cp312-manylinux_2_28_x86_64").succeeded();
+    let files = Image::open(workspace.path("out")).files();
+    assert!(files.contains_key(&format!("{PREFIX}/lib/python3.12/site-packages/tool.py")));
+    ask("cp312-cp312-manylinux_2_38_x86_64").failed_with(2).says("glibc 2.36");
+    let text = fs::read_to_string(workspace.path("explicit.txt")).unwrap().replace("--hash=sha256:", "--hash=md5:");
+    workspace.write("explicit.txt", &text);
+    workspace.rootsmith(["layer", "base", "--conda", "explicit.txt", "-o", "oci:out"]).failed_with(2).says("my-tool");
+}
+
+#[test]
 fn wheels_are_compared_with_what_they_say_of_themselves() {
     let python = Package::new("python", "3.12.1").file("bin/python3.12", "#!/bin/sh\n", 0o755);
     let numpy = Package::new("numpy-base", "1.26").file(
