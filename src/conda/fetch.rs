@@ -95,7 +95,7 @@ fn download(wanted: &[Wanted<'_>], access: &Access, context: &Context) -> Result
     if !missing.is_empty() {
         let network = access.open(context)?;
         let (special, plain): (Vec<usize>, Vec<usize>) =
-            missing.into_iter().partition(|index| network.is_needed_for(&wanted[*index].url));
+            missing.into_iter().partition(|index| wanted[*index].addresses().any(|url| network.is_needed_for(url)));
         for index in special {
             let blob = by_rattler(&wanted[index], &network, context, &advance)?;
             keep(index, blob);
@@ -131,11 +131,15 @@ fn names(error: &HttpError, wanted: &Wanted<'_>) -> bool {
 }
 
 impl Wanted<'_> {
+    /// Where it is, in order of preference.
+    fn addresses(&self) -> impl Iterator<Item = &url::Url> {
+        self.mirror.iter().chain([&self.url])
+    }
+
     fn job(&self) -> Job {
-        let address = |url: &url::Url| url.to_string();
         Job {
             what: self.title(),
-            candidates: self.mirror.iter().map(address).chain([address(&self.url)]).collect(),
+            candidates: self.addresses().map(url::Url::to_string).collect(),
             digest: self.package.sha256,
             size: self.package.size,
         }

@@ -30,9 +30,6 @@ pub struct Access {
     pub(super) mirrors: BTreeMap<Url, Url>,
 }
 
-/// How many times a file is asked for.
-const TRIES: u32 = 4;
-
 impl Access {
     /// Access with these logins and no mirrors.
     pub fn new(logins: ChannelLogins) -> Self {
@@ -50,7 +47,8 @@ impl Access {
         let storage = self.storage()?;
         let (http, mirrors, logins) = (context.http.clone(), self.mirrors.clone(), storage.clone());
         let client = LazyClient::new(move || client(http.web_client(), &mirrors, logins));
-        Ok(Network { runtime: Some(runtime), client, storage, offline: context.http.is_offline() })
+        let (retries, offline) = (context.http.options().retries, context.http.is_offline());
+        Ok(Network { runtime: Some(runtime), client, storage, retries, offline })
     }
 
     fn storage(&self) -> Result<AuthenticationStorage, CondaError> {
@@ -95,6 +93,8 @@ pub(super) struct Network {
     runtime: Option<Runtime>,
     client: LazyClient,
     storage: AuthenticationStorage,
+    /// How many times a file is asked for again.
+    retries: u32,
     offline: bool,
 }
 
@@ -129,7 +129,7 @@ impl Network {
             return Err(HttpError::Offline { what: format!("`{}`", plain(url)) }.into());
         }
         let mut last = None;
-        for attempt in 0..TRIES {
+        for attempt in 0..=self.retries {
             match self.run(self.receive(url, store, attempt, on_bytes)) {
                 Ok(writer) => return Ok(writer.commit()?),
                 Err((error, true)) => last = Some(error),
@@ -155,7 +155,8 @@ impl Network {
         let mut answer = answer.map_err(|error| failed(innermost(&error), true))?;
         let status = answer.status();
         if !status.is_success() {
-            return Err(failed(format!("the server answered {}", status.as_u16()), status.is_server_error()));
+            let again = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
+            return Err(failed(format!("the server answered {}", status.as_u16()), again));
         }
         let mut writer = store.begin().map_err(|error| (error.into(), false))?;
         while let Some(chunk) = answer.chunk().await.map_err(|error| failed(innermost(&error), true))? {

@@ -182,14 +182,15 @@ impl Http {
         parallel::all(self, jobs, store, on_bytes, each)
     }
 
-    /// A client with these proxies and certificates that follows redirects: for libraries that make requests of their
-    /// own. An error where the network is off.
+    /// A client with these proxies, certificates and limits of time that follows redirects: for libraries that make requests
+    /// of their own. An error where the network is off.
     pub fn web_client(&self) -> Result<reqwest::Client, HttpError> {
         if self.options.offline {
             return Err(HttpError::Offline { what: "anything".to_owned() });
         }
         client::web_client(&self.options, Vec::new(), |builder| {
-            builder.redirect(reqwest::redirect::Policy::limited(client::MOST_REDIRECTS))
+            let builder = builder.redirect(reqwest::redirect::Policy::limited(client::MOST_REDIRECTS));
+            builder.read_timeout(self.options.patience)
         })
     }
 

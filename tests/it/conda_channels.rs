@@ -141,6 +141,41 @@ fn a_mirror_stands_for_a_channel() {
 }
 
 #[test]
+fn a_mirror_gets_its_own_login() {
+    require!(Need::Data("conda"));
+    let basic = format!("Basic {}", STANDARD.encode("me:geheim"));
+    let mirror = Server::plain(move |request| match request.authorization == basic {
+        true => Answer::file(&real(), &request.path),
+        false => Answer::status(401),
+    });
+    let workspace = with_channel("https://channels.example/team");
+    let text = format!(
+        "name = \"x\"\nplatforms = [\"linux/amd64\"]\n[from.oci]\nimage = \"oci:base\"\nkeep-layers = true\n[[conda]]\n\
+         environment = \"environment.yml\"\nmirrors = {{ \"https://channels.example/team\" = \"{}\" }}\n",
+        mirror.address()
+    );
+    workspace.write("x.toml", &text);
+    let host = mirror.address().trim_start_matches("http://").split(':').next().unwrap().to_owned();
+    let auth = json!({ host: { "BasicHTTP": { "username": "me", "password": "geheim" } } }).to_string();
+    let auth = workspace.write("auth.json", &auth);
+    let mut command = workspace.command([binary()]);
+    command.args(["build", "x.toml", "-o", "oci:out", "--progress", "none"]).env("RATTLER_AUTH_FILE", auth);
+    let finished = finish(&mut command);
+    finished.succeeded();
+    tells_no_secret(&workspace, &finished, "geheim");
+    assert!(mirror.asked().iter().any(|path| path.ends_with("xz-5.2.2-0.tar.bz2")), "{:?}", mirror.asked());
+}
+
+#[test]
+fn a_channel_that_says_nothing_is_given_up() {
+    require!(Need::Data("conda"));
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let workspace = with_channel(&format!("http://{}/team", silent.local_addr().unwrap()));
+    // Whoever is never accepted waits for an answer.
+    layer(&workspace, &[], &["--timeout", "1", "--retries", "0"]).failed_with(4).says("/team");
+}
+
+#[test]
 fn shards_are_read_where_a_channel_has_them() {
     require!(Need::Data("conda"));
     let text = fs::read(real().join("linux-64/repodata.json")).unwrap();
@@ -262,4 +297,14 @@ fn a_registry_is_a_channel() {
     assert!(server.asked().iter().any(|path| path.contains("/xz/")), "{:?}", server.asked());
     let lock = fs::read_to_string(workspace.path("environment.rootsmith.lock")).unwrap();
     assert!(lock.contains("channel = \"oci://127.0.0.77/team/channel\""), "{lock}");
+    // And it is the mirror of another channel.
+    let mirrored = with_channel("https://channels.example/team");
+    let text = format!(
+        "name = \"x\"\nplatforms = [\"linux/amd64\"]\n[from.oci]\nimage = \"oci:base\"\nkeep-layers = true\n[[conda]]\n\
+         environment = \"environment.yml\"\nmirrors = {{ \"https://channels.example/team\" = \"oci://{HOST}/team/channel\" }}\n"
+    );
+    mirrored.write("x.toml", &text);
+    let mut command = mirrored.command([binary()]);
+    let build = ["build", "x.toml", "-o", "oci:out", "--progress", "none", "--ca-file", &authority];
+    finish(command.args(build).env("RATTLER_AUTH_FILE", &auth)).succeeded();
 }
