@@ -367,3 +367,27 @@ fn a_lock_holds_and_moves_on_by_name() {
     workspace.write("recipe.lock", &lock.replace("x86_64/a-2", "../a-2"));
     build(&workspace).failed_with(2).says("is no path within a repository");
 }
+
+#[test]
+fn signers_of_a_lock_are_among_the_recipes_keys() {
+    const OTHER_KEY: &str =
+        include_str!("../../src/source/apk/keys/alpine-devel@lists.alpinelinux.org-6165ee59.rsa.pub");
+    let workspace = Workspace::new();
+    apk::write(&workspace.path("repository"), "x86_64", &packages());
+    with_key(&workspace, "\"base\"", "");
+    let first = build(&workspace).digest();
+    let frozen = || workspace.rootsmith(["build", "recipe.toml", "-o", "oci:out", "--progress", "none", "--frozen"]);
+    let key = workspace.path("repository").join(apk::KEY);
+    let right = fs::read(&key).unwrap();
+    // Another key of the same name.
+    fs::write(&key, OTHER_KEY).unwrap();
+    frozen().failed_with(2).says("does not fit it any more");
+    build(&workspace).failed_with(4).says("the signature of the index");
+    fs::write(&key, "no key").unwrap();
+    frozen().failed_with(2).says("holds no RSA public key");
+    fs::write(&key, right).unwrap();
+    assert_eq!(frozen().digest(), first);
+    // No key.
+    recipe(&workspace, "\"base\"", "");
+    frozen().failed_with(2).says("does not fit it any more");
+}

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::LockOptions;
 use crate::context::Context;
 use crate::error::Error;
-use crate::lock::{Lock, Pin};
+use crate::lock::{Lock, LockedKey, Pin};
 use crate::platform::Platform;
 use crate::recipe::{ApkRequest, Recipe};
 use crate::source::Rootfs;
+use crate::source::apk::keys::Keyring;
 use crate::source::apk::{self, Resolve, repositories};
 
 /// All that decides which packages are chosen, and how they are installed.
@@ -30,6 +31,14 @@ pub(super) fn asked(source: &ApkRequest, recipe: &Recipe) -> Value {
         },
         "extra": recipe.harden.packages(),
     })
+}
+
+/// Whether the keys that signed what is locked are, by their names and themselves, among those that may.
+pub(super) fn is_signed_as_asked(request: &ApkRequest, recipe: &Recipe, lock: Option<&Lock>) -> Result<bool, Error> {
+    let keyring = Keyring::of_request(request)?;
+    let is_known = |locked: &LockedKey| keyring.key(&locked.name).is_some_and(|key| key.base64() == locked.public);
+    let mut pins = recipe.platforms.iter().filter_map(|platform| lock?.apk(*platform));
+    Ok(pins.all(|pin| pin.keys.iter().all(is_known)))
 }
 
 /// Chooses packages for `platform`.

@@ -7,9 +7,9 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::lock::{Lock, Pin};
 use crate::platform::Platform;
-use crate::recipe::{DnfRequest, Recipe};
+use crate::recipe::{DnfRequest, Recipe, Trust};
 use crate::source::Rootfs;
-use crate::source::dnf::{self, Resolve, repositories};
+use crate::source::dnf::{self, Resolve, keys, repositories};
 
 /// All that decides which packages are chosen, and how they are installed.
 pub(super) fn asked(source: &DnfRequest, recipe: &Recipe) -> Value {
@@ -34,6 +34,22 @@ pub(super) fn asked(source: &DnfRequest, recipe: &Recipe) -> Value {
         },
         "extra": recipe.harden.packages(),
     })
+}
+
+/// Whether the keys that signed what is locked are among those of its repositories, as far as these are in local files.
+pub(super) fn is_signed_as_asked(request: &DnfRequest, recipe: &Recipe, lock: Option<&Lock>) -> Result<bool, Error> {
+    for platform in recipe.platforms.iter().copied() {
+        let packages = lock.and_then(|lock| lock.dnf(platform)).map_or(&[][..], |pin| &pin.packages);
+        let repositories = repositories::of(request, platform, &[]).into_iter();
+        for repository in repositories.filter(|repository| repository.trust == Trust::Signed) {
+            let Some(keyring) = keys::local(&repository)? else { continue };
+            let mut own = packages.iter().filter(|package| package.repository == repository.id);
+            if !own.all(|package| package.signed_by.as_deref().is_some_and(|signer| keyring.has(signer))) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// Chooses packages for `platform`.

@@ -83,7 +83,9 @@ pub(super) fn is_signed_as_asked(recipe: &Recipe, lock: Option<&Lock>) -> Result
         SourceRequest::Scratch(request) => {
             request.tini.as_ref().map_or(Ok(true), |archive| debian::is_signed_as_asked(archive, recipe, lock))
         }
-        _ => Ok(true),
+        SourceRequest::Dnf(request) => dnf::is_signed_as_asked(request, recipe, lock),
+        SourceRequest::Apk(request) => apk::is_signed_as_asked(request, recipe, lock),
+        SourceRequest::Oci(_) | SourceRequest::Archive(_) | SourceRequest::Host(_) => Ok(true),
     }
 }
 

@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::ApkError;
+use crate::recipe::ApkRequest;
 
 /// Public keys by the name that signatures give them: `alpine-devel@lists.alpinelinux.org-6165ee59.rsa.pub`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +70,13 @@ const CHAINGUARD: [(&str, &str); 3] = built_in![
 ];
 
 impl Keyring {
+    /// The keys that may sign what a request reads: those of its distribution that are built in, and the recipe's.
+    pub fn of_request(request: &ApkRequest) -> Result<Self, ApkError> {
+        let mut keyring = Self::of_distribution(&request.distribution);
+        request.keys.iter().try_for_each(|path| keyring.add_file(path))?;
+        Ok(keyring)
+    }
+
     /// The keys of a distribution that are built in; none for one that is not known.
     pub fn of_distribution(name: &str) -> Self {
         let keys: &[(&str, &str)] = match name {

@@ -59,8 +59,7 @@ impl Read {
 pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<ApkPin, ApkError> {
     let Resolve { request, extra, platform, mirrors, keeping } = *what;
     let architecture = architecture_name(platform.architecture);
-    let mut keyring = Keyring::of_distribution(&request.distribution);
-    request.keys.iter().try_for_each(|path| keyring.add_file(path))?;
+    let keyring = Keyring::of_request(request)?;
     let indexes = read_all(request, &keyring, architecture, mirrors, context)?;
     context.reporter.begin(Phase::Resolve, None, Unit::Items);
     let world: Vec<&str> = request.packages.iter().map(ApkPackage::as_str).chain(extra.iter().copied()).collect();

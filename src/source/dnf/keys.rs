@@ -10,26 +10,47 @@ const KEYS_LIMIT: u64 = 4 << 20;
 
 /// Reads the keys of `repository`, from local files and by https.
 pub(super) fn keyring(repository: &Repository, context: &Context) -> Result<Keyring, DnfError> {
-    let keys = &repository.keys;
-    if keys.is_empty() {
+    if repository.keys.is_empty() {
         return Err(DnfError::NoKeys { id: repository.id.clone() });
     }
+    let mut keyring = of_files(repository)?;
+    for url in &repository.keys.urls {
+        let bytes = context.http.fetch_bytes(url, KEYS_LIMIT)?;
+        keyring.extend(parse(crate::http::without_secrets(url), &bytes)?);
+    }
+    choose(keyring, repository)
+}
+
+/// Reads the keys of `repository` where all of them are in local files; nothing where some would have to be fetched.
+///
+/// # Errors
+/// A file cannot be read, or has none of the keys.
+pub fn local(repository: &Repository) -> Result<Option<Keyring>, DnfError> {
+    if repository.keys.files.is_empty() || !repository.keys.urls.is_empty() {
+        return Ok(None);
+    }
+    choose(of_files(repository)?, repository).map(Some)
+}
+
+fn of_files(repository: &Repository) -> Result<Keyring, DnfError> {
     let mut keyring = Keyring::default();
-    let mut add = |place: String, bytes: &[u8]| {
-        let found = Keyring::parse(bytes).map_err(|source| DnfError::BadKeyring { place, source })?;
-        keyring.extend(found);
-        Ok::<_, DnfError>(())
-    };
-    for path in &keys.files {
+    for path in &repository.keys.files {
         let bytes = std::fs::read(path).map_err(|source| DnfError::Keyring { path: path.clone(), source })?;
-        add(path.display().to_string(), &bytes)?;
+        keyring.extend(parse(path.display().to_string(), &bytes)?);
     }
-    for url in &keys.urls {
-        add(crate::http::without_secrets(url), &context.http.fetch_bytes(url, KEYS_LIMIT)?)?;
-    }
-    if !keys.fingerprints.is_empty() {
+    Ok(keyring)
+}
+
+fn parse(place: String, bytes: &[u8]) -> Result<Keyring, DnfError> {
+    Keyring::parse(bytes).map_err(|source| DnfError::BadKeyring { place, source })
+}
+
+/// Those that the recipe names by their fingerprints, where it does.
+fn choose(mut keyring: Keyring, repository: &Repository) -> Result<Keyring, DnfError> {
+    let fingerprints = &repository.keys.fingerprints;
+    if !fingerprints.is_empty() {
         let found = keyring.fingerprints();
-        keyring.retain(&keys.fingerprints);
+        keyring.retain(fingerprints);
         if keyring.fingerprints().is_empty() {
             return Err(DnfError::OtherKeys { id: repository.id.clone(), found });
         }

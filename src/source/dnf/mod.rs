@@ -12,7 +12,7 @@ mod error;
 mod fetch;
 mod host_rpm;
 mod install;
-mod keys;
+pub mod keys;
 mod metalink;
 pub mod package_file;
 mod repodata;
