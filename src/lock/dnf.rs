@@ -61,8 +61,8 @@ pub struct LockedRpm {
     pub architecture: String,
     /// The `id` of the repository that has it.
     pub repository: String,
-    /// Where it is in the repository.
-    #[serde(deserialize_with = "field::archive_path")]
+    /// Where it is in the repository, or above it: `Packages/b/bash-5.2-1.rpm`, `../../blobstore/bash-5.2-1.rpm`.
+    #[serde(deserialize_with = "field::path_from_repository")]
     pub path: String,
     /// The size of the .rpm in bytes.
     pub size: u64,

@@ -59,9 +59,21 @@ pub(super) fn check_packages<'a, K: Ord>(
 /// A path that leads nowhere but into its repository.
 pub(super) fn archive_path<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
     let text = String::deserialize(value)?;
-    let is_plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(|c: char| c.is_control());
-    if text.split('/').all(is_plain) {
+    if leads_inside(&text) {
         return Ok(text);
     }
     Err(serde::de::Error::custom(format!("`{text}` is no path within a repository")))
+}
+
+/// A path that leads into its repository, or first some folders up and then down to where it shares files with others.
+pub(super) fn path_from_repository<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+    let text = String::deserialize(value)?;
+    if leads_inside(text.trim_start_matches("../")) {
+        return Ok(text);
+    }
+    Err(serde::de::Error::custom(format!("`{text}` is no path from a repository")))
+}
+
+fn leads_inside(path: &str) -> bool {
+    path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains(|c: char| c.is_control()))
 }

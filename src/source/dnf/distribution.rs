@@ -34,7 +34,7 @@ pub(super) fn repositories(distribution: RpmDistribution) -> Vec<Known> {
         RpmDistribution::Rocky => two("https://dl.rockylinux.org/pub/rocky/$releasever"),
         RpmDistribution::CentosStream => two("https://mirror.stream.centos.org/$releasever-stream"),
         RpmDistribution::Ubi => {
-            let root = "https://cdn-ubi.redhat.com/content/public/ubi/dist/ubi$releasever/$releasever/$basearch";
+            let root = "https://cdn-ubi.redhat.com/content/public/ubi/dist/ubi$releasever_major/$releasever/$basearch";
             vec![base("baseos", &format!("{root}/baseos/os")), base("appstream", &format!("{root}/appstream/os"))]
         }
         RpmDistribution::Amazon => {
@@ -52,8 +52,8 @@ pub(super) fn repositories(distribution: RpmDistribution) -> Vec<Known> {
 pub(super) fn key_urls(distribution: RpmDistribution) -> &'static [&'static str] {
     match distribution {
         RpmDistribution::Fedora => &["https://fedoraproject.org/fedora.gpg"],
-        RpmDistribution::Alma => &["https://repo.almalinux.org/almalinux/RPM-GPG-KEY-AlmaLinux-$releasever"],
-        RpmDistribution::Rocky => &["https://dl.rockylinux.org/pub/rocky/RPM-GPG-KEY-Rocky-$releasever"],
+        RpmDistribution::Alma => &["https://repo.almalinux.org/almalinux/RPM-GPG-KEY-AlmaLinux-$releasever_major"],
+        RpmDistribution::Rocky => &["https://dl.rockylinux.org/pub/rocky/RPM-GPG-KEY-Rocky-$releasever_major"],
         RpmDistribution::CentosStream => &[
             "https://www.centos.org/keys/RPM-GPG-KEY-CentOS-Official",
             "https://www.centos.org/keys/RPM-GPG-KEY-CentOS-Official-SHA256",

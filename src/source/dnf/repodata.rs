@@ -303,7 +303,9 @@ fn begin(record: &mut Record, element: &str, start: &BytesStart<'_>) {
         "size" => record.size = of("package").parse().unwrap_or(0),
         "location" => {
             record.path = of("href");
-            record.is_elsewhere = attribute(start, "base").is_some() || !is_inside(&record.path);
+            // Amazon Linux keeps the packages of all its repositories in one place above them.
+            let below = record.path.trim_start_matches("../");
+            record.is_elsewhere = attribute(start, "base").is_some() || !is_inside(below);
         }
         _ => {}
     }

@@ -43,6 +43,9 @@ pub(super) struct Addresses {
 pub fn of(request: &DnfRequest, platform: Platform, chosen: Chosen<'_>) -> Vec<Repository> {
     let fill = |text: &String| {
         let architecture = distribution::architecture(platform);
+        // A release may be named with its minor version, `9.6`; dnf 5 knows its parts by these names.
+        let (major, minor) = request.release.split_once('.').unwrap_or((&request.release, ""));
+        let text = text.replace("$releasever_major", major).replace("$releasever_minor", minor);
         text.replace("$releasever", &request.release).replace("$basearch", architecture).replace("$arch", architecture)
     };
     let mut keys = request.keys.clone();
@@ -134,4 +137,28 @@ pub(super) fn bases(
         bases.insert(repository.id.clone(), repository.addresses(context)?.bases);
     }
     Ok(bases)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::SourceRequest;
+
+    #[test]
+    fn keys_and_folders_of_a_major_release_serve_its_minor_ones() {
+        let text = |distribution: &str, more: &str| {
+            let text = format!(
+                "name = \"x\"\n[from.dnf]\ndistribution = \"{distribution}\"\nrelease = \"9.6\"\npackages = []\n{more}"
+            );
+            let recipe = crate::recipe::load_text(std::path::Path::new("x.toml"), text, None).unwrap();
+            let SourceRequest::Dnf(request) = recipe.source else { panic!("it is a recipe of dnf") };
+            format!("{:?}", of(&request, "linux/amd64".parse().unwrap(), &[]))
+        };
+        assert!(text("alma", "").contains("RPM-GPG-KEY-AlmaLinux-9\""));
+        assert!(text("rocky", "").contains("RPM-GPG-KEY-Rocky-9\""));
+        assert!(text("ubi", "").contains("/ubi9/9.6/x86_64/"));
+        let own = "[[from.dnf.repository]]\nid = \"own\"\ntrust = \"unsigned\"\n\
+                   baseurl = [\"http://a.example/$releasever_major/$releasever_minor/$releasever\"]\n";
+        assert!(text("alma", own).contains("http://a.example/9/6/9.6\""));
+    }
 }

@@ -3,6 +3,25 @@
 use super::*;
 
 #[test]
+fn signers_of_a_lock_are_among_the_recipes_keys() {
+    const OTHER_KEYS: &[u8] = include_bytes!("../../../src/source/debian/keys/debian-archive-keyring.pgp");
+    require_toy!();
+    let key = Toy::new().key();
+    let recipe = recipe(Signed::Well, PACKAGES).replace(&*key.display().to_string(), "keys.asc");
+    let workspace = workspace(&recipe);
+    let own = workspace.path("keys.asc");
+    fs::copy(&key, &own).unwrap();
+    let first = build(&workspace, &[]).digest();
+    fs::write(&own, OTHER_KEYS).unwrap();
+    build(&workspace, &["--frozen"]).failed_with(2).says("does not fit it any more");
+    build(&workspace, &[]).failed_with(4).says("is not in the keyring");
+    fs::write(&own, "no key").unwrap();
+    build(&workspace, &["--frozen"]).failed_with(2).says("keys.asc");
+    fs::copy(&key, &own).unwrap();
+    assert_eq!(build(&workspace, &["--frozen"]).digest(), first);
+}
+
+#[test]
 fn a_lock_is_kept_to() {
     require_toy!();
     let workspace = workspace("");
@@ -25,8 +44,8 @@ fn a_lock_is_kept_to() {
     build(&broken, &["--locked"]).failed_with(4);
     build(&broken, &["--frozen"]).failed_with(4);
     // Edited locks.
-    workspace.write("toy.lock", &lock.replace("applause-1-1.noarch.rpm", "../applause-1-1.noarch.rpm"));
-    build(&workspace, &["--locked"]).failed_with(2).says("no path within a repository");
+    workspace.write("toy.lock", &lock.replace("applause-1-1.noarch.rpm", "x/../applause-1-1.noarch.rpm"));
+    build(&workspace, &["--locked"]).failed_with(2).says("no path from a repository");
     workspace.write("toy.lock", &lock.replace("sysimage/rpm", "sysimage/%{x}"));
     build(&workspace, &["--locked"]).failed_with(2).says("is no place for a database");
     workspace.write(

@@ -57,6 +57,28 @@ fn repositories_by_list_and_metalink() {
 }
 
 #[test]
+fn packages_may_be_beside_their_repository() {
+    require_toy!();
+    let workspace = workspace("");
+    let copied = copy_repository(&workspace);
+    let whole = image(&at(&copied, "packages = [\"applause\"]"));
+    // As Amazon Linux has it: one place for the packages of all repositories.
+    let (pool, repository) = (workspace.path("pool"), workspace.path("repository"));
+    fs::remove_dir_all(copied.join("repodata")).unwrap();
+    fs::rename(&copied, &pool).unwrap();
+    fs::create_dir(&repository).unwrap();
+    let mut command = workspace.command(["createrepo_c", "--quiet", "--location-prefix", "../pool", "--outputdir"]);
+    finish(command.args([&repository, &pool])).succeeded();
+    workspace.write("toy.toml", &at(&repository, "packages = [\"applause\"]"));
+    build(&workspace, &[]).succeeded();
+    let lock = fs::read_to_string(workspace.path("toy.lock")).unwrap();
+    assert!(lock.contains("path = \"../pool/applause-1-1.noarch.rpm\""), "{lock}");
+    assert_eq!(Layout::open(&workspace.path("out")).image().listing(), whole.listing());
+    workspace.write("toy.lock", &lock.replace("../pool/applause", "../pool/../applause"));
+    build(&workspace, &["--locked"]).failed_with(2).says("no path from a repository");
+}
+
+#[test]
 fn a_machine_without_dnf_or_rpm_is_told_how_to_get_them() {
     require_toy!();
     let workspace = workspace(&recipe(Signed::Well, PACKAGES));
