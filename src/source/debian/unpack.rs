@@ -161,7 +161,7 @@ impl Opened {
         let Self { mut unpacked, deb } = self;
         let tar = data_archive(package, &deb, &unpacked.name, store)?;
         let origin = Origin::Package(unpacked.name.as_str().into());
-        let mut dropped = BTreeMap::new();
+        let mut dropped = Dropped::default();
         archive::read_tar_file(&tar.path, &origin, &Limits::default(), |item: Item| {
             unpacked.list.push(item.path.clone());
             unpacked.items.extend(keep(item, drops, &mut dropped));
@@ -190,23 +190,51 @@ pub(super) fn out_of_memory(content: Content, store: &Store) -> Content {
     }
 }
 
-/// The entry, unless it is dropped. A link to a file that was dropped becomes that file.
-fn keep(item: Item, drops: Drops<'_>, dropped: &mut BTreeMap<TreePath, Arc<Inode>>) -> Option<Item> {
-    let directory = matches!(&item.what, What::Inode(inode) if inode.is_directory());
-    if !directory && drops(&item.path) {
-        if let What::Inode(inode) = item.what {
-            dropped.insert(item.path, inode);
-        }
-        return None;
+/// Entries that were dropped, for links to them.
+#[derive(Default)]
+struct Dropped {
+    /// What was at their paths, until a link takes it over.
+    inodes: BTreeMap<TreePath, Arc<Inode>>,
+    /// Which path stands for theirs: of the link that took it over, or that they were a link to.
+    places: BTreeMap<TreePath, TreePath>,
+}
+
+impl Dropped {
+    /// The path that stands for `target`.
+    fn place(&self, target: TreePath) -> TreePath {
+        // A dropped link may lead to a dropped file, and that to the link that took it over; there it ends.
+        let step = |path: TreePath| self.places.get(&path).cloned().unwrap_or(path);
+        step(step(target))
     }
-    let lost = match &item.what {
-        What::HardLink(target) => dropped.remove(target),
-        What::Inode(_) => None,
+}
+
+/// The entry, unless it is dropped. The first link to a file that was dropped becomes that file, later ones are links to it.
+fn keep(item: Item, drops: Drops<'_>, dropped: &mut Dropped) -> Option<Item> {
+    let Item { path, what } = item;
+    let directory = matches!(&what, What::Inode(inode) if inode.is_directory());
+    let is_dropped = !directory && drops(&path);
+    let what = match what {
+        What::Inode(inode) if is_dropped => {
+            dropped.inodes.insert(path, inode);
+            return None;
+        }
+        What::Inode(inode) => What::Inode(inode),
+        What::HardLink(target) => {
+            let target = dropped.place(target);
+            if is_dropped {
+                dropped.places.insert(path, target);
+                return None;
+            }
+            match dropped.inodes.remove(&target) {
+                Some(inode) => {
+                    dropped.places.insert(target, path.clone());
+                    What::Inode(inode)
+                }
+                None => What::HardLink(target),
+            }
+        }
     };
-    Some(match lost {
-        Some(inode) => Item { path: item.path, what: What::Inode(inode) },
-        None => item,
-    })
+    Some(Item { path, what })
 }
 
 /// The uncompressed data archive in the store, put there where it is not.
@@ -237,4 +265,52 @@ fn data_archive(package: &Blob, deb: &DebFile, name: &str, store: &Store) -> Res
 /// A path as dpkg lists it: with a leading slash, and `/.` for the root.
 pub(super) fn listed(path: &TreePath) -> Vec<u8> {
     if path.is_root() { b"/.".to_vec() } else { [b"/", path.as_bytes()].concat() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names that are left of a file `usr/bin/a` with the links `b`, `c` (to `b`) and `d`, each with the inode's first name.
+    fn left(dropped: &[&str]) -> Vec<(String, String)> {
+        let path = |name: &str| TreePath::new(format!("usr/bin/{name}")).unwrap();
+        let drops =
+            |path: &TreePath| dropped.iter().any(|name| path.as_bytes() == format!("usr/bin/{name}").as_bytes());
+        let file = Inode::file(0o755, Content::bytes(b"bzip2".to_vec()), Origin::Package("bzip2".into()));
+        let whats = [
+            ("a", What::Inode(Arc::new(file))),
+            ("b", What::HardLink(path("a"))),
+            ("c", What::HardLink(path("b"))),
+            ("d", What::HardLink(path("a"))),
+        ];
+        let (mut tree, mut rest) = (crate::tree::Tree::new(), Dropped::default());
+        for (name, what) in whats {
+            let Some(item) = keep(Item { path: path(name), what }, &drops, &mut rest) else { continue };
+            match item.what {
+                What::Inode(inode) => drop(tree.insert_with_parents(item.path, inode).unwrap()),
+                What::HardLink(target) => tree.link_with_parents(item.path, &target).unwrap(),
+            }
+        }
+        let files: Vec<_> = tree.entries().filter(|entry| !entry.inode.is_directory()).collect();
+        let first = |id| files.iter().find(|entry| entry.id == id).unwrap().path.to_string();
+        files.iter().map(|entry| (entry.path.to_string(), first(entry.id))).collect()
+    }
+
+    #[test]
+    fn links_to_what_is_dropped_stay_one_file() {
+        for (dropped, names) in [
+            (&[][..], &["a", "b", "c", "d"][..]),
+            (&["a"], &["b", "c", "d"]),
+            (&["b"], &["a", "c", "d"]),
+            (&["a", "b"], &["c", "d"]),
+            (&["a", "c"], &["b", "d"]),
+            (&["a", "b", "c"], &["d"]),
+            (&["a", "b", "c", "d"], &[]),
+        ] {
+            let found = left(dropped);
+            let expected: Vec<_> =
+                names.iter().map(|name| (format!("/usr/bin/{name}"), format!("/usr/bin/{}", names[0]))).collect();
+            assert_eq!(found, expected, "without {dropped:?}");
+        }
+    }
 }
