@@ -9,6 +9,7 @@ mod archive;
 mod conda;
 mod debian;
 mod dnf;
+mod dpkg_patterns;
 mod fields;
 mod file;
 mod from;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use globset::{GlobSet, GlobSetBuilder};
 
+use super::dpkg_patterns;
 use super::prune::{PRESETS, PresetRules, Prune, glob};
 
 /// Which paths `[prune]` leaves out.
@@ -52,7 +53,13 @@ impl PathRules {
         }
         for pattern in &prune.keep {
             keep.extend([pattern.as_str().to_owned(), format!("{}/**", pattern.as_str())]);
-            dpkg.push(format!("path-include {}", across(pattern.as_str())));
+            match dpkg_patterns::with_content(pattern.as_str()) {
+                Some(patterns) => dpkg.extend(patterns.iter().map(|pattern| format!("path-include {pattern}"))),
+                None => dpkg.retain(|line| {
+                    let exclude = line.strip_prefix("path-exclude ");
+                    exclude.is_none_or(|exclude| !dpkg_patterns::may_meet(exclude, pattern.as_str()))
+                }),
+            }
         }
         if !dpkg.iter().any(|line| line.starts_with("path-exclude")) {
             dpkg.clear();
@@ -103,7 +110,8 @@ impl PathRules {
     /// than those of the image: the text of a file in `/etc/dpkg/dpkg.cfg.d`. Nothing where there are no such rules.
     ///
     /// dpkg's `*` crosses slashes. A `remove` pattern whose `*` must not is left out, so dpkg never leaves out more than
-    /// the image does; for the same reason caches and logs, which no package brings, are not in it.
+    /// the image does; so are rules that a `keep` pattern limits which dpkg cannot be told, and caches and logs, which no package
+    /// brings.
     pub fn dpkg_configuration(&self) -> Option<String> {
         if self.dpkg.is_empty() {
             return None;
@@ -128,7 +136,7 @@ fn compile(patterns: &[String]) -> GlobSet {
     set.build().expect("a set of patterns that compile compiles")
 }
 
-/// A pattern in dpkg's language, where `*` crosses slashes.
+/// A preset's pattern in dpkg's language, where `*` crosses slashes.
 fn across(pattern: &str) -> String {
     pattern.replace("**", "*")
 }
@@ -136,7 +144,7 @@ fn across(pattern: &str) -> String {
 /// The line for a `remove` pattern, and for what is below it, where dpkg's language can say exactly that.
 fn exclude(pattern: &str) -> Vec<String> {
     let plain = pattern.strip_suffix("/**").unwrap_or(pattern);
-    if plain.contains(['*', '?', '[', '{', '\\']) {
+    if plain.contains(['*', '?', '[', '{', '\\']) || !dpkg_patterns::fits_in_a_line(plain) {
         return Vec::new();
     }
     let below = format!("path-exclude {plain}/*");
@@ -209,9 +217,31 @@ mod tests {
                 "path-exclude /opt/tool",
                 "path-exclude /opt/tool/*",
                 "path-include /usr/share/info/dir",
+                "path-include /usr/share/info/dir/*",
             ]
         );
         let logs = Prune { presets: vec![Preset::Logs], keep: patterns(&["/var/log/apt"]), ..Prune::default() };
         assert_eq!(PathRules::new(&logs).dpkg_configuration(), None);
+    }
+
+    #[test]
+    fn dpkg_is_told_what_is_below_a_kept_folder() {
+        let presets = vec![Preset::Docs, Preset::Man];
+        let told = |remove: &[&str], keep: &[&str]| {
+            let prune = Prune { presets: presets.clone(), remove: patterns(remove), keep: patterns(keep) };
+            PathRules::new(&prune).dpkg_configuration().unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let with = told(&[], &["/usr/share/doc/{bash,dash*}", "/usr/share/man/man8/**"]);
+        let kept = ["doc/bash", "doc/bash/*", "doc/dash*", "doc/dash*/*", "man/man8/*"]
+            .map(|path| format!("path-include /usr/share/{path}"));
+        assert_eq!(with[with.len() - kept.len()..], kept);
+        assert!(with.contains(&"path-exclude /usr/share/doc/*".to_owned()));
+        // What cannot be said of the first limits the rule for documentation alone.
+        let without = told(&["/opt/tool", "/opt/a\nb"], &["/usr/share/doc/[[:alpha:]]*"]);
+        let excluded: Vec<_> = without.iter().filter(|line| line.starts_with("path-exclude")).collect();
+        assert!(!excluded.iter().any(|line| line.ends_with("/doc/*")), "{without:?}");
+        assert!(excluded.iter().any(|line| line.ends_with("/man/*")), "{without:?}");
+        assert!(excluded.iter().any(|line| line.ends_with(" /opt/tool")), "{without:?}");
+        assert!(!without.iter().any(|line| line.contains("[[") || line.contains("/opt/a")), "{without:?}");
     }
 }
