@@ -83,7 +83,7 @@ pub(super) static KEYS: Keys = Keys {
         },
         Key {
             name: "keys",
-            shape: Shape::Set(&Shape::Text(super::shape::ANY), itself),
+            shape: Shape::SetWithFiles(&Shape::Text(super::shape::ANY), itself, |_| true),
             about: "files of public keys that sign indexes, beside the built-in ones",
         },
         Key {

@@ -145,7 +145,7 @@ pub(super) static CERTIFICATES: Keys = Keys {
     name: "[certificates]",
     groups: &[&[Key {
         name: "extra",
-        shape: Shape::Set(&Shape::Text(ANY), itself),
+        shape: Shape::SetWithFiles(&Shape::Text(ANY), itself, |_| true),
         about: "PEM files of certificate authorities to trust",
     }]],
     later: &[],

@@ -25,8 +25,10 @@ impl Shape {
         let base = base.map(|item| item.value);
         let value = match (self, over.value) {
             (Self::Set(_, named), Value::List(over)) => {
-                let base = if let Some(Value::List(items)) = base { items } else { Vec::new() };
-                Value::List(merge_set(key, base, over, *named, notebook))
+                Value::List(merge_set(key, base, over, (*named, |_| false), notebook))
+            }
+            (Self::SetWithFiles(_, named, is_file), Value::List(over)) => {
+                Value::List(merge_set(key, base, over, (*named, *is_file), notebook))
             }
             (Self::Table(keys), Value::Table(over)) => {
                 let base = if let Some(Value::Table(table)) = base { table } else { Table::new() };
@@ -43,8 +45,14 @@ impl Shape {
     }
 }
 
-fn merge_set(key: &str, base: Vec<Item>, over: Vec<Item>, named: Named, notebook: &Notebook) -> Vec<Item> {
-    let mut items = base;
+fn merge_set(
+    key: &str,
+    base: Option<Value>,
+    over: Vec<Item>,
+    (named, is_file): (Named, fn(&str) -> bool),
+    notebook: &Notebook,
+) -> Vec<Item> {
+    let mut items = if let Some(Value::List(items)) = base { items } else { Vec::new() };
     for item in over {
         if let Some(name) = taken_out(&item) {
             let before = items.len();
@@ -56,7 +64,10 @@ fn merge_set(key: &str, base: Vec<Item>, over: Vec<Item>, named: Named, notebook
             }
             continue;
         }
-        let again = item.value.as_text().is_some_and(|text| items.iter().any(|there| itself(there, text)));
+        let is_again = |text: &str, there: &Item| {
+            itself(there, text) && (!is_file(text) || notebook.is_same_path(text, there.place, item.place))
+        };
+        let again = item.value.as_text().is_some_and(|text| items.iter().any(|there| is_again(text, there)));
         if !again {
             items.push(item);
         }

@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
@@ -191,6 +192,16 @@ impl Notebook {
     /// Writes down something to look at.
     pub(super) fn warn(&self, place: Place, mistake: Mistake) {
         self.warnings.borrow_mut().push((Some(place), mistake));
+    }
+
+    /// Whether a path of the host that is written in two places is one, as it starts from the folder of the file there.
+    pub(super) fn is_same_path(&self, path: &str, one: Place, other: Place) -> bool {
+        let [one, other] = [one, other].map(|place| self.files[place.file].folder.as_path());
+        let real = |folder: &Path| {
+            let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            fs::canonicalize(named).unwrap_or_else(|_| folder.to_owned())
+        };
+        one == other || Path::new(path).is_absolute() || real(one) == real(other)
     }
 
     /// What else is to be said where there are no errors, else the errors and what is absent; all in the order of the files.

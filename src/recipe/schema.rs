@@ -45,7 +45,7 @@ fn shape(shape: &'static Shape) -> Map<String, Value> {
             object([("type", json!("integer")), ("minimum", json!(least)), ("maximum", json!(most))])
         }
         Shape::List(item) => object([("type", json!("array")), ("items", Value::Object(self::shape(item)))]),
-        Shape::Set(item, _) => {
+        Shape::Set(item, _) | Shape::SetWithFiles(item, ..) => {
             let taken_out = json!({ "type": "string", "pattern": "^-", "title": "takes one out" });
             let items = json!({ "anyOf": [Value::Object(self::shape(item)), taken_out] });
             object([("type", json!("array")), ("items", items)])

@@ -38,6 +38,9 @@ pub(super) enum Shape {
     List(&'static Shape),
     /// A set: a later file's are added, and `"-name"` takes one out.
     Set(&'static Shape, Named),
+    /// A set of which some items are files of the host: those whose texts the function names. The same text is another file in
+    /// another folder.
+    SetWithFiles(&'static Shape, Named, fn(&str) -> bool),
     /// Free keys with strings under them.
     Map { key: Text, value: Text },
     /// A table.
@@ -101,7 +104,7 @@ impl Shape {
             Self::Word(words) => format!("one of {}", quoted(words.known)),
             Self::Flag { .. } => "true or false".to_owned(),
             Self::Integer { least, most } => format!("a number from {least} to {most}"),
-            Self::List(_) | Self::Set(..) => "a list".to_owned(),
+            Self::List(_) | Self::Set(..) | Self::SetWithFiles(..) => "a list".to_owned(),
             Self::Map { .. } | Self::Table(_) | Self::Tables(_) => "a table".to_owned(),
             Self::Either(one, other) => format!("{} or {}", one.expected(), other.expected()),
         }
@@ -144,7 +147,7 @@ impl Shape {
             (Self::List(shape), Value::List(items)) => {
                 Value::List(items.into_iter().map(|item| shape.check(key, item, notebook)).collect())
             }
-            (Self::Set(shape, _), Value::List(items)) => {
+            (Self::Set(shape, _) | Self::SetWithFiles(shape, ..), Value::List(items)) => {
                 let check =
                     |item: Item| if taken_out(&item).is_some() { item } else { shape.check(key, item, notebook) };
                 Value::List(items.into_iter().map(check).collect())
@@ -184,7 +187,7 @@ impl Shape {
             Self::Text(_) | Self::Word(_) => matches!(value, Value::Text(_)),
             Self::Flag { .. } => matches!(value, Value::Flag(_)),
             Self::Integer { .. } => matches!(value, Value::Integer(_)),
-            Self::List(_) | Self::Set(..) => matches!(value, Value::List(_)),
+            Self::List(_) | Self::Set(..) | Self::SetWithFiles(..) => matches!(value, Value::List(_)),
             Self::Map { .. } | Self::Table(_) | Self::Tables(_) => matches!(value, Value::Table(_)),
             Self::Either(one, other) => one.takes(value) || other.takes(value),
         }

@@ -145,7 +145,7 @@ pub(super) static KEYS: Keys = Keys {
         },
         Key {
             name: "packages",
-            shape: Shape::Set(&Shape::Text(PACKAGE), is_package),
+            shape: Shape::SetWithFiles(&Shape::Text(PACKAGE), is_package, is_file),
             about: "further packages: `name`, `name=version`, `name=1.2*`, `name/suite`, `name:architecture`, `./file.deb`",
         },
         Key {

@@ -92,3 +92,32 @@ fn taking_out_what_is_not_there_is_a_mistake() {
     let found = read(&[("base.toml", &text)], None).unwrap_err();
     assert_eq!(found, ["base.toml:3: `-nano` takes nothing out of `packages` [it holds: `curl`]"]);
 }
+
+#[test]
+fn a_local_file_is_another_in_another_folder() {
+    let files = "[certificates]\nextra = [\"./ca.pem\", \"/etc/hosts\"]\n";
+    let list = "packages = [\"./app.deb\", \"curl\"]\n";
+    let parent = format!("name = \"p\"\n[from.debian]\nsuite = \"trixie\"\n{list}{files}");
+    let middle = format!("extends = \"common.toml\"\n{files}");
+    let child = format!("extends = \"../app/../base/middle.toml\"\nname = \"c\"\n[from.debian]\n{list}{files}");
+    let paths = ["base/ca.pem", "base/app.deb", "app/ca.pem", "app/app.deb"];
+    let recipes = [("app/c.toml", child.as_str()), ("base/middle.toml", &middle), ("base/common.toml", &parent)];
+    let all: Vec<_> = recipes.into_iter().chain(paths.map(|path| (path, ""))).collect();
+    let recipe = read(&all, None).unwrap();
+    let read_of = |paths: &[std::path::PathBuf]| -> Vec<String> {
+        let folder =
+            |path: &std::path::Path| path.parent().and_then(|folder| folder.file_name().map(ToOwned::to_owned));
+        let name = |path: &std::path::PathBuf| {
+            let folder = folder(path).unwrap_or_default().into_string().unwrap();
+            format!("{folder}/{}", path.file_name().unwrap().to_str().unwrap())
+        };
+        paths.iter().map(name).collect()
+    };
+    assert_eq!(read_of(&recipe.certificates), ["base/ca.pem", "etc/hosts", "app/ca.pem"]);
+    assert_eq!(read_of(&debian(&recipe).local), ["base/app.deb", "app/app.deb"]);
+    assert_eq!(packages(&recipe), ["curl"]);
+    let child = child.replace("extra = [", "extra = [\"-./ca.pem\", ");
+    let own: Vec<_> =
+        all.iter().map(|(name, text)| (*name, if *name == "app/c.toml" { &child } else { *text })).collect();
+    assert_eq!(read_of(&read(&own, None).unwrap().certificates), ["etc/hosts", "app/ca.pem"]);
+}
