@@ -12,7 +12,7 @@ use super::mistake::{Mistake, Notebook};
 use super::oci::{self, OciRequest};
 use super::scratch::{self, ScratchRequest};
 use super::shape::{Key, Keys, Shape};
-use super::value::{Item, Place, Value};
+use super::value::{Item, Place, Table, Value};
 
 /// Where a root filesystem comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,23 +122,52 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<SourceRequest> {
     None
 }
 
-/// Writes down where the files name no source, or more than one, even those that are not supported yet.
-pub(super) fn check_one(layers: &[Item], notebook: &Notebook) {
-    let mut named: BTreeMap<&str, Place> = BTreeMap::new();
+/// Takes the source out of `base` that another one in `over` replaces, with all its keys.
+pub(super) fn give_way(base: &mut Table, over: &Table) {
+    let Some((_, Item { value: Value::Table(base), .. })) = base.get_mut("from") else { return };
+    let Some((_, Item { value: Value::Table(over), .. })) = over.get("from") else { return };
+    if !over.is_empty() {
+        base.retain(|name, _| over.contains_key(name));
+    }
+}
+
+/// Writes down where a table of the files, or of their variants, names more than one source, even those that are not supported
+/// yet, and where nothing that counts for `variant` names one.
+pub(super) fn check_one(layers: &[Item], variant: Option<&str>, notebook: &Notebook) {
+    let mut is_there = false;
+    let mut in_variants: BTreeMap<&str, Place> = BTreeMap::new();
     for layer in layers {
         let Value::Table(table) = &layer.value else { continue };
-        let Some((_, from)) = table.get("from") else { continue };
-        let Value::Table(from) = &from.value else { return };
-        for (name, (place, _)) in from {
-            named.entry(name).or_insert(*place);
+        is_there |= names_source(table, notebook);
+        let Some((_, Item { value: Value::Table(variants), .. })) = table.get("variant") else { continue };
+        for (name, (place, item)) in variants {
+            let Value::Table(table) = &item.value else { continue };
+            if names_source(table, notebook) {
+                is_there |= variant == Some(name);
+                in_variants.entry(name).or_insert(*place);
+            }
         }
     }
-    let last = named.values().max().copied();
-    let known = |name: &&str| KEYS.key(name).is_some() || KEYS.later.contains(name);
-    let sources: Vec<_> = named.keys().filter(|name| known(name)).map(|name| format!("`[from.{name}]`")).collect();
-    match (last, layers.first()) {
-        (Some(place), _) if sources.len() > 1 => notebook.error(place, Mistake::TwoSources(sources)),
+    match (in_variants.values().min(), layers.first()) {
+        _ if is_there => {}
+        (Some(place), _) => {
+            let names = in_variants.keys().map(|name| format!("--variant {name}")).collect();
+            notebook.error(*place, Mistake::SourceInVariants(names));
+        }
         (None, Some(layer)) => notebook.error(Place { start: 0, end: 0, ..layer.place }, Mistake::NoSource),
-        _ => {}
+        (None, None) => {}
     }
+}
+
+/// Whether a table has something that may be a source. Writes down where it has several.
+fn names_source(table: &Table, notebook: &Notebook) -> bool {
+    let Some((_, from)) = table.get("from") else { return false };
+    // Of what is no table it is said elsewhere.
+    let Value::Table(from) = &from.value else { return true };
+    let known = |name: &&String| KEYS.key(name).is_some() || KEYS.later.contains(&name.as_str());
+    let sources: Vec<_> = from.keys().filter(known).map(|name| format!("`[from.{name}]`")).collect();
+    if let (true, Some(place)) = (sources.len() > 1, from.values().map(|(place, _)| *place).max()) {
+        notebook.error(place, Mistake::TwoSources(sources));
+    }
+    !from.is_empty()
 }

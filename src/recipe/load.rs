@@ -97,7 +97,7 @@ fn finish(path: &Path, text: io::Result<String>, variant: Option<&str>) -> Resul
 fn read(path: &Path, text: io::Result<String>, variant: Option<&str>, notebook: &mut Notebook) -> Option<Recipe> {
     let layers = read_chain(path, text, notebook);
     let notebook = &*notebook;
-    from::check_one(&layers, notebook);
+    from::check_one(&layers, variant, notebook);
     let mut variants = BTreeMap::new();
     let mut recipe = Table::new();
     let mut overlays = Vec::new();
@@ -116,9 +116,11 @@ fn read(path: &Path, text: io::Result<String>, variant: Option<&str>, notebook: 
                 variants.entry(name).or_insert(place);
             }
         }
+        from::give_way(&mut recipe, &table);
         recipe = RECIPE.merge(recipe, table, notebook);
     }
     for overlay in overlays {
+        from::give_way(&mut recipe, &overlay);
         recipe = RECIPE.merge(recipe, overlay, notebook);
     }
     let variants: Vec<String> = variants.into_keys().collect();

@@ -99,6 +99,9 @@ pub enum Mistake {
     /// No `[from.*]` at all.
     #[error("the recipe does not say where its root filesystem comes from")]
     NoSource,
+    /// `[from.*]` in other variants alone.
+    #[error("the recipe does not say where its root filesystem comes from; only variants of it do")]
+    SourceInVariants(Vec<String>),
     /// More than one `[from.*]`.
     #[error("a recipe has one source, but this one has {}", .0.join(" and "))]
     TwoSources(Vec<String>),
@@ -245,6 +248,7 @@ impl Mistake {
             Self::WrongType { expected, .. } => format!("expected {expected}"),
             Self::Form { misfit, .. } => format!("expected {}", misfit.expected),
             Self::Missing { key, .. } => format!("`{key}` is missing"),
+            Self::SourceInVariants(_) => "this one does".to_owned(),
             Self::NoSource | Self::TwoSources(_) => "one `[from.*]` is needed".to_owned(),
             Self::NoSuchFile { .. } => "not found".to_owned(),
             Self::Cycle(_) => "this leads back".to_owned(),
@@ -269,7 +273,12 @@ impl Mistake {
             Self::Form { misfit: Misfit { help: Some(help), .. }, .. } => help.to_string(),
             Self::Missing { key, about, .. } => format!("add `{key}`: {about}"),
             Self::NoSource => "add a `[from.debian]` table with a `suite`; `rootsmith init` writes a recipe".to_owned(),
-            Self::TwoSources(_) => "keep one of them; other sources can be recipes of their own".to_owned(),
+            Self::SourceInVariants(variants) => {
+                format!("name one of those: {}; or add a `[from.*]` for all", quoted(variants))
+            }
+            Self::TwoSources(_) => {
+                "keep one of them; other sources can be variants, or recipes of their own".to_owned()
+            }
             Self::NoSuchFile { .. } => "paths of local files are relative to the folder of the recipe".to_owned(),
             Self::Cycle(_) => "take one `extends` out of the circle".to_owned(),
             Self::NoSuchVariant { known, .. } if known.is_empty() => {

@@ -121,3 +121,39 @@ fn a_local_file_is_another_in_another_folder() {
         all.iter().map(|(name, text)| (*name, if *name == "app/c.toml" { &child } else { *text })).collect();
     assert_eq!(read_of(&read(&own, None).unwrap().certificates), ["etc/hosts", "app/ca.pem"]);
 }
+
+#[test]
+fn another_source_replaces_that_below() {
+    let base = format!("{MINIMAL}from.debian.packages = [\"curl\"]\n");
+    let oci = "from.oci.image = \"docker://example.com/fips:1\"\n";
+    let own = format!("{base}[variant.fips]\n{oci}[variant.debug]\nfrom.debian.packages = [\"gdb\"]\n");
+    let source = |files: &[(&str, &str)], variant| read(files, variant).map(|recipe| recipe.source.name());
+    assert_eq!(source(&[("r.toml", &own)], Some("fips")), Ok("oci"));
+    assert_eq!(source(&[("r.toml", &own)], None), Ok("debian"));
+    assert_eq!(packages(&read(&[("r.toml", &own)], Some("debug")).unwrap()), ["curl", "gdb"]);
+    // As does that of a recipe that extends another, and that of its variants, which come last.
+    let child = format!("extends = \"r.toml\"\n{oci}");
+    assert_eq!(source(&[("c.toml", &child), ("r.toml", &base)], None), Ok("oci"));
+    let files = [("c.toml", "extends = \"r.toml\"\n[variant.fips.from.scratch]\n"), ("r.toml", own.as_str())];
+    assert_eq!(source(&files, Some("fips")), Ok("scratch"));
+    assert_eq!(source(&files, None), Ok("debian"));
+    // None of its keys are left.
+    let again = format!("name = \"x\"\nextends = \"c.toml\"\n{MINIMAL}").replace("name = \"base\"\n", "");
+    let recipe = read(&[("a.toml", &again), ("c.toml", &child), ("r.toml", &base)], None).unwrap();
+    assert!(packages(&recipe).is_empty());
+}
+
+#[test]
+fn a_source_may_be_in_variants_alone() {
+    let text = "name = \"x\"\n[variant.b.from.scratch]\n[variant.a]\nfrom.debian.suite = \"trixie\"\n[variant.c]\nimage.cmd = [\"x\"]\n";
+    let found = |variant| read(&[("r.toml", text)], variant).map(|recipe| recipe.source.name());
+    assert_eq!(found(Some("a")), Ok("debian"));
+    assert_eq!(found(Some("b")), Ok("scratch"));
+    let expected = "r.toml:2: the recipe does not say where its root filesystem comes from; only variants of it do \
+                    [name one of those: `--variant a`, `--variant b`; or add a `[from.*]` for all]";
+    assert_eq!(found(None), Err(vec![expected.to_owned()]));
+    assert_eq!(found(Some("c")), Err(vec![expected.to_owned()]));
+    let two = format!("{MINIMAL}[variant.two.from]\nscratch = {{}}\nhost = {{}}\n");
+    let found = read(&[("r.toml", &two)], None).unwrap_err();
+    assert!(found[0].starts_with("r.toml:5: a recipe has one source, but this one has `[from.host]` and"), "{found:?}");
+}
