@@ -70,9 +70,33 @@ pub fn without_secrets(address: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
+/// Whether two addresses are of one place, whatever logins they have and however they are written.
+pub fn is_same_place(one: &str, other: &str) -> bool {
+    let plain = |address: &str| {
+        let Ok(mut url) = Url::parse(address) else { return address.trim_end_matches('/').to_owned() };
+        // What can have no login has none.
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        url.as_str().trim_end_matches('/').to_owned()
+    };
+    plain(one) == plain(other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places() {
+        for same in ["https://a.example/x/", "https://me:word@a.example/x", "https://A.example:443/x"] {
+            assert!(is_same_place("https://a.example/x", same), "{same}");
+        }
+        for other in
+            ["http://a.example/x", "https://a.example/X", "https://a.example/x?y", "https://a.example@b/x", "/x"]
+        {
+            assert!(!is_same_place("https://a.example/x", other), "{other}");
+        }
+        assert!(is_same_place("file:///srv/x", "file:///srv/x/") && is_same_place("/srv/x", "/srv/x/"));
+    }
 
     #[test]
     fn addresses() {

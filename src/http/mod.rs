@@ -33,7 +33,7 @@ pub(crate) use body::Body;
 pub(crate) use client::{retry_after, unreachable, web_client};
 pub use credentials::{ChannelLogins, Credential, CredentialError, parse_netrc, with_login};
 pub use error::HttpError;
-pub use location::{address_in, without_secrets};
+pub use location::{address_in, is_same_place, without_secrets};
 pub use proxy::Proxies;
 pub use registries::{GivenLogin, RegistrySettings, Secret};
 pub use sources::{HostMirror, mirrors_in_deb822, mirrors_in_list};

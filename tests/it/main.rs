@@ -10,6 +10,7 @@
     reason = "tests run programs, read the environment and say what they skip"
 )]
 
+mod addresses;
 mod apk;
 mod apk_install;
 mod apk_peer;

@@ -1,7 +1,7 @@
 //! `[from.debian]`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::http;
 use crate::lock::{DebianPin, Lock};
 use crate::openpgp::Keyring;
 use crate::platform::Platform;
-use crate::recipe::{DebconfAnswer, DebianEngine, DebianRequest, PathRules, Recipe, Repository, Trust};
+use crate::recipe::{DebconfAnswer, DebianEngine, DebianRequest, PathRules, Recipe, Repository};
 use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unlocked, Unresolved, archives, local};
 use crate::source::{Foresee, Rootfs};
 use crate::tree::TreePath;
@@ -83,38 +83,43 @@ pub(super) fn unlocked(source: &DebianRequest) -> Value {
 /// What the image's own apt is told beyond the distribution's own: addresses, and the keys that are in the image for them.
 fn told(source: &DebianRequest, recipe: &Recipe) -> Vec<String> {
     let Some(platform) = recipe.platforms.first() else { return Vec::new() };
-    let told = |archive: archives::Archive| {
-        let url = archive.public_url.filter(|_| archive.vendor_url.is_some() || archive.image_keyring.is_none())?;
+    let told = |archive: &archives::Archive| {
+        let is_own = archive.vendor_url.is_some() || archive.image_keyring.is_none();
+        let url = archive.public_url.as_ref().filter(|_| is_own)?;
         // A file that cannot be read is for resolving to complain about.
-        let keys = archive.keyring.filter(|_| archive.image_keyring.is_none());
-        let keys = keys.and_then(|file| Digest::of_file(&file).ok()).map(|digest| digest.hex());
+        let keys = archive.told_keyring().and_then(|file| Digest::of_file(file).ok()).map(|digest| digest.hex());
         Some(format!("{url} {}", keys.unwrap_or_default()))
     };
-    let archives = archives::of(source, *platform).into_iter();
+    let archives = archives::of(source, *platform);
+    let unsigned = archives.iter().find(|archive| archive.vendor_url.is_none() && archive.is_trusted_unsigned());
     let mirrors = source.repositories.iter().filter(|mirror| mirror.is_mirror() && mirror.in_image == Some(true));
-    archives.filter_map(told).chain(mirrors.map(|mirror| mirror.url.as_str().to_owned())).collect()
+    let mut all: Vec<String> = archives.iter().filter_map(told).collect();
+    all.extend(mirrors.map(|mirror| mirror.url.as_str().to_owned()));
+    all.extend(unsigned.map(|_| "unsigned".to_owned()));
+    all
 }
 
-/// Whether the recipe's keyrings, as far as it has some, have the keys that signed what is locked. One that holds no keys
-/// is an error.
+/// Whether the recipe's keyrings, as far as it has some, have the keys that signed what is locked, and what is locked
+/// without a signature is of an archive that the recipe takes so. A keyring that holds no keys is an error.
 pub(super) fn is_signed_as_asked(request: &DebianRequest, recipe: &Recipe, lock: Option<&Lock>) -> Result<bool, Error> {
-    let mut keyrings: BTreeMap<&PathBuf, Keyring> = BTreeMap::new();
+    let mut keyrings: BTreeMap<&Path, Keyring> = BTreeMap::new();
     for file in request.repositories.iter().filter_map(|one| one.keyring.as_ref()).chain(&request.keyring) {
         let keyring = archives::keyring(file);
         let keyring = keyring.map_err(|error| placed(Unresolved { error: Box::new(error), archive: None }, recipe))?;
         keyrings.insert(file, keyring);
     }
-    let signs = |archive: &archives::Archive, fingerprint: &str| {
-        archive.keyring.as_ref().and_then(|file| keyrings.get(file)).is_none_or(|keys| keys.has(fingerprint))
+    let is_asked = |archive: &archives::Archive, signed_by: Option<&str>| {
+        let signs = |fingerprint: &str| {
+            let has = |file: &Path| keyrings.get(file).is_some_and(|keys| keys.has(fingerprint));
+            archive.is_signed_by(fingerprint, has)
+        };
+        archive.may_be_unsigned() || signed_by.is_some_and(signs)
     };
-    let pins = recipe.platforms.iter().filter_map(|platform| lock?.debian(*platform));
-    for pin in pins.filter(|_| !keyrings.is_empty()) {
+    for pin in recipe.platforms.iter().filter_map(|platform| lock?.debian(*platform)) {
         let archives = archives::of(request, pin.platform);
         for repository in &pin.repositories {
             let archive = archives.iter().find(|archive| archive.id == repository.id);
-            let archive = archive.filter(|archive| archive.trust == Trust::Signed);
-            let fingerprint = repository.signed_by.as_deref().filter(|signer| *signer != "unsigned");
-            if archive.zip(fingerprint).is_some_and(|(archive, fingerprint)| !signs(archive, fingerprint)) {
+            if archive.is_some_and(|archive| !is_asked(archive, repository.signed_by.as_deref())) {
                 return Ok(false);
             }
         }

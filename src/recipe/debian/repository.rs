@@ -19,7 +19,7 @@ pub struct Repository {
     pub components: Vec<String>,
     /// A file of OpenPGP keys that may sign it; the distribution's where none is given.
     pub keyring: Option<PathBuf>,
-    /// Whether its index has to be signed.
+    /// Whether its index has to be signed: at this address, and for a further archive at its mirrors too.
     pub trust: Trust,
     /// The secret that has the login for it.
     pub login: Option<String>,

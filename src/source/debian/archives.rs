@@ -8,6 +8,7 @@ use super::suite;
 use super::{Mirrors, ResolveError};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
+use crate::http;
 use crate::lock::DebianPin;
 use crate::openpgp::Keyring;
 use crate::platform::{Architecture, Platform};
@@ -29,15 +30,24 @@ pub struct Archive {
     pub vendor_url: Option<String>,
     /// Where a package of the distribution puts its keys in the image.
     pub image_keyring: Option<&'static str>,
-    /// The recipe's file of its keys.
-    pub keyring: Option<PathBuf>,
-    /// Whether its index has to be signed.
-    pub trust: Trust,
+    /// How its index is signed at any address but those of `mirrors`.
+    pub signing: Signing,
+    /// How it is signed at mirrors that the recipe names, by their addresses.
+    pub mirrors: Vec<(String, Signing)>,
     /// Whether it is the distribution's own main archive, of which the recipe may name mirrors.
     pub is_main: bool,
     /// Suites of it that are read for single packages of theirs, and for nothing else.
     pub pinned: Vec<String>,
     distribution: String,
+}
+
+/// How an archive's index is signed at an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signing {
+    /// Whether it has to be.
+    pub trust: Trust,
+    /// The recipe's file of the keys; the built-in ones of the distribution where it has none.
+    pub keyring: Option<PathBuf>,
 }
 
 /// The official archives: id, address, address of the dated archive (above the time stamp).
@@ -83,9 +93,12 @@ pub fn of(request: &DebianRequest, platform: Platform) -> Vec<Archive> {
         Distribution::Other(name) => vec![official(request, name, vec![suite.to_owned()])],
     };
     archives[0].is_main = true;
+    archives[0].add_mirrors(request);
     if let Some(mirror) = request.repositories.iter().find(|repository| is_public_mirror(request, repository)) {
-        archives[0].public_url = Some(mirror.url.as_str().to_owned());
-        archives[0].image_keyring = archives[0].image_keyring.filter(|_| request.keyring.is_none());
+        let url = mirror.url.as_str();
+        let has_keyring = archives[0].signing_at(url).keyring.is_some();
+        archives[0].public_url = Some(url.to_owned());
+        archives[0].image_keyring = archives[0].image_keyring.filter(|_| !has_keyring);
     }
     if updates && request.distribution == Distribution::Debian {
         archives.push(official(request, "debian-security", vec![format!("{suite}-security")]));
@@ -114,8 +127,8 @@ fn official(request: &DebianRequest, id: &str, suites: Vec<String>) -> Archive {
         public_url: OFFICIAL.iter().find(|official| official.0 == id).map(|official| official.1.to_owned()),
         vendor_url: None,
         image_keyring: image_keyring(request),
-        keyring: request.keyring.clone(),
-        trust: mirror_trust(request),
+        signing: Signing { trust: Trust::Signed, keyring: request.keyring.clone() },
+        mirrors: Vec::new(),
         is_main: false,
         pinned: Vec::new(),
         distribution: request.distribution.to_string(),
@@ -133,8 +146,11 @@ fn vendor(request: &DebianRequest, repository: &Repository) -> Archive {
         public_url: (repository.in_image.unwrap_or(true) && !url.starts_with("file:")).then(|| url.clone()),
         vendor_url: Some(url),
         image_keyring: repository.keyring.is_none().then(|| image_keyring(request)).flatten(),
-        keyring: repository.keyring.clone().or_else(|| request.keyring.clone()),
-        trust: repository.trust,
+        signing: Signing {
+            trust: repository.trust,
+            keyring: repository.keyring.clone().or_else(|| request.keyring.clone()),
+        },
+        mirrors: Vec::new(),
         is_main: false,
         pinned: Vec::new(),
         distribution: request.distribution.to_string(),
@@ -278,25 +294,83 @@ pub fn keyring(path: &Path) -> Result<Keyring, ResolveError> {
 }
 
 impl Archive {
+    /// Takes the recipe's mirrors of it, each of which may be signed in its own way, or not at all. An archive that only the
+    /// recipe knows is what they are, at other addresses too.
+    fn add_mirrors(&mut self, request: &DebianRequest) {
+        let mirrors = || request.repositories.iter().filter(|repository| repository.is_mirror());
+        if matches!(request.distribution, Distribution::Other(_)) && !is_official(&self.id) {
+            let keyring = self.signing.keyring.take();
+            self.signing.keyring = keyring.or_else(|| mirrors().find_map(|mirror| mirror.keyring.clone()));
+            if self.signing.keyring.is_none() && mirrors().all(|mirror| mirror.trust == Trust::Unsigned) {
+                self.signing.trust = Trust::Unsigned;
+            }
+        }
+        let keyring = &self.signing.keyring;
+        let signing = |mirror: &Repository| Signing {
+            trust: mirror.trust,
+            keyring: mirror.keyring.clone().or_else(|| keyring.clone()),
+        };
+        let mut mirrors: Vec<_> = mirrors().map(|mirror| (mirror.url.as_str().to_owned(), signing(mirror))).collect();
+        // One address may be declared twice: it is verified then.
+        mirrors.sort_by_key(|(_, signing)| signing.trust == Trust::Unsigned);
+        self.mirrors = mirrors;
+    }
+
+    /// How it is signed at `address`.
+    pub fn signing_at(&self, address: &str) -> &Signing {
+        let mirror = self.mirrors.iter().find(|(mirror, _)| http::is_same_place(mirror, address));
+        mirror.map_or(&self.signing, |(_, signing)| signing)
+    }
+
+    /// Whether the recipe takes it without a signature, at one of its addresses at least.
+    pub fn may_be_unsigned(&self) -> bool {
+        self.signings().any(|signing| signing.trust == Trust::Unsigned)
+    }
+
+    /// Whether one of the keys that the recipe has for it signed it, where `has` knows the keys of a file. Where it has none, the
+    /// built-in ones did, or those of an earlier version.
+    pub fn is_signed_by(&self, fingerprint: &str, has: impl Fn(&Path) -> bool) -> bool {
+        let mut keyrings = self.signings().map(|signing| signing.keyring.as_deref());
+        if keyrings.clone().all(|keyring| keyring.is_none()) {
+            return true;
+        }
+        let built_in = || Some(super::distribution::Distribution::named(&self.distribution)?.keyring());
+        keyrings.any(|keyring| match keyring {
+            Some(file) => has(file),
+            None => built_in().is_some_and(|keys| keys.has(fingerprint)),
+        })
+    }
+
+    fn signings(&self) -> impl Iterator<Item = &Signing> + Clone {
+        std::iter::once(&self.signing).chain(self.mirrors.iter().map(|(_, signing)| signing))
+    }
+
+    /// The recipe's file of the keys that the image's own apt needs for it.
+    pub fn told_keyring(&self) -> Option<&PathBuf> {
+        let told = self.public_url.as_deref().filter(|_| self.image_keyring.is_none())?;
+        self.signing_at(told).keyring.as_ref()
+    }
+
     /// Whether the image's own apt uses it without a signature. The official address is never used so, whatever the mirror
     /// that was read.
-    pub(super) fn is_trusted_unsigned(&self) -> bool {
-        let is_official = OFFICIAL.iter().any(|official| Some(official.1) == self.public_url.as_deref());
-        self.trust == Trust::Unsigned && !is_official
+    pub fn is_trusted_unsigned(&self) -> bool {
+        let told = self.public_url.as_deref().filter(|url| OFFICIAL.iter().all(|official| official.1 != *url));
+        told.is_some_and(|url| self.signing_at(url).trust == Trust::Unsigned)
     }
 
     /// Its suites, to be read at the addresses of `mirrors` and judged by the time `now`, or that of the dated archive.
     pub(super) fn suites(&self, mirrors: &Mirrors, dated: Option<&Snapshot>, now: Epoch) -> Vec<suite::Wanted> {
         // Only official archives are dated; a vendor's is what it is now.
         let dated = dated.filter(|_| self.vendor_url.is_none());
+        let addresses = mirrors.get(&self.id).into_iter().flatten();
+        let addresses: Vec<suite::Address> =
+            addresses.map(|url| suite::Address { url: url.clone(), signing: self.signing_at(url).clone() }).collect();
         let wanted = |suite: &String| suite::Wanted {
             id: self.id.clone(),
-            addresses: mirrors.get(&self.id).cloned().unwrap_or_default(),
+            addresses: addresses.clone(),
             suite: suite.clone(),
             components: self.components.clone(),
-            keyring: self.keyring.clone(),
             distribution: self.distribution.clone(),
-            trust: self.trust,
             now: dated.map_or(now, Snapshot::epoch),
             is_dated: dated.is_some(),
             is_pinned: self.pinned.contains(suite),
@@ -322,12 +396,6 @@ fn image_keyring(request: &DebianRequest) -> Option<&'static str> {
         (Distribution::Ubuntu, _) => Some("/usr/share/keyrings/ubuntu-archive-keyring.gpg"),
         (Distribution::Other(_), _) => None,
     }
-}
-
-/// A mirror of the recipe may say that its index is not signed.
-fn mirror_trust(request: &DebianRequest) -> Trust {
-    let mirror = request.repositories.iter().find(|repository| repository.is_mirror());
-    mirror.map_or(Trust::Signed, |mirror| mirror.trust)
 }
 
 #[cfg(test)]

@@ -44,6 +44,15 @@ impl Distribution {
         }
     }
 
+    /// The one of this name in recipes and locks.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "debian" => Some(Self::Debian),
+            "ubuntu" => Some(Self::Ubuntu),
+            _ => None,
+        }
+    }
+
     /// The name that `Origin` in a `Release` has.
     pub fn origin(self) -> &'static str {
         match self {

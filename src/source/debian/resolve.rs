@@ -362,7 +362,7 @@ fn sources(archives: &[Archive], suites: &[Suite]) -> Result<(Vec<AptSource>, Ve
         };
         let trusted = archive.is_trusted_unsigned();
         let mut signed_by = archive.image_keyring.filter(|_| !trusted).map(str::to_owned);
-        if let (None, Some(file), false) = (&signed_by, &archive.keyring, trusted) {
+        if let Some(file) = archive.told_keyring().filter(|_| !trusted) {
             let bytes = std::fs::read(file).map_err(|source| ResolveError::Keyring { path: file.clone(), source })?;
             // apt tells the two forms of a keyring apart by the file's name.
             let extension = if bytes.starts_with(b"-----BEGIN PGP") { "asc" } else { "gpg" };

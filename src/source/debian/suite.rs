@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ResolveError;
+use super::archives::{self, Signing};
 use super::distribution::Distribution;
 use super::index::{self, Compression, Form, IndexFile, Packages};
 use super::release::Release;
@@ -32,23 +33,28 @@ const INDEX_LIMIT: u64 = 256 << 20;
 /// Indexes are at most this large once they are unpacked, and no larger than the Release says.
 const TEXT_LIMIT: u64 = 4 << 30;
 
+/// An address of an archive.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    /// The address, perhaps with a login in it.
+    pub(super) url: String,
+    /// How suites are signed there.
+    pub(super) signing: Signing,
+}
+
 /// A suite to read.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     /// The repository's id in the lock.
     pub(super) id: String,
     /// The repository's addresses, in order of preference.
-    pub(super) addresses: Vec<String>,
+    pub(super) addresses: Vec<Address>,
     /// The suite below `dists/`.
     pub(super) suite: String,
     /// The components that are read.
     pub(super) components: Vec<String>,
-    /// The keys that may sign it; the built-in ones of the distribution where no file is given.
-    pub(super) keyring: Option<PathBuf>,
     /// The distribution, for its built-in keys.
     pub(super) distribution: String,
-    /// Whether it has to be signed.
-    pub(super) trust: Trust,
     /// The time by which keys have expired or not: now, or for a dated archive its date.
     pub(super) now: Epoch,
     /// Whether it is a dated archive, whose `Valid-Until` has passed by nature.
@@ -84,13 +90,20 @@ struct Signed {
     speed: u64,
 }
 
+impl Address {
+    /// The address as it may be shown.
+    fn shown(&self) -> String {
+        crate::http::without_secrets(&self.url)
+    }
+}
+
 impl Wanted {
     /// Fetches and checks the suite's Release and its indexes for `architecture` and, where it has them, those for the
     /// `foreign` ones (dpkg's names), from the first address that has all. Each address is asked once; then those whose
     /// trouble may pass are asked again.
     pub(super) fn read(self, architecture: &str, foreign: &[&str], context: &Context) -> Result<Suite, ResolveError> {
         let (mut failure, mut is_absent) = (None, false);
-        let mut addresses: Vec<&String> = self.addresses.iter().collect();
+        let mut addresses: Vec<&Address> = self.addresses.iter().collect();
         let in_haste = Context { http: context.http.without_retries(), ..context.clone() };
         let rounds = if addresses.len() > 1 { vec![&in_haste, context] } else { vec![context] };
         for context in rounds {
@@ -102,7 +115,7 @@ impl Wanted {
                     }
                     Ok(None) => is_absent = true,
                     Err(error) => {
-                        tracing::debug!("{}: {error}", crate::http::without_secrets(address));
+                        tracing::debug!("{}: {error}", address.shown());
                         if may_pass(&error) {
                             addresses.push(address);
                         }
@@ -114,7 +127,7 @@ impl Wanted {
         // One mirror that answers knows better than others that cannot be reached.
         Err(failure.filter(|failure| !is_absent || !is_unreached(failure)).unwrap_or_else(|| ResolveError::NoSuite {
             suite: self.suite.clone(),
-            addresses: self.addresses.iter().map(|address| crate::http::without_secrets(address)).collect(),
+            addresses: self.addresses.iter().map(Address::shown).collect(),
         }))
     }
 
@@ -135,7 +148,7 @@ impl Wanted {
     /// What one address has of the suite; nothing where it does not have it.
     fn read_at(
         &self,
-        address: &str,
+        address: &Address,
         architecture: &str,
         foreign: &[&str],
         context: &Context,
@@ -188,19 +201,19 @@ impl Wanted {
     /// mistakes alive. Nothing where all is well. The last one is checked as it was when it came.
     fn newest(
         &self,
-        address: &str,
+        address: &Address,
         signed: &Signed,
         context: &Context,
     ) -> Result<Option<(Signed, ResolveError)>, ResolveError> {
         let Some(date) = signed.release.date.filter(|_| !self.is_dated) else { return Ok(None) };
-        let key = |what: &str| Digest::of(format!("newest {what} of {} at {address}", self.suite).as_bytes());
+        let key = |what: &str| Digest::of(format!("newest {what} of {} at {}", self.suite, address.url).as_bytes());
         let recall = |what: &str| context.store.recall(&key(what)).ok().flatten();
         let seen = recall("Release");
         let seen = seen.and_then(|seen| Some(Epoch::from_seconds(i64::from_le_bytes(seen.try_into().ok()?))));
         if let Some(seen) = seen.filter(|seen| *seen > date) {
-            let (suite, address) = (self.suite.clone(), crate::http::without_secrets(address));
-            let set_back = ResolveError::SetBack { suite, address, date, seen };
-            let last = recall(IN_RELEASE).and_then(|bytes| self.clearsigned(IN_RELEASE, bytes, signed.speed).ok());
+            let set_back = ResolveError::SetBack { suite: self.suite.clone(), address: address.shown(), date, seen };
+            let last = recall(IN_RELEASE);
+            let last = last.and_then(|bytes| self.clearsigned(address, IN_RELEASE, bytes, signed.speed).ok());
             return match last.filter(|last| last.release.date == Some(seen)) {
                 Some(last) => Ok(Some((last, set_back))),
                 None => Err(set_back),
@@ -218,24 +231,24 @@ impl Wanted {
         Ok(None)
     }
 
-    fn release_at(&self, address: &str, context: &Context) -> Result<Option<Signed>, ResolveError> {
-        let at = |name: &str| address_in(address, &format!("{}{name}", self.folder()));
+    fn release_at(&self, address: &Address, context: &Context) -> Result<Option<Signed>, ResolveError> {
+        let at = |name: &str| address_in(&address.url, &format!("{}{name}", self.folder()));
         let fetch = |name: &str| context.http.fetch_optional(&at(name), RELEASE_LIMIT);
         let what = |name: &str| crate::http::without_secrets(&at(name));
         let began = Instant::now();
         if let Some(bytes) = fetch(IN_RELEASE)? {
             let speed = per_second(bytes.len(), began.elapsed());
-            return self.clearsigned(&what(IN_RELEASE), bytes, speed).map(Some);
+            return self.clearsigned(address, &what(IN_RELEASE), bytes, speed).map(Some);
         }
         let Some(bytes) = fetch("Release")? else { return self.without_release(address, context) };
         let not_text = |_| ResolveError::NotText { suite: self.suite.clone() };
         let text = String::from_utf8(bytes).map_err(not_text)?;
-        let verified = match self.trust {
+        let verified = match address.signing.trust {
             Trust::Unsigned => Verified { text, signer: None },
             Trust::Signed => {
                 let unsigned = || ResolveError::Unsigned { suite: self.suite.clone(), address: what("Release") };
                 let signature = fetch("Release.gpg")?.ok_or_else(unsigned)?;
-                let keyring = self.keyring()?;
+                let keyring = self.keyring(address)?;
                 openpgp::verify_detached(&what("Release"), text.as_bytes(), &signature, &keyring, self.now)?
             }
         };
@@ -243,11 +256,11 @@ impl Wanted {
     }
 
     /// What an `InRelease` says, which errors call `name`.
-    fn clearsigned(&self, name: &str, bytes: Vec<u8>, speed: u64) -> Result<Signed, ResolveError> {
+    fn clearsigned(&self, address: &Address, name: &str, bytes: Vec<u8>, speed: u64) -> Result<Signed, ResolveError> {
         let signed = openpgp::Clearsigned::parse(name, &bytes)?;
-        let verified = match self.trust {
+        let verified = match address.signing.trust {
             Trust::Unsigned => Verified { text: signed.text(), signer: None },
-            Trust::Signed => signed.verify(&self.keyring()?, self.now)?,
+            Trust::Signed => signed.verify(&self.keyring(address)?, self.now)?,
         };
         self.signed(verified, Some(bytes), speed)
     }
@@ -261,12 +274,12 @@ impl Wanted {
 
     /// Some flat repositories are no more than packages and their index. It is taken as it is, where the recipe says that
     /// no signature is needed.
-    fn without_release(&self, address: &str, context: &Context) -> Result<Option<Signed>, ResolveError> {
-        if !self.is_flat() || self.trust == Trust::Signed {
+    fn without_release(&self, address: &Address, context: &Context) -> Result<Option<Signed>, ResolveError> {
+        if !self.is_flat() || address.signing.trust == Trust::Signed {
             return Ok(None);
         }
         for name in ["Packages.xz", "Packages.gz", "Packages"] {
-            let place = address_in(address, &format!("{}{name}", self.folder()));
+            let place = address_in(&address.url, &format!("{}{name}", self.folder()));
             if let Some(bytes) = context.http.fetch_optional(&place, INDEX_LIMIT)? {
                 let text = format!("SHA256:\n {} {} {name}\n", Digest::of(&bytes).hex(), bytes.len());
                 let (release, digest) = (Release::parse(&text)?, Digest::of(text.as_bytes()));
@@ -294,16 +307,14 @@ impl Wanted {
         if self.is_dated { Ok(()) } else { Ok(release.check_validity(self.now)?) }
     }
 
-    fn keyring(&self) -> Result<Keyring, ResolveError> {
-        if let Some(path) = &self.keyring {
-            let bytes = std::fs::read(path).map_err(|source| ResolveError::Keyring { path: path.clone(), source })?;
-            return Keyring::parse(&bytes).map_err(|source| ResolveError::BadKeyring { path: path.clone(), source });
+    /// The keys that may sign it at `address`.
+    fn keyring(&self, address: &Address) -> Result<Keyring, ResolveError> {
+        if let Some(path) = &address.signing.keyring {
+            return archives::keyring(path);
         }
-        match self.distribution.as_str() {
-            "debian" => Ok(Distribution::Debian.keyring()),
-            "ubuntu" => Ok(Distribution::Ubuntu.keyring()),
-            other => Err(ResolveError::NoKeys { distribution: other.to_owned(), suite: self.suite.clone() }),
-        }
+        let (distribution, suite) = (&self.distribution, &self.suite);
+        let built_in = Distribution::named(distribution).map(Distribution::keyring);
+        built_in.ok_or_else(|| ResolveError::NoKeys { distribution: distribution.clone(), suite: suite.clone() })
     }
 
     /// One package index, from the store or from the archive, whose files arrive at `speed` bytes a second. Mirrors may
@@ -336,7 +347,7 @@ impl Wanted {
             what: format!("the package index {}/{}", self.suite.trim_end_matches('/'), form.path),
             candidates: paths
                 .flat_map(|path| {
-                    let at = |address: &String| address_in(address, &format!("{}{path}", self.folder()));
+                    let at = |address: &Address| address_in(&address.url, &format!("{}{path}", self.folder()));
                     self.addresses.iter().map(at).collect::<Vec<_>>()
                 })
                 .collect(),

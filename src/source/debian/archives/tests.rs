@@ -110,8 +110,68 @@ fn the_official_address_is_never_used_without_a_signature() {
     let lines =
         "suite = \"trixie\"\n[[from.debian.repository]]\nurl = \"https://mirror.example\"\ntrust = \"unsigned\"\n";
     let archives = of(&request(lines), platform("linux/amd64"));
-    assert!(archives.iter().all(|archive| archive.trust == Trust::Unsigned && !archive.is_trusted_unsigned()));
+    assert!(archives[0].may_be_unsigned() && !archives[1].may_be_unsigned());
+    assert!(archives.iter().all(|archive| !archive.is_trusted_unsigned()));
     let told = of(&request(&format!("{lines}in-image = true\n")), platform("linux/amd64"));
     assert!(told[0].is_trusted_unsigned());
     assert!(!told[1].is_trusted_unsigned(), "debian-security is told at its own address");
+}
+
+/// The addresses that are read without a signature, and those whose signature is asked for.
+fn by_trust(lines: &str, settings: &MirrorSettings) -> (Vec<String>, Vec<String>) {
+    let request = request(lines);
+    let platform = platform("linux/amd64");
+    let mirrors = mirrors(&request, platform, settings);
+    let archives = of(&request, platform);
+    let first = |archive: &Archive| archive.suites(&mirrors, request.snapshot.as_ref(), Epoch::default()).remove(0);
+    let addresses = archives.iter().flat_map(|archive| first(archive).addresses);
+    let (unsigned, signed): (Vec<_>, Vec<_>) = addresses.partition(|address| address.signing.trust == Trust::Unsigned);
+    let urls = |addresses: Vec<suite::Address>| addresses.into_iter().map(|address| address.url).collect();
+    (urls(unsigned), urls(signed))
+}
+
+#[test]
+fn an_address_is_unsigned_where_its_own_entry_says_so() {
+    let none = MirrorSettings::default();
+    let chosen = |id: &str, url: &str| MirrorSettings { chosen: vec![(id.to_owned(), url.to_owned())], ..none.clone() };
+    let mirror = |url: &str, trust: &str| format!("[[from.debian.repository]]\nurl = \"{url}\"\ntrust = \"{trust}\"\n");
+    let own = mirror("file:///srv/debian", "unsigned");
+    let security = "http://ftp.debian.org/debian-security";
+    let trixie = format!("suite = \"trixie\"\n{own}");
+    assert_eq!(
+        by_trust(&trixie, &none),
+        (vec!["file:///srv/debian".to_owned()], vec![security.to_owned()]),
+        "the archive of security updates is another one"
+    );
+    let (unsigned, signed) = by_trust(&trixie, &chosen("", "http://cache/debian"));
+    assert_eq!((unsigned, signed[0].as_str()), (vec!["file:///srv/debian".to_owned()], "http://cache/debian"));
+    let both = format!("suite = \"sid\"\n{own}{}", mirror("http://other/debian", "signed"));
+    let expected = (vec!["file:///srv/debian".to_owned()], vec!["http://other/debian".to_owned()]);
+    assert_eq!(by_trust(&both, &none), expected);
+    let turned = format!("suite = \"sid\"\n{}{own}", mirror("http://other/debian", "signed"));
+    assert_eq!(by_trust(&turned, &none), expected);
+    let dated = format!("suite = \"sid\"\nsnapshot = \"20261101T000000Z\"\n{own}");
+    let dated = by_trust(&dated, &none);
+    assert_eq!(dated.1, ["http://snapshot.debian.org/archive/debian/20261101T000000Z"]);
+    assert_eq!(dated.0, ["file:///srv/debian"]);
+    // What only the recipe knows has no other keys, wherever it is.
+    let acme = format!("suite = \"quail\"\ndistribution = \"acme\"\n{own}");
+    assert!(by_trust(&acme, &chosen("", "http://cache/acme")).1.is_empty());
+    let half = format!("{acme}{}", mirror("http://other/acme", "signed"));
+    assert_eq!(by_trust(&half, &chosen("", "http://cache/acme")).1, ["http://other/acme", "http://cache/acme"]);
+    let posing = format!("suite = \"trixie-security\"\ndistribution = \"debian-security\"\n{own}");
+    assert_eq!(by_trust(&posing, &chosen("", "http://cache/x")).1, ["http://cache/x"]);
+}
+
+#[test]
+fn a_login_or_a_second_entry_makes_no_other_address() {
+    let lines = "suite = \"sid\"\n[[from.debian.repository]]\nurl = \"https://a.example\"\ntrust = \"unsigned\"\n";
+    let archive = of(&request(lines), platform("linux/amd64")).remove(0);
+    assert_eq!(archive.signing_at("https://me:word@a.example/").trust, Trust::Unsigned);
+    for other in ["http://a.example", "https://a.example/x", "https://a.example@b.example", "https://a.example:8443"] {
+        assert_eq!(archive.signing_at(other).trust, Trust::Signed, "{other}");
+    }
+    let twice = format!("{lines}[[from.debian.repository]]\nurl = \"https://a.example/\"\n");
+    let archive = of(&request(&twice), platform("linux/amd64")).remove(0);
+    assert_eq!(archive.signing_at("https://a.example").trust, Trust::Signed);
 }
