@@ -72,7 +72,7 @@ impl RepositoryUrl {
 impl fmt::Display for PackageRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
-        for (mark, part) in [(":", &self.architecture), ("=", &self.version), ("/", &self.suite)] {
+        for (mark, part) in [(":", &self.architecture), ("/", &self.suite), ("=", &self.version)] {
             if let Some(part) = part {
                 write!(f, "{mark}{part}")?;
             }
@@ -258,6 +258,7 @@ mod tests {
         assert_eq!((package.name.as_str(), package.architecture.as_deref()), ("libc6", Some("i386")));
         assert_eq!(package.version.as_deref(), Some("2.41-12+deb13u1"));
         assert_eq!(package.suite.as_deref(), Some("trixie-backports"));
+        assert_eq!(package.to_string(), "libc6:i386/trixie-backports=2.41-12+deb13u1");
         for text in ["curl", "g++", "libstdc++6:arm64", "nginx=1:1.26.3~rc1-3", "curl=8.1*", "golang/trixie-backports"]
         {
             assert_eq!(text.parse::<PackageRequest>().unwrap().to_string(), text);

@@ -6,7 +6,7 @@ use std::thread;
 use super::archives::{self, Archive};
 use super::exclude::Excluded;
 use super::index::Packages;
-use super::solve::{self, PREFERRED, Pin as WantedPin, Repository, Request, Solution, Variant};
+use super::solve::{self, PREFERRED, Pin, Repository, Request, Solution, Variant};
 use super::suite::{self, Suite};
 use super::version::Version;
 use super::{Mirrors, ResolveError, Unresolved, keep, local, unread};
@@ -153,7 +153,7 @@ fn choose(
         };
         suite.packages.iter().map(repository).map(move |repository| (Some(number), repository)).collect::<Vec<_>>()
     });
-    // Of two packages of one version, the one of the first repository is taken.
+    // Of what several have, the one of the first repository is taken, unless another one is asked for it.
     let indexes: Vec<(Option<usize>, Repository<'_>)> =
         own.map(|own| (None, own)).into_iter().chain(of_suites).collect();
     let repositories: Vec<Repository<'_>> = indexes.iter().map(|(_, repository)| *repository).collect();
@@ -162,18 +162,19 @@ fn choose(
     wanted.extend(local.records().map(|record| solve::Wanted {
         name: record.name().to_owned(),
         architecture: Some(record.architecture().to_owned()),
-        pin: Some(WantedPin::Suite(local::SUITE.to_owned())),
+        suite: Some(local::SUITE.to_owned()),
+        pin: None,
     }));
     let excluded = Excluded::of(request, architecture, &repositories);
     excluded.report(reporter);
     for list in &request.lists {
         let names = listed(list, architecture, &repositories)?;
         let names = names.into_iter().filter(|name| excluded.names.binary_search(&name.as_str()).is_err());
-        wanted.extend(names.map(|name| solve::Wanted { name, architecture: None, pin: None }));
+        wanted.extend(names.map(by_name));
     }
     for name in extra {
         if !wanted.iter().any(|package| package.name == *name) {
-            wanted.push(solve::Wanted { name: (*name).to_owned(), architecture: None, pin: None });
+            wanted.push(by_name((*name).to_owned()));
         }
     }
     let asked = Request {
@@ -304,13 +305,16 @@ fn aliases(suite: &Suite) -> Vec<&str> {
 }
 
 fn wanted(request: &PackageRequest) -> solve::Wanted {
-    let pin = match (&request.version, &request.suite) {
-        (Some(pattern), _) if pattern.contains(['*', '?']) => Some(WantedPin::Pattern(pattern.clone())),
-        (Some(version), _) => Some(WantedPin::Version(version.clone())),
-        (None, Some(suite)) => Some(WantedPin::Suite(suite.clone())),
-        (None, None) => None,
-    };
-    solve::Wanted { name: request.name.clone(), architecture: request.architecture.clone(), pin }
+    solve::Wanted {
+        name: request.name.clone(),
+        architecture: request.architecture.clone(),
+        suite: request.suite.clone(),
+        pin: request.version.as_deref().map(Pin::of),
+    }
+}
+
+fn by_name(name: String) -> solve::Wanted {
+    solve::Wanted { name, architecture: None, suite: None, pin: None }
 }
 
 fn variant(variant: DebianVariant) -> Variant {

@@ -39,6 +39,13 @@ pub struct Repository<'a> {
     pub packages: &'a Packages,
 }
 
+impl Repository<'_> {
+    /// Whether `package/suite` may call it by this name.
+    pub fn is_called(&self, suite: &str) -> bool {
+        self.suite == suite || self.aliases.contains(&suite)
+    }
+}
+
 /// What is installed besides the packages that are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Variant {
@@ -157,12 +164,10 @@ pub fn solve<'a>(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> R
     })?;
     let mut packages: Vec<_> = reached
         .into_iter()
-        .map(|(id, reason)| Chosen {
-            record: universe.record(id),
-            repository: universe.package(id).repository,
-            automatic: matches!(reason, Reason::NeededBy { .. }) && !before_apt_marks.contains(&id),
-            essential_stage: essential_stage.contains(&id),
-            reason,
+        .map(|(id, reason)| {
+            let (repository, record) = copy(&universe, &roots, id);
+            let automatic = matches!(reason, Reason::NeededBy { .. }) && !before_apt_marks.contains(&id);
+            Chosen { record, repository, automatic, essential_stage: essential_stage.contains(&id), reason }
         })
         .collect();
     packages.sort_by_key(|chosen| (chosen.record.name(), chosen.record.architecture()));
@@ -173,16 +178,21 @@ pub fn solve<'a>(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> R
 pub fn choose<'a>(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> Result<Solution<'a>, SolveError> {
     let universe = Universe::new(request, repositories)?;
     let roots = wanted::roots(&universe, request)?;
-    let chosen = |root: &Root<'a>| Chosen {
-        record: universe.record(root.versions[0]),
-        repository: universe.package(root.versions[0]).repository,
-        automatic: false,
-        essential_stage: root.reason == Reason::Essential,
-        reason: root.reason,
+    let chosen = |root: &Root<'a>| {
+        let (repository, record) = copy(&universe, &roots, root.versions[0]);
+        let essential_stage = root.reason == Reason::Essential;
+        Chosen { record, repository, automatic: false, essential_stage, reason: root.reason }
     };
     let mut packages: Vec<_> = roots.iter().map(chosen).collect();
     packages.sort_by_key(|chosen| chosen.record.name());
     Ok(Solution { packages })
+}
+
+/// Where a package is taken from, of all repositories that have it: from the suite that it is asked of, else from the first.
+fn copy<'a>(universe: &Universe<'a>, roots: &[Root<'a>], id: PackageId) -> (usize, Record<'a>) {
+    let asked = roots.iter().find(|root| root.versions.contains(&id)).and_then(|root| root.suite);
+    let asked = asked.and_then(|suite| universe.copy_in(id, suite));
+    asked.unwrap_or_else(|| (universe.package(id).repository, universe.record(id)))
 }
 
 fn stage(

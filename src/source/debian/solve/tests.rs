@@ -141,6 +141,77 @@ fn versions_suites_and_priorities() {
     assert!(ask(&PLAIN, &repositories, "a=2").is_err());
 }
 
+/// What is chosen of suites, each with its lines, for what is asked: versions, and the suites they are taken from.
+fn taken(suites: &[(&str, i16, &str)], wanted: &str) -> String {
+    let indexes: Vec<_> = suites.iter().map(|(_, _, lines)| index(lines)).collect();
+    let repositories: Vec<_> = suites
+        .iter()
+        .zip(&indexes)
+        .map(|((suite, priority, _), packages)| Repository { suite, aliases: &[], priority: *priority, packages })
+        .collect();
+    let wanted: Vec<Wanted> = wanted.split_whitespace().map(|text| text.parse().unwrap()).collect();
+    let request = Request {
+        architecture: "amd64",
+        variant: Variant::Custom,
+        wanted: &wanted,
+        excluded: &[],
+        recommends: false,
+        preferred: &PREFERRED,
+    };
+    let told = |chosen: &Chosen<'_>| {
+        let (record, suite) = (chosen.record, repositories[chosen.repository].suite);
+        format!("{} {} {suite} {}", record.name(), record.version(), &record.digest().hex()[..1])
+    };
+    match solve(&request, &repositories) {
+        Ok(solution) => solution.packages.iter().map(told).collect::<Vec<_>>().join(", "),
+        Err(error) => format!("{error} [{}]", error.help().unwrap()),
+    }
+}
+
+#[test]
+fn what_several_suites_have_can_be_asked_of_each() {
+    let both = [
+        ("noble", 500, "ssl 1\na 1 | Depends: ssl"),
+        ("noble-updates", 500, "ssl 2"),
+        ("noble-security", 500, "ssl 2"),
+    ];
+    assert_eq!(taken(&both, "ssl"), "ssl 2 noble-updates e");
+    assert_eq!(taken(&both, "ssl/noble-updates"), "ssl 2 noble-updates e");
+    assert_eq!(taken(&both, "ssl/noble-security"), "ssl 2 noble-security e");
+    assert_eq!(taken(&both, "a ssl ssl/noble-security"), "a 1 noble e, ssl 2 noble-security e");
+    assert_eq!(taken(&both, "ssl/noble"), "ssl 1 noble e");
+    assert_eq!(
+        taken(&both, "ssl/sid"),
+        "there is no `ssl/sid` [there is 2 (noble-updates, noble-security), 1 (noble)]"
+    );
+    // The same version, and other bytes.
+    let other = format!("ssl 2 | SHA256: {}", HEX.replace('e', "a"));
+    let rebuilt = [("main", 500, "ssl 2"), ("vendor", 500, other.as_str())];
+    assert_eq!(taken(&rebuilt, "ssl"), "ssl 2 main e");
+    assert_eq!(taken(&rebuilt, "ssl/main"), "ssl 2 main e");
+    assert_eq!(taken(&rebuilt, "ssl/vendor"), "ssl 2 vendor a");
+}
+
+#[test]
+fn the_highest_priority_of_a_version_counts() {
+    let suites = [("backports", 100, "a 3\nb 3"), ("stable", 500, "a 2\nb 2"), ("vendor", 500, "a 3")];
+    assert_eq!(taken(&suites, "a b"), "a 3 backports e, b 2 stable e");
+}
+
+#[test]
+fn a_suite_and_a_version_count_together() {
+    let suites = [
+        ("trixie", 500, "go 2:1.24-1"),
+        ("trixie-backports", 100, "go 2:1.24-1\ngo 2:1.25-1\ngo 2:1.24-2"),
+        ("sid", 50, "go 2:1.25-2\ngo 2:1.24-3"),
+    ];
+    assert_eq!(taken(&suites, "go=2:1.2*"), "go 2:1.24-1 trixie e");
+    assert_eq!(taken(&suites, "go/trixie-backports=2:1.25*"), "go 2:1.25-1 trixie-backports e");
+    assert_eq!(taken(&suites, "go/sid=2:1.24*"), "go 2:1.24-3 sid e");
+    assert_eq!(taken(&suites, "go/trixie-backports=2:1.24-1"), "go 2:1.24-1 trixie-backports e");
+    assert!(taken(&suites, "go/trixie=2:1.25*").starts_with("there is no `go/trixie=2:1.25*` ["));
+}
+
 #[test]
 fn architectures() {
     assert_eq!(names("a 1 | Depends: b, c:amd64, d:native\nb 1 | Architecture: all\nc 1\nd 1", "a"), "a b c d");
@@ -314,7 +385,7 @@ fn texts_that_name_no_package() {
     for text in ["", "=1", "a=", "a= 1", "a=x", "a/", "a/b/c", "a:", "a:b:c", "a b", "-a", "a;b"] {
         assert!(matches!(text.parse::<Wanted>(), Err(SolveError::BadWanted { .. })), "{text}");
     }
-    for text in ["a", "g++", "libc6:amd64", "a=1:2-3", "a:amd64=1", "a/trixie-backports"] {
+    for text in ["a", "g++", "libc6:amd64", "a=1:2-3", "a:amd64=1", "a/trixie-backports", "a:amd64/sid=1:2*"] {
         assert_eq!(text.parse::<Wanted>().unwrap().to_string(), text);
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Universe<'a> {
     left_out: BTreeMap<&'a str, Vec<&'a str>>,
     /// The text and architecture of each of the names, in their order.
     names_by_text: IndexSet<(&'a str, &'a str)>,
+    /// What repositories say of packages that an earlier one has: the same file again.
+    copies: BTreeMap<PackageId, Vec<(usize, Record<'a>)>>,
     groups_by_text: BTreeMap<(&'a str, &'a str), GroupId>,
     wishes: Vec<Option<Rc<Wishes>>>,
     mentions: Mentions,
@@ -38,8 +40,10 @@ pub(super) struct Universe<'a> {
 pub(super) struct Package<'a> {
     pub(super) record: Record<'a>,
     pub(super) name: NameId,
-    /// The place of its repository.
+    /// The place of the first repository that has it.
     pub(super) repository: usize,
+    /// The highest of the priorities of all repositories that have it.
+    priority: i16,
 }
 
 pub(super) struct Name<'a> {
@@ -82,8 +86,8 @@ pub(super) struct Wishes {
 }
 
 impl<'a> Universe<'a> {
-    /// Takes in the packages of all repositories that suit the architectures of the request. Of two equal versions the one
-    /// of the earlier repository stays.
+    /// Takes in the packages of all repositories that suit the architectures of the request. What several repositories have
+    /// is one package, unless it is another file under the same version.
     pub(super) fn new(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> Result<Self, SolveError> {
         let architecture = request.architecture;
         let mut universe = Self {
@@ -95,6 +99,7 @@ impl<'a> Universe<'a> {
             repositories,
             left_out: BTreeMap::new(),
             names_by_text: IndexSet::new(),
+            copies: BTreeMap::new(),
             groups_by_text: BTreeMap::new(),
             wishes: Vec::new(),
             mentions: Mentions::default(),
@@ -116,7 +121,7 @@ impl<'a> Universe<'a> {
             }
         }
         for name in &mut universe.names {
-            sort_versions(&mut name.versions, &universe.packages, repositories);
+            sort_versions(&mut name.versions, &universe.packages);
         }
         universe.wishes.resize_with(universe.packages.len(), || None);
         Ok(universe)
@@ -125,13 +130,19 @@ impl<'a> Universe<'a> {
     fn add(&mut self, record: Record<'a>, repository: usize) -> Result<(), SolveError> {
         let architecture = if record.architecture() == "all" { self.architecture } else { record.architecture() };
         let name = self.intern(record.name(), architecture);
-        let versions = &self.names[name as usize].versions;
-        let known = |id: &PackageId| self.packages[*id as usize].record.version() == record.version();
-        if versions.iter().any(known) {
+        let priority = self.repositories[repository].priority;
+        let same = |id: &PackageId| {
+            let known = self.packages[*id as usize].record;
+            known.version() == record.version() && known.digest() == record.digest()
+        };
+        if let Some(id) = self.names[name as usize].versions.iter().copied().find(same) {
+            let known = &mut self.packages[id as usize];
+            known.priority = known.priority.max(priority);
+            self.copies.entry(id).or_default().push((repository, record));
             return Ok(());
         }
         let id = self.packages.len() as PackageId;
-        self.packages.push(Package { record, name, repository });
+        self.packages.push(Package { record, name, repository, priority });
         self.names[name as usize].versions.push(id);
         for provided in relation::singles(record.provides()) {
             let provided = provided.map_err(|source| bad_relation(record, "Provides", source))?;
@@ -181,6 +192,17 @@ impl<'a> Universe<'a> {
 
     pub(super) fn record(&self, id: PackageId) -> Record<'a> {
         self.packages[id as usize].record
+    }
+
+    /// The places of all repositories that have a package, the first one first, and what each says of it.
+    pub(super) fn copies(&self, id: PackageId) -> impl Iterator<Item = (usize, Record<'a>)> {
+        let Package { record, repository, .. } = *self.package(id);
+        std::iter::once((repository, record)).chain(self.copies.get(&id).into_iter().flatten().copied())
+    }
+
+    /// What a suite says of a package: the place of its repository, and the record there.
+    pub(super) fn copy_in(&self, id: PackageId, suite: &str) -> Option<(usize, Record<'a>)> {
+        self.copies(id).find(|(repository, _)| self.repositories[*repository].is_called(suite))
     }
 
     pub(super) fn name(&self, id: NameId) -> &Name<'a> {
@@ -311,11 +333,10 @@ impl<'a> Universe<'a> {
 }
 
 /// Highest pin priority first, then highest version, then the earlier repository: what apt's policy calls candidate.
-fn sort_versions(versions: &mut [PackageId], packages: &[Package<'_>], repositories: &[Repository<'_>]) {
+fn sort_versions(versions: &mut [PackageId], packages: &[Package<'_>]) {
     versions.sort_by(|left, right| {
         let (left, right) = (&packages[*left as usize], &packages[*right as usize]);
-        let priority = |package: &Package<'_>| repositories[package.repository].priority;
-        let order = priority(right).cmp(&priority(left));
+        let order = right.priority.cmp(&left.priority);
         order.then_with(|| right.record.version().cmp(&left.record.version()))
     });
 }

@@ -8,13 +8,15 @@ use crate::source::debian::solve::{Reason, Request, SolveError, Variant};
 use crate::source::debian::version::Version;
 
 /// A package by its name, as `apt-get install` takes it: `nginx`, `nginx=1.26.3-3`, `nginx/trixie-backports`,
-/// `nginx:amd64`.
+/// `nginx:amd64`; a suite may stand before a version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wanted {
     /// The name.
     pub name: String,
     /// The architecture in dpkg's name, where it is said.
     pub architecture: Option<String>,
+    /// The suite that has it.
+    pub suite: Option<String>,
     /// Which version.
     pub pin: Option<Pin>,
 }
@@ -26,8 +28,6 @@ pub enum Pin {
     Version(String),
     /// One that fits this, with `*` and `?`: as apt has it, of which the candidate comes first.
     Pattern(String),
-    /// The newest of this suite.
-    Suite(String),
 }
 
 /// A package that the request leads to at once.
@@ -37,6 +37,8 @@ pub(super) struct Root<'a> {
     pub(super) name_id: NameId,
     /// The versions that would do, the first choice first; at least one.
     pub(super) versions: Vec<PackageId>,
+    /// The suite it is asked of.
+    pub(super) suite: Option<&'a str>,
     pub(super) reason: Reason<'a>,
 }
 
@@ -45,23 +47,14 @@ impl FromStr for Wanted {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = |reason| SolveError::BadWanted { text: text.to_owned(), reason };
-        let (rest, pin) = match text.find(['=', '/']) {
-            None => (text, None),
-            Some(place) => {
-                let value = &text[place + 1..];
-                let pin = if text[place..].starts_with('=') && is_pattern(value) {
-                    Pin::Pattern(value.to_owned())
-                } else if text[place..].starts_with('=') {
-                    Version::parse(value).map_err(|_| wrong("what stands after `=` is no version"))?;
-                    Pin::Version(value.to_owned())
-                } else if is_word(value) {
-                    Pin::Suite(value.to_owned())
-                } else {
-                    return Err(wrong("what stands after `/` is no suite"));
-                };
-                (&text[..place], Some(pin))
-            }
-        };
+        let (rest, version) = text.split_once('=').map_or((text, None), |(rest, version)| (rest, Some(version)));
+        let (rest, suite) = rest.split_once('/').map_or((rest, None), |(rest, suite)| (rest, Some(suite)));
+        if version.is_some_and(|version| !is_pattern(version) && Version::parse(version).is_err()) {
+            return Err(wrong("what stands after `=` is no version"));
+        }
+        if suite.is_some_and(|suite| !is_word(suite)) {
+            return Err(wrong("what stands after `/` is no suite"));
+        }
         let (name, architecture) = rest.split_once(':').map_or((rest, None), |(name, rest)| (name, Some(rest)));
         if !is_word(name) {
             return Err(wrong("it does not start with a package name"));
@@ -69,7 +62,15 @@ impl FromStr for Wanted {
         if architecture.is_some_and(|architecture| !is_word(architecture)) {
             return Err(wrong("what stands after `:` is no architecture"));
         }
-        Ok(Self { name: name.to_owned(), architecture: architecture.map(str::to_owned), pin })
+        let (architecture, suite) = (architecture.map(str::to_owned), suite.map(str::to_owned));
+        Ok(Self { name: name.to_owned(), architecture, suite, pin: version.map(Pin::of) })
+    }
+}
+
+impl Pin {
+    /// What stands after a `=`.
+    pub fn of(text: &str) -> Self {
+        if is_pattern(text) { Self::Pattern(text.to_owned()) } else { Self::Version(text.to_owned()) }
     }
 }
 
@@ -79,10 +80,12 @@ impl fmt::Display for Wanted {
         if let Some(architecture) = &self.architecture {
             write!(f, ":{architecture}")?;
         }
+        if let Some(suite) = &self.suite {
+            write!(f, "/{suite}")?;
+        }
         match &self.pin {
             None => Ok(()),
             Some(Pin::Version(version) | Pin::Pattern(version)) => write!(f, "={version}"),
-            Some(Pin::Suite(suite)) => write!(f, "/{suite}"),
         }
     }
 }
@@ -105,14 +108,17 @@ pub(super) fn roots<'a>(universe: &Universe<'a>, request: &Request<'a>) -> Resul
             let record = universe.record(*candidate);
             if takes.takes(record) && !roots.iter().any(|root| root.name == name.text) {
                 let versions = name.versions.clone();
-                roots.push(Root { name: name.text, name_id: name_id as NameId, versions, reason });
+                roots.push(Root { name: name.text, name_id: name_id as NameId, versions, suite: None, reason });
             }
         }
     }
     for root in named {
         match roots.iter_mut().find(|known| known.name_id == root.name_id) {
             None => roots.push(root),
-            Some(known) => known.versions.retain(|version| root.versions.contains(version)),
+            Some(known) => {
+                known.versions.retain(|version| root.versions.contains(version));
+                known.suite = known.suite.or(root.suite);
+            }
         }
     }
     // Two contradictory pins of one name leave nothing.
@@ -157,7 +163,7 @@ fn rules(variant: Variant) -> Vec<(Reason<'static>, Rule)> {
     rules
 }
 
-fn find<'a>(universe: &Universe<'a>, wanted: &Wanted) -> Result<Root<'a>, SolveError> {
+fn find<'a>(universe: &Universe<'a>, wanted: &'a Wanted) -> Result<Root<'a>, SolveError> {
     let architecture = wanted.architecture.as_deref().filter(|name| *name != "all").unwrap_or(universe.architecture);
     let unknown = || match wanted.architecture {
         _ if !universe.left_out(&wanted.name).is_empty() => SolveError::Excluded { name: wanted.name.clone() },
@@ -174,7 +180,7 @@ fn find<'a>(universe: &Universe<'a>, wanted: &Wanted) -> Result<Root<'a>, SolveE
         names.dedup();
         match names[..] {
             [] => return Err(unknown()),
-            [only] if wanted.pin.is_none() => name_id = only,
+            [only] if wanted.pin.is_none() && wanted.suite.is_none() => name_id = only,
             _ => {
                 let providers = names.iter().map(|id| universe.name(*id).text).collect::<Vec<_>>().join(", ");
                 return Err(SolveError::Virtual { name: wanted.name.clone(), providers });
@@ -186,29 +192,28 @@ fn find<'a>(universe: &Universe<'a>, wanted: &Wanted) -> Result<Root<'a>, SolveE
         Some(Pin::Pattern(pattern)) => globset::Glob::new(pattern).ok().map(|glob| glob.compile_matcher()),
         _ => None,
     };
-    let fits = |id: &&PackageId| match &wanted.pin {
+    let of_version = |id: PackageId| match &wanted.pin {
         None => true,
         Some(Pin::Pattern(_)) => {
-            pattern.as_ref().is_some_and(|pattern| pattern.is_match(universe.record(**id).version().as_str()))
+            pattern.as_ref().is_some_and(|pattern| pattern.is_match(universe.record(id).version().as_str()))
         }
-        Some(Pin::Version(version)) => universe.record(**id).version() == Version::new(version),
-        Some(Pin::Suite(suite)) => {
-            let repository = &universe.repositories[universe.package(**id).repository];
-            repository.suite == suite || repository.aliases.contains(&suite.as_str())
-        }
+        Some(Pin::Version(version)) => universe.record(id).version() == Version::new(version),
     };
-    let versions: Vec<_> = name.versions.iter().filter(fits).copied().collect();
+    let of_suite = |id| wanted.suite.as_ref().is_none_or(|suite| universe.copy_in(id, suite).is_some());
+    let versions: Vec<_> = name.versions.iter().copied().filter(|id| of_version(*id) && of_suite(*id)).collect();
     if versions.is_empty() {
         let known = name.versions.iter().map(|id| {
-            let suite = universe.repositories[universe.package(*id).repository].suite;
-            format!("{} ({suite})", universe.record(*id).version())
+            let mut suites: Vec<_> =
+                universe.copies(*id).map(|(repository, _)| universe.repositories[repository].suite).collect();
+            suites.dedup();
+            format!("{} ({})", universe.record(*id).version(), suites.join(", "))
         });
         return Err(SolveError::NoSuchVersion {
             wanted: wanted.to_string(),
             known: known.collect::<Vec<_>>().join(", "),
         });
     }
-    Ok(Root { name: name.text, name_id, versions, reason: Reason::Requested })
+    Ok(Root { name: name.text, name_id, versions, suite: wanted.suite.as_deref(), reason: Reason::Requested })
 }
 
 /// Whether what stands after a `=` is a pattern and no version.
