@@ -110,6 +110,7 @@ fn of_resolve(error: &ResolveError) -> Blame {
         | ResolveError::Keyring { .. }
         | ResolveError::BadKeyring { .. }
         | ResolveError::NoKeys { .. }
+        | ResolveError::Later { .. }
         | ResolveError::SliceOfNothing { .. } => Blame::Input,
         ResolveError::NoSuite { .. } | ResolveError::NotChosen { .. } | ResolveError::UnknownSuite { .. } => {
             Blame::Input

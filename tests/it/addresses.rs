@@ -108,3 +108,38 @@ fn a_mirror_has_keys_of_its_own() {
     fs::copy(others, workspace.path("good.asc")).unwrap();
     lock(&workspace, &["--locked"]).failed_with(2).says("does not fit it any more");
 }
+
+#[test]
+fn a_mirror_that_is_later_than_the_snapshot_is_passed_over() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let workspace = workspace();
+    // Both have the suite of 2025-06-15T15:06:40Z; the first is published again later.
+    toy::write(&workspace.path("dated"));
+    let later = Suite { date: "Mon, 16 Jun 2025 10:00:00 UTC", ..toy::suite_called("golden") };
+    archive::write(&workspace.path("archive"), &later, &toy::packages());
+    let (current, dated) = (file(&workspace, "archive"), file(&workspace, "dated"));
+    let asks = |snapshot: &str, second: &str| {
+        let more = format!("updates = false\nkeyring = \"archive-key.asc\"\nsnapshot = \"{snapshot}\"\n");
+        recipe(&workspace, &more, &current, second);
+    };
+    let second = format!("[[from.debian.repository]]\nurl = \"{dated}\"\n");
+    let said = "later than the snapshot, of 2025-06-16T00:00:00Z";
+    asks("20250616T000000Z", "");
+    let refused = lock(&workspace, &[]);
+    refused.failed_with(2).says("is of 2025-06-16T10:00:00Z,").says(said).says("leave out `snapshot`");
+    assert!(!refused.stderr.contains("the next address"), "there is none: {}", refused.stderr);
+    assert!(!workspace.path("toy.lock").exists());
+    asks("20250616T000000Z", &second);
+    lock(&workspace, &[]).succeeded().says(&format!("{said}; the next address is asked"));
+    let text = locked(&workspace);
+    assert!(text.contains("date = 2025-06-15T15:06:40Z") && text.contains("snapshot = \"20250616T000000Z\""), "{text}");
+    // A mirror by hand is asked after the recipe's, and passed over in the same way.
+    asks("20250615T000000Z", &second);
+    let none = lock(&workspace, &["--mirror", &workspace.path("dated").display().to_string()]);
+    none.failed_with(2).says("later than the snapshot").says("2025-06-15T00:00:00Z");
+    assert_eq!(locked(&workspace), text);
+    asks("20250616T100000Z", &second);
+    let exact = lock(&workspace, &[]);
+    assert!(!exact.stderr.contains("later than"), "{}", exact.stderr);
+    assert!(locked(&workspace).contains("date = 2025-06-16T10:00:00Z"), "{}", locked(&workspace));
+}

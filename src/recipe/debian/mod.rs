@@ -251,7 +251,7 @@ static REPOSITORY: Keys = Keys {
         Key {
             name: "components",
             shape: Shape::List(&Shape::Text(COMPONENT)),
-            about: "its components; those of the source where they are not given",
+            about: "its components; those of the source where they are not given, and for mirrors",
         },
         Key { name: "keyring", shape: Shape::Text(ANY), about: "a file of OpenPGP keys that sign it" },
         Key {

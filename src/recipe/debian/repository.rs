@@ -15,7 +15,7 @@ pub struct Repository {
     pub url: RepositoryUrl,
     /// Its suites; none for a mirror of the distribution's own archive.
     pub suites: Vec<String>,
-    /// Its components; the request's own where none are given.
+    /// Its components; the request's own where none are given, as for mirrors.
     pub components: Vec<String>,
     /// A file of OpenPGP keys that may sign it; the distribution's where none is given.
     pub keyring: Option<PathBuf>,
@@ -55,6 +55,8 @@ pub(super) fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {
     let (suites_place, components_place) = (fields.place_of("suites"), fields.place_of("components"));
     let login_place = fields.place_of("login");
     let url = fields.required::<RepositoryUrl>("url");
+    // Suites that are a mistake are suites all the same.
+    let is_mirror = suites_place.is_none();
     let suites = fields.strings("suites").unwrap_or_default();
     let components = fields.strings("components").unwrap_or_default();
     let has_keyring = fields.place_of("keyring").is_some();
@@ -80,6 +82,11 @@ pub(super) fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {
     if flat > 0 && !components.is_empty() {
         let what = "a flat repository has no components".to_owned();
         fields.error(components_place, Mistake::Clash(what, "leave out `components`, or the `/` at the suite's end"));
+    }
+    if is_mirror && !components.is_empty() {
+        let what = "a mirror has the components of [from.debian], and none of its own".to_owned();
+        let help = "put them into `components` of [from.debian], or add `suites` to make it an archive of its own";
+        fields.error(components_place, Mistake::Clash(what, help));
     }
     if trust == Trust::Unsigned && has_keyring {
         let what = "a `keyring` and `trust = \"unsigned\"` exclude each other".to_owned();

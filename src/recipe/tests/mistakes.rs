@@ -168,6 +168,19 @@ fn suites_of_others_need_an_archive() {
 }
 
 #[test]
+fn a_mirror_has_no_components_of_its_own() {
+    let text =
+        |more: &str| format!("{MINIMAL}[[from.debian.repository]]\nurl = \"https://a.example/debian\"\n{more}\n");
+    let found = read(&[("base.toml", &text("components = [\"main\", \"contrib\"]"))], None).unwrap_err();
+    let expected = "base.toml:5: a mirror has the components of [from.debian], and none of its own [put them into \
+                    `components` of [from.debian], or add `suites` to make it an archive of its own]";
+    assert_eq!(found, [expected]);
+    read(&[("base.toml", &text("suites = [\"stable\"]\ncomponents = [\"contrib\"]"))], None).unwrap();
+    let wrong = read(&[("base.toml", &text("suites = [\"../x\"]\ncomponents = [\"contrib\"]"))], None).unwrap_err();
+    assert_eq!(wrong, ["base.toml:5: `../x` is not a suite (`suites`)"]);
+}
+
+#[test]
 fn a_suite_in_a_tag_needs_a_source_that_has_one() {
     let tags = "[image]\ntags = [\"1\", \"{suite}-1\"]\n";
     for from in ["[from.scratch]\n", "[from.apk]\ndistribution = \"wolfi\"\n"] {

@@ -210,7 +210,8 @@ pub fn is_official(id: &str) -> bool {
 }
 
 /// Where each archive of `request` is reached: at the recipe's mirrors, else those of the command line, else those of
-/// the host, and at last at the official address. A dated archive is only where it is kept, unless a mirror was chosen.
+/// the host, and at last at the official address. A dated archive is where it is kept; mirrors that were chosen are asked before
+/// it, and passed over where they have a later state.
 pub fn mirrors(request: &DebianRequest, platform: Platform, settings: &MirrorSettings) -> Mirrors {
     let mut mirrors = Mirrors::new();
     for archive in of(request, platform) {

@@ -363,6 +363,22 @@ pub enum ResolveError {
         /// The date of the newest that was seen there.
         seen: Epoch,
     },
+    /// A mirror has a later state than the one that is wanted.
+    #[error("the suite `{suite}` at {address} is of {date}, later than the snapshot, of {snapshot}")]
+    #[diagnostic(help(
+        "`snapshot` is the archive as it was then, which Debian and Ubuntu keep, and other mirrors do not: name the address \
+         that keeps it in a `[[from.debian.repository]]`, or leave out `snapshot`"
+    ))]
+    Later {
+        /// The suite.
+        suite: String,
+        /// Where it was read.
+        address: String,
+        /// The date of its Release file.
+        date: Epoch,
+        /// The time of the snapshot.
+        snapshot: Epoch,
+    },
     /// A mirror gives another suite.
     #[error("the archive gives the suite `{found}` where `{asked}` was asked for")]
     #[diagnostic(help(

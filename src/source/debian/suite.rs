@@ -57,7 +57,7 @@ pub(super) struct Wanted {
     pub(super) distribution: String,
     /// The time by which keys have expired or not: now, or for a dated archive its date.
     pub(super) now: Epoch,
-    /// Whether it is a dated archive, whose `Valid-Until` has passed by nature.
+    /// Whether the archive is wanted as it was at `now`: its `Valid-Until` has passed by nature, and what is later is not it.
     pub(super) is_dated: bool,
     /// Whether it is read only for packages that are asked of it by name.
     pub(super) is_pinned: bool,
@@ -100,9 +100,9 @@ impl Address {
 impl Wanted {
     /// Fetches and checks the suite's Release and its indexes for `architecture` and, where it has them, those for the
     /// `foreign` ones (dpkg's names), from the first address that has all. Each address is asked once; then those whose
-    /// trouble may pass are asked again.
+    /// trouble may pass are asked again. Of a dated archive, what is later is passed over.
     pub(super) fn read(self, architecture: &str, foreign: &[&str], context: &Context) -> Result<Suite, ResolveError> {
-        let (mut failure, mut is_absent) = (None, false);
+        let (mut failure, mut later, mut is_absent) = (None, None, false);
         let mut addresses: Vec<&Address> = self.addresses.iter().collect();
         let in_haste = Context { http: context.http.without_retries(), ..context.clone() };
         let rounds = if addresses.len() > 1 { vec![&in_haste, context] } else { vec![context] };
@@ -114,6 +114,12 @@ impl Wanted {
                         return Ok(Suite { wanted: self, release, digest, signed_by, packages });
                     }
                     Ok(None) => is_absent = true,
+                    Err(error @ ResolveError::Later { .. }) => {
+                        if self.addresses.last().is_some_and(|last| last.url != address.url) {
+                            context.reporter.warn(&format!("{error}; the next address is asked"));
+                        }
+                        later.get_or_insert(error);
+                    }
                     Err(error) => {
                         tracing::debug!("{}: {error}", address.shown());
                         if may_pass(&error) {
@@ -125,7 +131,8 @@ impl Wanted {
             }
         }
         // One mirror that answers knows better than others that cannot be reached.
-        Err(failure.filter(|failure| !is_absent || !is_unreached(failure)).unwrap_or_else(|| ResolveError::NoSuite {
+        let failure = failure.filter(|failure| !is_absent || !is_unreached(failure)).or(later);
+        Err(failure.unwrap_or_else(|| ResolveError::NoSuite {
             suite: self.suite.clone(),
             addresses: self.addresses.iter().map(Address::shown).collect(),
         }))
@@ -252,7 +259,7 @@ impl Wanted {
                 openpgp::verify_detached(&what("Release"), text.as_bytes(), &signature, &keyring, self.now)?
             }
         };
-        self.signed(verified, None, 0).map(Some)
+        self.signed(address, verified, None, 0).map(Some)
     }
 
     /// What an `InRelease` says, which errors call `name`.
@@ -262,12 +269,18 @@ impl Wanted {
             Trust::Unsigned => Verified { text: signed.text(), signer: None },
             Trust::Signed => signed.verify(&self.keyring(address)?, self.now)?,
         };
-        self.signed(verified, Some(bytes), speed)
+        self.signed(address, verified, Some(bytes), speed)
     }
 
-    fn signed(&self, verified: Verified, bytes: Option<Vec<u8>>, speed: u64) -> Result<Signed, ResolveError> {
+    fn signed(
+        &self,
+        address: &Address,
+        verified: Verified,
+        bytes: Option<Vec<u8>>,
+        speed: u64,
+    ) -> Result<Signed, ResolveError> {
         let release = Release::parse(&verified.text)?;
-        self.check(&release)?;
+        self.check(&release, address)?;
         let digest = Digest::of(verified.text.as_bytes());
         Ok(Signed { release, digest, signed_by: verified.signer, bytes, speed })
     }
@@ -289,8 +302,9 @@ impl Wanted {
         Ok(None)
     }
 
-    /// The Release is the one that was asked for, and not too old. A mirror could send another suite's, signed as well.
-    fn check(&self, release: &Release) -> Result<(), ResolveError> {
+    /// The Release is the one that was asked for, and neither too old nor, of a dated archive, too new. A mirror could send
+    /// another suite's, signed as well.
+    fn check(&self, release: &Release, address: &Address) -> Result<(), ResolveError> {
         let plain = |name: &str| name.trim_end_matches("/updates").to_owned();
         let mut names: Vec<String> =
             [&release.suite, &release.codename].into_iter().flatten().map(|name| plain(name)).collect();
@@ -304,7 +318,12 @@ impl Wanted {
         if !same && !names.is_empty() && !self.is_flat() {
             return Err(ResolveError::OtherSuite { asked, found: names.join(", ") });
         }
-        if self.is_dated { Ok(()) } else { Ok(release.check_validity(self.now)?) }
+        if !self.is_dated {
+            return Ok(release.check_validity(self.now)?);
+        }
+        let (suite, snapshot) = (self.suite.clone(), self.now);
+        let later = release.date.filter(|date| *date > snapshot);
+        later.map_or(Ok(()), |date| Err(ResolveError::Later { suite, address: address.shown(), date, snapshot }))
     }
 
     /// The keys that may sign it at `address`.
