@@ -15,7 +15,7 @@ use crate::lock::{DebianPin, Lock};
 use crate::openpgp::Keyring;
 use crate::platform::Platform;
 use crate::recipe::{DebconfAnswer, DebianEngine, DebianRequest, PathRules, Recipe, Repository};
-use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unlocked, Unresolved, archives, local};
+use crate::source::debian::{self, Keyrings, Mirrors, Resolve, Unlocked, Unresolved, archives, local, signing};
 use crate::source::{Foresee, Rootfs};
 use crate::tree::TreePath;
 
@@ -104,7 +104,7 @@ fn told(source: &DebianRequest, recipe: &Recipe) -> Vec<String> {
 pub(super) fn is_signed_as_asked(request: &DebianRequest, recipe: &Recipe, lock: Option<&Lock>) -> Result<bool, Error> {
     let mut keyrings: BTreeMap<&Path, Keyring> = BTreeMap::new();
     for file in request.repositories.iter().filter_map(|one| one.keyring.as_ref()).chain(&request.keyring) {
-        let keyring = archives::keyring(file);
+        let keyring = signing::keyring(file);
         let keyring = keyring.map_err(|error| placed(Unresolved { error: Box::new(error), archive: None }, recipe))?;
         keyrings.insert(file, keyring);
     }

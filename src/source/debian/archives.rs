@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::Mirrors;
+use super::signing::Signing;
 use super::suite;
-use super::{Mirrors, ResolveError};
 use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::http;
 use crate::lock::DebianPin;
-use crate::openpgp::Keyring;
 use crate::platform::{Architecture, Platform};
 use crate::recipe::{DebianRequest, Distribution, Repository, Snapshot, Trust};
 
@@ -39,15 +39,6 @@ pub struct Archive {
     /// Suites of it that are read for single packages of theirs, and for nothing else.
     pub pinned: Vec<String>,
     distribution: String,
-}
-
-/// How an archive's index is signed at an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signing {
-    /// Whether it has to be.
-    pub trust: Trust,
-    /// The recipe's file of the keys; the built-in ones of the distribution where it has none.
-    pub keyring: Option<PathBuf>,
 }
 
 /// The official archives: id, address, address of the dated archive (above the time stamp).
@@ -286,12 +277,6 @@ pub fn add_dated(pin: &DebianPin, mirrors: &mut Mirrors) {
             mirrors.entry(repository.id.clone()).or_default().push(format!("{dated}/{time}"));
         }
     }
-}
-
-/// The keys in a file of the recipe.
-pub fn keyring(path: &Path) -> Result<Keyring, ResolveError> {
-    let bytes = std::fs::read(path).map_err(|source| ResolveError::Keyring { path: path.to_owned(), source })?;
-    Keyring::parse(&bytes).map_err(|source| ResolveError::BadKeyring { path: path.to_owned(), source })
 }
 
 impl Archive {

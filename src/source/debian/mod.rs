@@ -38,6 +38,7 @@ mod part;
 mod preinst;
 mod resolve;
 mod scripts;
+pub mod signing;
 mod suite;
 mod surroundings;
 mod triggers;

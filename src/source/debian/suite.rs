@@ -8,10 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ResolveError;
-use super::archives::{self, Signing};
 use super::distribution::Distribution;
 use super::index::{self, Compression, Form, IndexFile, Packages};
 use super::release::Release;
+use super::signing::{self, Signing};
 use crate::archive::{self, Limits};
 use crate::context::Context;
 use crate::digest::Digest;
@@ -329,7 +329,7 @@ impl Wanted {
     /// The keys that may sign it at `address`.
     fn keyring(&self, address: &Address) -> Result<Keyring, ResolveError> {
         if let Some(path) = &address.signing.keyring {
-            return archives::keyring(path);
+            return signing::keyring(path);
         }
         let (distribution, suite) = (&self.distribution, &self.suite);
         let built_in = Distribution::named(distribution).map(Distribution::keyring);
