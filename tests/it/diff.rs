@@ -179,12 +179,7 @@ fn paths_are_explained() {
 fn a_summary_tells_security_updates_apart() {
     require!(Need::Program("busybox"), Need::Amd64);
     let workspace = golden::workspace(&std::env::temp_dir());
-    let date = "Sun, 15 Jun 2025 15:06:40 UTC";
-    let publish = |codename: &'static str, packages: &[Package]| {
-        let packages: Vec<_> = packages.iter().map(Package::build).collect();
-        let suite = Suite { origin: "Golden", suite: codename, codename, date, more: "" };
-        archive::write(&workspace.path("more"), &suite, &packages);
-    };
+    let publish = |codename, packages: &[Package]| publish(&workspace, codename, packages);
     let of = |name: &str, version: &str| Package::new(name, version).file(&format!("usr/share/{name}"), 0o644, version);
     publish("golden-security", &[of("lib", "1"), of("gone", "1")]);
     publish("golden-extra", &[of("tool", "1").field("Depends", "lib, gone")]);
@@ -215,6 +210,86 @@ fn a_summary_tells_security_updates_apart() {
     publish("golden-security", &[of("lib", "1.2")]);
     let json: Value = serde_json::from_str(&lock(&["--update", "--json"]).succeeded().stdout).unwrap();
     assert_eq!(json["security"], serde_json::json!(["~ lib:amd64 1.1 -> 1.2"]));
+}
+
+/// Suites beside the toy distribution: writes one of these packages.
+fn publish(workspace: &Workspace, codename: &'static str, packages: &[Package]) {
+    let date = "Sun, 15 Jun 2025 15:06:40 UTC";
+    let packages: Vec<_> = packages.iter().map(Package::build).collect();
+    let suite = Suite { origin: "Golden", suite: codename, codename, date, more: "" };
+    archive::write(&workspace.path("more"), &suite, &packages);
+}
+
+/// A lock's packages besides those of the toy distribution, each with its version.
+fn locked(workspace: &Workspace, names: &[&str]) -> Vec<String> {
+    let lock: toml::Value = toml::from_str(&fs::read_to_string(workspace.path("toy.lock")).unwrap()).unwrap();
+    let packages = lock["debian"][0]["packages"].as_array().unwrap();
+    let named =
+        packages.iter().map(|package| (package["name"].as_str().unwrap(), package["version"].as_str().unwrap()));
+    let mut named: Vec<_> = named.filter(|(name, _)| names.iter().any(|known| name.starts_with(known))).collect();
+    named.sort_unstable();
+    named.into_iter().map(|(name, version)| format!("{name} {version}")).collect()
+}
+
+#[test]
+fn packages_that_stay_keep_what_they_need() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let workspace = golden::workspace(&std::env::temp_dir());
+    let of = |name: &str, version: &str| Package::new(name, version).file(&format!("usr/share/{name}"), 0o644, version);
+    let meta = |version: &str, image: &str| of("meta", version).field("Depends", image);
+    let image = |abi: &str| of(&format!("image-{abi}"), "1").field("Priority", "important");
+    publish(&workspace, "golden-extra", &[of("tool", "1"), meta("1", "image-43"), image("43")]);
+    let url = workspace.path("more").display().to_string();
+    let more = format!("[[from.debian.repository]]\nurl = \"file://{url}\"\nsuites = [\"golden-extra\"]\n");
+    toy(&workspace, "toy.toml", "\"tool\", \"meta\"", &more);
+    let lock = |words: &[&str]| {
+        let words = ["lock", "toy.toml", "--progress", "none"].into_iter().chain(words.iter().copied());
+        workspace.rootsmith(words)
+    };
+    lock(&[]).succeeded();
+    let first = fs::read_to_string(workspace.path("toy.lock")).unwrap();
+    let versions = || locked(&workspace, &["tool", "meta", "image-"]);
+    assert_eq!(versions(), ["image-43 1", "meta 1", "tool 1"]);
+    publish(&workspace, "golden-extra", &[of("tool", "2"), meta("2", "image-48"), image("48")]);
+    // The archive still has the files, and the index has not.
+    lock(&["--update=tool"]).succeeded();
+    assert_eq!(versions(), ["image-43 1", "meta 1", "tool 2"]);
+    let entry = |text: &str| text.lines().find(|line| line.contains("\"image-43\"")).map(str::to_owned);
+    assert_eq!(entry(&fs::read_to_string(workspace.path("toy.lock")).unwrap()), entry(&first));
+    lock(&["--update=meta"]).succeeded();
+    assert_eq!(versions(), ["image-48 1", "meta 2", "tool 2"]);
+    // Neither the archive nor the store has one that is needed.
+    fs::write(workspace.path("toy.lock"), first).unwrap();
+    let gone = fs::read_dir(workspace.path("more/pool/main")).unwrap().map(|entry| entry.unwrap().path());
+    gone.filter(|path| path.display().to_string().contains("image-43")).for_each(|path| fs::remove_file(path).unwrap());
+    let store = workspace.path("empty-store").display().to_string();
+    let moved = workspace.rootsmith(["lock", "toy.toml", "--update=tool", "--store", &store, "--progress", "lines"]);
+    moved.succeeded();
+    assert!(moved.stderr.contains("image-43 1 (amd64) does not stay as it is locked"), "{}", moved.stderr);
+    assert_eq!(versions(), ["image-48 1", "meta 2", "tool 2"]);
+}
+
+#[test]
+fn a_version_is_asked_of_a_suite() {
+    require!(Need::Program("busybox"), Need::Amd64);
+    let workspace = golden::workspace(&std::env::temp_dir());
+    let of = |name: &str, version: &str| Package::new(name, version).file(&format!("usr/share/{name}"), 0o644, version);
+    publish(&workspace, "golden-security", &[of("tool", "1.2"), of("same", "1")]);
+    publish(&workspace, "golden-extra", &[of("tool", "1.1"), of("same", "1")]);
+    let url = workspace.path("more").display().to_string();
+    let more = format!(
+        "[[from.debian.repository]]\nurl = \"file://{url}\"\nsuites = [\"golden-security\", \"golden-extra\"]\n"
+    );
+    for (asked, version) in [("tool", "tool 1.2"), ("tool=1*", "tool 1.2"), ("tool/golden-extra=1*", "tool 1.1")] {
+        for same in ["same/golden-security", "same/golden-extra"] {
+            toy(&workspace, "toy.toml", &format!("\"{asked}\", \"{same}\""), &more);
+            workspace.rootsmith(["lock", "toy.toml", "--update", "--progress", "none"]).succeeded();
+            assert_eq!(locked(&workspace, &["tool", "same"]), ["same 1", version], "{asked}");
+        }
+    }
+    toy(&workspace, "toy.toml", "\"tool/golden-extra=1.2\"", &more);
+    let refused = workspace.rootsmith(["lock", "toy.toml", "--progress", "none"]);
+    refused.failed_with(2).says("there is no `tool/golden-extra=1.2`");
 }
 
 #[test]

@@ -6,10 +6,11 @@ use std::thread;
 use super::archives::{self, Archive};
 use super::exclude::Excluded;
 use super::index::Packages;
+use super::keep::{self, Held};
 use super::solve::{self, PREFERRED, Pin, Repository, Request, Solution, Variant};
 use super::suite::{self, Suite};
 use super::version::Version;
-use super::{Mirrors, ResolveError, Unresolved, keep, local, unread};
+use super::{Mirrors, ResolveError, Unresolved, local, unread};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::epoch::Epoch;
@@ -17,7 +18,7 @@ use crate::lock::{AptKeyring, AptSource, DebianPin, Installer, LockedPackage, Lo
 use crate::package::did_you_mean;
 use crate::platform::Platform;
 use crate::recipe::{DebianEngine, DebianRequest, DebianVariant, PackageList, PackageRequest, SliceRequest};
-use crate::report::{Phase, Reporter, Unit};
+use crate::report::{Phase, Unit};
 
 /// The priority of suites that are read only for packages that are asked of them by name: that of backports in apt, which
 /// is below that of everything else.
@@ -42,7 +43,7 @@ pub struct Resolve<'a> {
 
 /// Resolves a request: reads its suites and chooses packages.
 pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<DebianPin, Unresolved> {
-    let Resolve { request, extra, platform, mirrors, now, keeping } = *what;
+    let Resolve { request, platform, mirrors, now, .. } = *what;
     let architecture = platform.architecture.debian_name();
     let archives = archives::of(request, platform);
     let foreign = foreign(request, architecture);
@@ -51,7 +52,7 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<DebianPin, Unres
     let suites = read(&archives, request, (architecture, &foreign), mirrors, now, context)?;
     check_asked(request, &suites)?;
     context.reporter.begin(Phase::Resolve, None, Unit::Items);
-    let chosen = choose(request, extra, platform, keeping, &archives, &suites, &local, &*context.reporter);
+    let chosen = choose(what, &archives, &suites, &local, context);
     let (pin, unmet) = chosen.map_err(|mut error| {
         if let ResolveError::Solve(error) = &mut error {
             unread::hint(error.missing_mut(), &suites, architecture, context);
@@ -124,17 +125,14 @@ fn read_one(
         .map_err(|error| Unresolved { error: Box::new(error), archive: Some(declared) })
 }
 
-#[allow(clippy::too_many_arguments, reason = "what was read, and what is asked of it")]
 fn choose(
-    request: &DebianRequest,
-    extra: &[&str],
-    platform: Platform,
-    keeping: Option<(&DebianPin, &[String])>,
+    what: &Resolve<'_>,
     archives: &[Archive],
     suites: &[Suite],
     local: &Packages,
-    reporter: &dyn Reporter,
+    context: &Context,
 ) -> Result<(DebianPin, Vec<String>), ResolveError> {
+    let Resolve { request, extra, platform, mirrors, keeping, .. } = *what;
     let aliases: Vec<Vec<&str>> = suites.iter().map(|suite| aliases(suite)).collect();
     // Messages name the repositories: without local files there is none of them.
     let own = local.records().next().is_some().then_some(Repository {
@@ -166,7 +164,7 @@ fn choose(
         pin: None,
     }));
     let excluded = Excluded::of(request, architecture, &repositories);
-    excluded.report(reporter);
+    excluded.report(&*context.reporter);
     for list in &request.lists {
         let names = listed(list, architecture, &repositories)?;
         let names = names.into_iter().filter(|name| excluded.names.binary_search(&name.as_str()).is_err());
@@ -185,22 +183,49 @@ fn choose(
         recommends: request.recommends,
         preferred: &PREFERRED,
     };
-    let solution =
+    let fresh =
         if request.dependencies { solve::solve(&asked, &repositories)? } else { solve::choose(&asked, &repositories)? };
-    check_slices(request, &solution)?;
     let moving = match keeping {
-        Some((_, names)) => Some(keep::moving(&solution, names)?),
+        Some((_, names)) => Some(keep::moving(&fresh, names)?),
         None => None,
     };
+    let held = match (keeping, &moving) {
+        (Some((old, _)), Some(moving)) if request.dependencies => {
+            Held::of((old, mirrors), moving, &fresh, &repositories, context)?
+        }
+        _ => None,
+    };
+    let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (suite, aliases) in suites.iter().zip(&aliases) {
+        let known = names.entry(&suite.wanted.id).or_default();
+        known.extend(std::iter::once(suite.wanted.suite.as_str()).chain(aliases.iter().copied()));
+    }
+    let held_too = held.iter().flat_map(|held| held.repositories(&names));
+    let all: Vec<Repository<'_>> = repositories.iter().copied().chain(held_too).collect();
+    let excluded = Excluded::of(request, architecture, &all);
+    let solution = match (&held, &moving) {
+        (Some(held), Some(moving)) => {
+            let asked = Request { excluded: &excluded.names, ..asked.clone() };
+            solve::settle(&asked, &all, &fresh, &held.records(), moving)?
+        }
+        _ => fresh,
+    };
+    check_slices(request, &solution)?;
     let security = security(suites);
     let packages = solution.packages.iter().filter_map(|chosen| {
-        let (record, suite) = (chosen.record, &suites[indexes[chosen.repository].0?]);
+        let record = chosen.record;
+        let place = indexes.get(chosen.repository).map(|(suite, _)| *suite);
+        if place == Some(None) {
+            return None;
+        }
         if let (Some((old, _)), Some(moving)) = (keeping, &moving)
             && !moving.contains(record.name())
             && let Some(old) = keep::locked(old, record)
+            && (old.sha256 == record.digest() || !request.dependencies)
         {
-            return Some(old.clone());
+            return Some(keep::again(old, chosen, request.dependencies));
         }
+        let suite = &suites[place??];
         Some(LockedPackage {
             name: record.name().to_owned(),
             version: record.version().as_str().to_owned(),
@@ -210,9 +235,7 @@ fn choose(
             size: record.size(),
             sha256: record.digest(),
             essential: chosen.essential_stage,
-            priority: Some(record.priority())
-                .filter(|priority| !chosen.essential_stage && !["", "optional"].contains(priority))
-                .map(str::to_owned),
+            priority: keep::priority(chosen),
             automatic: chosen.automatic,
             security: security.contains(&(record.name(), record.version().as_str())),
         })

@@ -269,7 +269,8 @@ impl Which {
     }
 }
 
-fn job(package: &LockedPackage, mirrors: &Mirrors) -> Job {
+/// What downloads a locked package.
+pub(super) fn job(package: &LockedPackage, mirrors: &Mirrors) -> Job {
     let addresses = mirrors.get(&package.repository).into_iter().flatten();
     Job {
         what: format!("{} {} ({})", package.name, package.version, package.architecture),

@@ -228,6 +228,16 @@ impl<'a> Record<'a> {
         self.value(23)
     }
 
+    /// Its fields that are used, as a paragraph of an index.
+    pub(crate) fn paragraph(self) -> String {
+        let fields = FIELDS.iter().enumerate().map(|(index, field)| (field, self.value(index)));
+        let mut text = String::new();
+        for (field, value) in fields.filter(|(_, value)| !value.is_empty()) {
+            text.push_str(&format!("{field}: {value}\n"));
+        }
+        text
+    }
+
     fn value(self, index: usize) -> &'a str {
         let (start, end) = self.spans[index];
         &self.text[start as usize..end as usize]

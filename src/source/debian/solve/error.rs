@@ -87,6 +87,15 @@ pub enum SolveError {
         #[source]
         source: RelationError,
     },
+    /// The packages that were chosen do not fit together.
+    #[error("the packages that were chosen do not fit together: {what}")]
+    #[diagnostic(help(
+        "`rootsmith lock --update RECIPE` without names chooses all anew; please report this, with the recipe and its lock"
+    ))]
+    Inconsistent {
+        /// Which of them.
+        what: String,
+    },
     /// No set of packages meets all wishes.
     #[error("{explanation}")]
     #[diagnostic(help("{help}"))]

@@ -3,7 +3,7 @@
 //! [`solve`] works in four steps. `universe` takes in the indexes; `walk` goes apt's own greedy way from what is wanted
 //! to what it needs; `prove` gives that answer as a preference to a complete solver (resolvo), which keeps it where it
 //! is a solution, and else finds the nearest one or the reason why there is none (`explain`); `reach` drops what is not
-//! needed after all, and says of each package why it is there.
+//! needed after all, and says of each package why it is there. [`settle`] keeps what it can of an earlier answer.
 //!
 //! Where apt's first answer is no solution, apt patches it up by rules of thumb; here the solver decides, which can
 //! also take an older version than the newest. On the way apt itself goes, the two choose the same packages.
@@ -14,12 +14,15 @@ mod mention;
 mod prove;
 mod provider;
 mod reach;
+mod settle;
 mod universe;
 mod walk;
 mod wanted;
 
 pub use error::{Missing, SolveError};
 pub use wanted::{Pin, Wanted};
+
+use std::collections::BTreeSet;
 
 use crate::source::debian::index::{Packages, Record};
 use universe::{PackageId, Universe};
@@ -38,6 +41,9 @@ pub struct Repository<'a> {
     /// What it has.
     pub packages: &'a Packages,
 }
+
+/// The priority of a repository of packages that no suite offers: none of them is chosen, unless it is kept.
+pub const HELD: i16 = i16::MIN;
 
 impl Repository<'_> {
     /// Whether `package/suite` may call it by this name.
@@ -152,12 +158,40 @@ pub fn solve<'a>(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> R
     }
     let favoured = walk.finish();
     let chosen = prove::prove(&mut universe, &roots, &favoured, request.preferred)?;
-    let reached = reach::all(&mut universe, &roots, &chosen, request.recommends)?;
-    let before_apt_marks = stage(&mut universe, &roots, &chosen, |root| {
+    finish(request, universe, &roots, &chosen)
+}
+
+/// Chooses again where an earlier choice, `held`, is to stay: of [`solve`]'s answer, `fresh`, only the packages of the
+/// names in `moving` are taken for certain, and of others as few as the packages allow. All are in `repositories`.
+pub fn settle<'a>(
+    request: &Request<'a>,
+    repositories: &'a [Repository<'a>],
+    fresh: &Solution<'_>,
+    held: &[Record<'_>],
+    moving: &BTreeSet<&str>,
+) -> Result<Solution<'a>, SolveError> {
+    let mut universe = Universe::new(request, repositories)?;
+    let roots = wanted::roots(&universe, request)?;
+    let fresh: Vec<_> = fresh.packages.iter().filter_map(|chosen| universe.find_file(chosen.record)).collect();
+    let held: Vec<_> = held.iter().filter_map(|record| universe.find_file(*record)).collect();
+    let chosen = settle::settle(&mut universe, &roots, &fresh, &held, moving, request.recommends)?;
+    finish(request, universe, &roots, &chosen)
+}
+
+/// What is needed of the packages that were chosen.
+fn finish<'a>(
+    request: &Request<'a>,
+    mut universe: Universe<'a>,
+    roots: &[Root<'a>],
+    chosen: &[PackageId],
+) -> Result<Solution<'a>, SolveError> {
+    let reached = reach::all(&mut universe, roots, chosen, request.recommends)?;
+    prove::check(&mut universe, &reached.keys().copied().collect())?;
+    let before_apt_marks = stage(&mut universe, roots, chosen, |root| {
         root.reason == Reason::Essential || (request.variant == Variant::Apt && root.reason != Reason::Requested)
     })?;
     // A custom set has no base to install the rest with: all of it goes first.
-    let essential_stage = stage(&mut universe, &roots, &chosen, |root| {
+    let essential_stage = stage(&mut universe, roots, chosen, |root| {
         root.reason == Reason::Essential
             || (request.variant == Variant::Apt && root.name == "apt")
             || request.variant == Variant::Custom
@@ -165,7 +199,7 @@ pub fn solve<'a>(request: &Request<'a>, repositories: &'a [Repository<'a>]) -> R
     let mut packages: Vec<_> = reached
         .into_iter()
         .map(|(id, reason)| {
-            let (repository, record) = copy(&universe, &roots, id);
+            let (repository, record) = copy(&universe, roots, id);
             let automatic = matches!(reason, Reason::NeededBy { .. }) && !before_apt_marks.contains(&id);
             Chosen { record, repository, automatic, essential_stage: essential_stage.contains(&id), reason }
         })
@@ -200,7 +234,7 @@ fn stage(
     roots: &[Root<'_>],
     chosen: &[PackageId],
     which: impl Fn(&Root<'_>) -> bool,
-) -> Result<std::collections::BTreeSet<PackageId>, SolveError> {
+) -> Result<BTreeSet<PackageId>, SolveError> {
     let roots: Vec<_> = roots.iter().filter(|root| which(root)).flat_map(|root| root.versions.clone()).collect();
     reach::needed(universe, &roots, chosen)
 }

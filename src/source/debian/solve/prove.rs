@@ -1,9 +1,11 @@
 //! A set of packages that is complete and free of conflicts, as near as possible to the one preferred.
 
+use std::collections::BTreeSet;
+
 use resolvo::{Problem, Solver, UnsolvableOrCancelled};
 
 use crate::source::debian::solve::provider::{Provider, package, solvable};
-use crate::source::debian::solve::universe::{PackageId, Universe};
+use crate::source::debian::solve::universe::{Kind, PackageId, Universe};
 use crate::source::debian::solve::wanted::Root;
 use crate::source::debian::solve::{SolveError, explain};
 
@@ -36,4 +38,28 @@ pub(super) fn prove<'a>(
             Err(*error.downcast::<SolveError>().expect("only a SolveError cancels"))
         }
     }
+}
+
+/// Says no to a set of packages that is not complete, or not free of conflicts: dpkg would find out only in the build.
+pub(super) fn check(universe: &mut Universe<'_>, chosen: &BTreeSet<PackageId>) -> Result<(), SolveError> {
+    for id in chosen {
+        let wishes = universe.wishes(*id)?;
+        for (_, group) in wishes.groups.iter().filter(|(kind, _)| *kind != Kind::Recommends) {
+            let group = universe.group(*group);
+            if !group.alternatives.iter().flat_map(|alternative| &alternative.packages).any(|id| chosen.contains(id)) {
+                let what = format!("{} needs {}, and nothing that was chosen has it", name(universe, *id), group.text);
+                return Err(SolveError::Inconsistent { what });
+            }
+        }
+        if let Some(enemy) = wishes.enemies.iter().find(|enemy| chosen.contains(enemy)) {
+            let what = format!("{} cannot be there beside {}", name(universe, *id), name(universe, *enemy));
+            return Err(SolveError::Inconsistent { what });
+        }
+    }
+    Ok(())
+}
+
+fn name(universe: &Universe<'_>, id: PackageId) -> String {
+    let record = universe.record(id);
+    format!("{} {} ({})", record.name(), record.version(), record.architecture())
 }

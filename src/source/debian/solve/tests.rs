@@ -5,7 +5,7 @@ use super::*;
 const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// An index from lines like `name version | Field: value | Field: value`.
-fn index(lines: &str) -> Packages {
+pub(super) fn index(lines: &str) -> Packages {
     let mut text = String::new();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let mut parts = line.split(" | ");

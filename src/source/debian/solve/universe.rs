@@ -8,7 +8,7 @@ use indexmap::IndexSet;
 use crate::source::debian::index::Record;
 use crate::source::debian::relation::{self, Operator, Qualifier, Relation, RelationError};
 use crate::source::debian::solve::mention::{Mention, Mentions};
-use crate::source::debian::solve::{Repository, Request, SolveError};
+use crate::source::debian::solve::{HELD, Repository, Request, SolveError};
 use crate::source::debian::version::Version;
 
 /// One version of a package, by its place in [`Universe::packages`].
@@ -43,7 +43,7 @@ pub(super) struct Package<'a> {
     /// The place of the first repository that has it.
     pub(super) repository: usize,
     /// The highest of the priorities of all repositories that have it.
-    priority: i16,
+    pub(super) priority: i16,
 }
 
 pub(super) struct Name<'a> {
@@ -106,7 +106,7 @@ impl<'a> Universe<'a> {
         };
         let excluded: BTreeSet<&str> = request.excluded.iter().copied().collect();
         for (place, repository) in repositories.iter().enumerate() {
-            if repository.priority < 0 {
+            if repository.priority < 0 && repository.priority != HELD {
                 continue;
             }
             for record in repository.packages.records() {
@@ -192,6 +192,14 @@ impl<'a> Universe<'a> {
 
     pub(super) fn record(&self, id: PackageId) -> Record<'a> {
         self.packages[id as usize].record
+    }
+
+    /// The package that is this file.
+    pub(super) fn find_file(&self, record: Record<'_>) -> Option<PackageId> {
+        let architecture = if record.architecture() == "all" { self.architecture } else { record.architecture() };
+        let versions = &self.name(self.find_of(record.name(), architecture)?).versions;
+        let same = |known: Record<'_>| known.version() == record.version() && known.digest() == record.digest();
+        versions.iter().copied().find(|id| same(self.record(*id)))
     }
 
     /// The places of all repositories that have a package, the first one first, and what each says of it.

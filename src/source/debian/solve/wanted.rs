@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::source::debian::solve::universe::{NameId, PackageId, Universe};
-use crate::source::debian::solve::{Reason, Request, SolveError, Variant};
+use crate::source::debian::solve::{HELD, Reason, Request, SolveError, Variant};
 use crate::source::debian::version::Version;
 
 /// A package by its name, as `apt-get install` takes it: `nginx`, `nginx=1.26.3-3`, `nginx/trixie-backports`,
@@ -102,9 +102,8 @@ pub(super) fn roots<'a>(universe: &Universe<'a>, request: &Request<'a>) -> Resul
     let named = named.into_iter().flatten();
     for (reason, takes) in rules(request.variant) {
         for (name_id, name) in universe.names.iter().enumerate() {
-            let Some(candidate) = name.versions.first().filter(|_| name.architecture == universe.architecture) else {
-                continue;
-            };
+            let offered = |id: &&PackageId| name.architecture == universe.architecture && is_offered(universe, **id);
+            let Some(candidate) = name.versions.first().filter(offered) else { continue };
             let record = universe.record(*candidate);
             if takes.takes(record) && !roots.iter().any(|root| root.name == name.text) {
                 let versions = name.versions.clone();
@@ -175,7 +174,8 @@ fn find<'a>(universe: &Universe<'a>, wanted: &'a Wanted) -> Result<Root<'a>, Sol
     let mut name_id = universe.find_of(&wanted.name, architecture).ok_or_else(unknown)?;
     if universe.name(name_id).versions.is_empty() {
         let providers = &universe.name(name_id).providers;
-        let mut names: Vec<_> = providers.iter().map(|(id, _)| universe.package(*id).name).collect();
+        let offered = providers.iter().filter(|(id, _)| is_offered(universe, *id));
+        let mut names: Vec<_> = offered.map(|(id, _)| universe.package(*id).name).collect();
         names.sort_by_key(|id| universe.name(*id).text);
         names.dedup();
         match names[..] {
@@ -214,6 +214,11 @@ fn find<'a>(universe: &Universe<'a>, wanted: &'a Wanted) -> Result<Root<'a>, Sol
         });
     }
     Ok(Root { name: name.text, name_id, versions, suite: wanted.suite.as_deref(), reason: Reason::Requested })
+}
+
+/// Whether a suite has it.
+fn is_offered(universe: &Universe<'_>, id: PackageId) -> bool {
+    universe.package(id).priority != HELD
 }
 
 /// Whether what stands after a `=` is a pattern and no version.
