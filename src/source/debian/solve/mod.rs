@@ -3,7 +3,7 @@
 //! [`solve`] works in four steps. `universe` takes in the indexes; `walk` goes apt's own greedy way from what is wanted
 //! to what it needs; `prove` gives that answer as a preference to a complete solver (resolvo), which keeps it where it
 //! is a solution, and else finds the nearest one or the reason why there is none (`explain`); `reach` drops what is not
-//! needed after all, and says of each package why it is there. [`settle`] keeps what it can of an earlier answer.
+//! needed after all, and says of each package why it is there. [`settle()`] keeps what it can of an earlier answer.
 //!
 //! Where apt's first answer is no solution, apt patches it up by rules of thumb; here the solver decides, which can
 //! also take an older version than the newest. On the way apt itself goes, the two choose the same packages.
