@@ -56,7 +56,7 @@ pub(super) fn read_repository(mut fields: Fields<'_>) -> Option<Repository> {
     let login_place = fields.place_of("login");
     let url = fields.required::<RepositoryUrl>("url");
     // Suites that are a mistake are suites all the same.
-    let is_mirror = suites_place.is_none();
+    let is_mirror = suites_place.is_none() || fields.count("suites") == Some(0);
     let suites = fields.strings("suites").unwrap_or_default();
     let components = fields.strings("components").unwrap_or_default();
     let has_keyring = fields.place_of("keyring").is_some();
