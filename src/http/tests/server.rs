@@ -13,7 +13,7 @@ pub(super) struct Request {
 }
 
 pub(super) struct Server {
-    address: String,
+    pub(super) address: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
