@@ -15,12 +15,13 @@ pub const OCTAL_OWNER: u32 = 0o777_7777;
 /// programs added the bytes up as signed ones (GNU tar's manual, "Basic Tar Format"), which is another sum only where names
 /// are not ASCII.
 pub fn checksum_is_right(header: &Header) -> bool {
-    let bytes = header.as_bytes();
-    let summed = || bytes[..148].iter().chain(&bytes[156..]);
-    let unsigned: i64 = summed().map(|byte| i64::from(*byte)).sum();
-    let signed: i64 = summed().map(|byte| i64::from(byte.cast_signed())).sum();
-    let spaces = 8 * i64::from(b' ');
-    number(&header.as_old().cksum).is_some_and(|found| found == unsigned + spaces || found == signed + spaces)
+    let is_sum = |found| found == sum(header, i32::from) || found == sum(header, |byte| i32::from(byte.cast_signed()));
+    number(&header.as_old().cksum).is_some_and(is_sum)
+}
+
+fn sum(header: &Header, value: impl Fn(u8) -> i32) -> i64 {
+    let sum_of = |bytes: &[u8]| bytes.iter().map(|byte| value(*byte)).sum::<i32>();
+    i64::from(sum_of(&header.as_bytes()[..148]) + sum_of(&header.as_bytes()[156..]) + 8 * value(b' '))
 }
 
 /// Reads a numeric field: octal digits, padded with spaces and ended by NUL or space, or GNU's base-256 (a two's
@@ -52,6 +53,22 @@ fn base256(field: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn checksums_of_signed_and_unsigned_bytes() {
+        let mut header = Header::new_ustar();
+        header.as_mut_bytes()[..4].copy_from_slice("d\u{e9}x".as_bytes());
+        header.set_cksum();
+        assert!(checksum_is_right(&header));
+        let unsigned = number(&header.as_old().cksum).unwrap();
+        // 0xc3 and 0xa9 are 256 less each.
+        for (found, right) in
+            [(unsigned, true), (unsigned - 512, true), (unsigned - 256, false), (unsigned + 1, false), (0, false)]
+        {
+            header.as_old_mut().cksum.copy_from_slice(format!("{found:06o}\0 ").as_bytes());
+            assert_eq!(checksum_is_right(&header), right, "{found}");
+        }
+    }
 
     #[test]
     fn numbers() {
