@@ -21,6 +21,7 @@ pub mod many;
 mod one_platform;
 mod programs;
 mod publish;
+mod root_files;
 mod run;
 mod source;
 pub mod store;

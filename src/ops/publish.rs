@@ -4,16 +4,14 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use crate::archive::{Compression, SpecialFiles};
+use crate::archive::Compression;
 use crate::context::Context;
-use crate::dest::{
-    self, ArchiveFile, ContainersStorage, DestError, Destination, DockerDaemon, Layout, Squashfs, Target,
-    write_rootfs_cpio, write_rootfs_directory, write_rootfs_tar,
-};
+use crate::dest::{self, ArchiveFile, ContainersStorage, DestError, Destination, DockerDaemon, Layout, Target};
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::image::Artifact;
 use crate::oci::{Reference, Repository};
+use crate::ops::root_files::RootFiles;
 use crate::ops::{one_platform, transfer};
 use crate::report::{Phase, Unit};
 use crate::sandbox;
@@ -127,35 +125,10 @@ fn one(
             Box::new(ContainersStorage::new(&context.store.temporary(), &names, &sandbox::run_host_program)?)
         }
         Target::Registry { .. } => return transfer::push_built(finished.artifact, &names, pushed, context),
-        Target::RootfsTar { file } => {
-            write_rootfs_tar(finished.tree()?, file, SpecialFiles::Keep, finished.threads)?;
-            return Ok(());
-        }
-        Target::Squashfs { file } => {
-            let squashfs = Squashfs {
-                compression: finished.compression,
-                epoch: finished.epoch,
-                threads: finished.threads,
-                temporary: &context.store.temporary(),
-                run: &sandbox::run_host_program_on,
-            };
-            squashfs.write(finished.tree()?, file)?;
-            return Ok(());
-        }
-        Target::Cpio { file } => {
-            let omitted = write_rootfs_cpio(finished.tree()?, file, finished.threads)?.attributes;
-            if omitted > 0 {
-                let what = "have capabilities or other extended attributes, which a cpio cannot hold";
-                context.reporter.warn(&format!("{}: {omitted} files {what}", file.display()));
-            }
-            return Ok(());
-        }
-        Target::RootfsDirectory { folder } => {
-            let written = write_rootfs_directory(finished.tree()?, folder, SpecialFiles::Keep)?;
-            if written.owners_left_out {
-                context.reporter.warn("all files of the folder belong to you: only root can give them their owners");
-            }
-            return Ok(());
+        Target::RootfsTar { .. } | Target::RootfsDirectory { .. } | Target::Squashfs { .. } | Target::Cpio { .. } => {
+            let (compression, threads) = (finished.compression, finished.threads);
+            let files = RootFiles { tree: finished.tree()?, compression, epoch: finished.epoch, threads };
+            return files.write(target, context);
         }
     };
     let artifact = one_platform::artifact(finished.artifact, target, context)?;

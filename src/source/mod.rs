@@ -22,7 +22,7 @@ use crate::tree::Tree;
 const LATEST: i64 = u32::MAX as i64;
 
 /// The epoch of files that somebody else made: the newest of their times, and of those that are said beside them.
-fn newest(tree: &Tree, said: Option<i64>) -> Epoch {
+pub(crate) fn newest(tree: &Tree, said: Option<i64>) -> Epoch {
     let times = tree.entries().map(|entry| entry.inode.meta.mtime).chain(said);
     Epoch::from_seconds(times.filter(|time| *time <= LATEST).max().unwrap_or(0))
 }

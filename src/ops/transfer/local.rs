@@ -1,5 +1,6 @@
 //! To a place of this machine.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,18 +8,20 @@ use oci_spec::image::Descriptor;
 
 use super::graph::{Graph, Node, is_here};
 use super::origin::Origin;
-use crate::archive::{Limits, SpecialFiles};
+use crate::archive::{Compression, Limits};
 use crate::context::Context;
 use crate::dest::{
     ArchiveFile, Blob, BlobContent, ContainersStorage, Contents, Destination, DockerDaemon, ImageFiles, Layout, Part,
-    Target, publish_parts, write_rootfs_cpio, write_rootfs_directory, write_rootfs_tar,
+    Target, publish_parts,
 };
 use crate::error::Error;
 use crate::image::{self, Choice, OpenError};
 use crate::oci::{self, Reference};
+use crate::ops::root_files::RootFiles;
 use crate::registry::{Bytes, in_parallel};
 use crate::report::{Phase, Unit};
 use crate::sandbox;
+use crate::source::newest;
 
 /// Puts the image where `target` says, under `names` unless the target has its own.
 pub(super) fn put(
@@ -168,30 +171,7 @@ fn put_files(graph: &Graph, origin: &dyn Origin, target: &Target, context: &Cont
     put_image(graph, origin, Box::new(Layout::open(&layout, &[])?), context)?;
     let opened = image::open(&layout, &Choice::default(), &Limits::images(), &temporary)
         .map_err(|source| Error::Open { path: origin.name(), source })?;
-    let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    match target {
-        Target::RootfsTar { file } => {
-            write_rootfs_tar(&opened.tree, file, SpecialFiles::Keep, threads)?;
-        }
-        Target::RootfsDirectory { folder } => {
-            if write_rootfs_directory(&opened.tree, folder, SpecialFiles::Keep)?.owners_left_out {
-                context.reporter.warn("all files of the folder belong to you: only root can give them their owners");
-            }
-        }
-        Target::Cpio { file } => {
-            let omitted = write_rootfs_cpio(&opened.tree, file, threads)?.attributes;
-            if omitted > 0 {
-                let what = "have capabilities or other extended attributes, which a cpio cannot hold";
-                context.reporter.warn(&format!("{}: {omitted} files {what}", file.display()));
-            }
-        }
-        other => {
-            return Err(Error::Usage {
-                message: format!("cannot write a pulled image to `{other}`"),
-                help: "write its files, `-o rootfs-tar:FILE`, or import it: `rootsmith import oci-archive.tar -o ...`"
-                    .to_owned(),
-            });
-        }
-    }
-    Ok(())
+    let epoch = context.epoch.unwrap_or_else(|| newest(&opened.tree, None));
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    RootFiles { tree: &opened.tree, compression: Compression::default(), epoch, threads }.write(target, context)
 }

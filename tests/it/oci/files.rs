@@ -65,3 +65,19 @@ fn squashfs_and_cpio_hold_the_same_tree() {
     finish(&mut without).failed_with(3).says("`tar2sqfs` is not installed").says("apt-get install squashfs-tools-ng");
     assert!(!workspace.path("none.squashfs").exists());
 }
+
+#[test]
+fn images_are_copied_to_a_squashfs() {
+    require!(Need::Root, Need::Program("tar2sqfs"), Need::Program("unsquashfs"));
+    let workspace = layered();
+    recipe(&workspace, "[[file]]\npath = \"/srv/far\"\ncontent = \"x\"\nowner = \"3000000:70000\"\n");
+    finish(workspace.command([binary()]).args(["build", "top.toml", "-o", "oci:image"])).succeeded();
+    for target in ["squashfs:copied.squashfs", "squashfs:again.squashfs", "rootfs-tar:copied.tar"] {
+        finish(workspace.command([binary()]).args(["copy", "oci:image", target])).succeeded();
+    }
+    let of = |name: &str| Digest::of(&fs::read(workspace.path(name)).unwrap());
+    assert_eq!(of("copied.squashfs"), of("again.squashfs"));
+    run(&mut workspace.command(["unsquashfs", "-q", "-n", "-d", "from", "copied.squashfs"]));
+    let expected = comparable(&of_file(&workspace.path("copied.tar")));
+    assert_eq!(comparable(&of_folder(&workspace.path("from"))), expected);
+}
