@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::tree::{Inode, Node, Tree, TreePath, escape, same_content};
+use crate::tree::{Comparison, Inode, Node, Tree, TreePath, escape};
 
 /// What a pass did to the path that is watched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,7 +52,7 @@ fn difference(before: &Inode, now: &Inode) -> Vec<String> {
     let mut different = Vec::new();
     match (&before.node, &now.node) {
         // What cannot be read is for whoever packs it to say.
-        (Node::File(old), Node::File(new)) if !same_content(old, new).unwrap_or(true) => {
+        (Node::File(old), Node::File(new)) if !Comparison::default().same(old, new).unwrap_or(true) => {
             different.push(format!("content of {} to {} bytes", old.size(), new.size()));
         }
         (Node::Symlink(old), Node::Symlink(new)) if old != new => {

@@ -1,9 +1,10 @@
 //! What one tree has otherwise than another: what a layer holds that makes the one of the other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
+use std::io;
 
-use super::{Content, Entry, Inode, InodeId, Node, Tree, TreeError, TreePath};
+use super::comparison::Comparison;
+use super::{Entry, Inode, InodeId, Node, Tree, TreeError, TreePath};
 
 /// The paths by which a tree differs from the one that it was made of.
 ///
@@ -89,6 +90,7 @@ fn changed(base: &Tree, top: &Tree) -> io::Result<BTreeSet<TreePath>> {
     let mut taken: BTreeMap<InodeId, InodeId> = BTreeMap::new();
     let mut same: BTreeMap<InodeId, bool> = BTreeMap::new();
     let mut changed = BTreeSet::new();
+    let mut contents = Comparison::default();
     for Entry { path, id, inode, .. } in top.entries() {
         let is_same = match base.get(path) {
             None => false,
@@ -100,7 +102,7 @@ fn changed(base: &Tree, top: &Tree) -> io::Result<BTreeSet<TreePath>> {
                     let all =
                         names.get(&id).is_none_or(|names| names.iter().all(|name| base.id(name) == Some(of_base)));
                     let free = taken.get(&of_base).is_none_or(|taker| *taker == id);
-                    let is_same = all && free && same_inode(below, inode)?;
+                    let is_same = all && free && same_inode(below, inode, &mut contents)?;
                     if is_same {
                         taken.insert(of_base, id);
                     }
@@ -147,7 +149,7 @@ fn same_owner_and_mode(a: &Inode, b: &Inode) -> bool {
     (a.mode, a.uid, a.gid, &a.xattrs) == (b.mode, b.uid, b.gid, &b.xattrs)
 }
 
-fn same_inode(a: &Inode, b: &Inode) -> io::Result<bool> {
+fn same_inode(a: &Inode, b: &Inode, contents: &mut Comparison) -> io::Result<bool> {
     if a.symlink_target().is_some() {
         // The mode of a symbolic link means nothing, and file systems differ in what they say of it.
         let same = a.symlink_target() == b.symlink_target();
@@ -158,7 +160,7 @@ fn same_inode(a: &Inode, b: &Inode) -> io::Result<bool> {
         return Ok(false);
     }
     match (&a.node, &b.node) {
-        (Node::File(a), Node::File(b)) => same_content(a, b),
+        (Node::File(a), Node::File(b)) => contents.same(a, b),
         (Node::CharacterDevice { major, minor }, Node::CharacterDevice { major: other_major, minor: other_minor })
         | (Node::BlockDevice { major, minor }, Node::BlockDevice { major: other_major, minor: other_minor }) => {
             Ok((major, minor) == (other_major, other_minor))
@@ -168,44 +170,10 @@ fn same_inode(a: &Inode, b: &Inode) -> io::Result<bool> {
     }
 }
 
-/// Whether two contents are the same bytes. Those of other sizes are not read.
-pub fn same_content(a: &Content, b: &Content) -> io::Result<bool> {
-    match (a, b) {
-        _ if a.size() != b.size() => Ok(false),
-        (Content::Bytes(a), Content::Bytes(b)) => Ok(a == b),
-        (Content::Slice { path, offset, .. }, Content::Slice { path: other, offset: other_offset, .. })
-            if path == other && offset == other_offset =>
-        {
-            Ok(true)
-        }
-        (Content::Sparse(a), Content::Sparse(b)) if a == b => Ok(true),
-        _ => same_bytes(a, b),
-    }
-}
-
-/// Compares two contents of one size.
-fn same_bytes(a: &Content, b: &Content) -> io::Result<bool> {
-    const PIECE: u64 = 1 << 16;
-    let (mut a_reader, mut b_reader) = (a.reader()?, b.reader()?);
-    let (mut a_piece, mut b_piece) = (Vec::new(), Vec::new());
-    loop {
-        a_piece.clear();
-        b_piece.clear();
-        (&mut a_reader).take(PIECE).read_to_end(&mut a_piece)?;
-        (&mut b_reader).take(PIECE).read_to_end(&mut b_piece)?;
-        if a_piece != b_piece {
-            return Ok(false);
-        }
-        if a_piece.is_empty() {
-            return Ok(true);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Origin;
+    use crate::tree::{Content, Origin};
 
     fn path(text: &str) -> TreePath {
         TreePath::new(text).unwrap()

@@ -4,6 +4,7 @@
 //! privileges; contents stay where they are ([`Content`]), so it touches no disk. Hard links share an inode. Trees that are made of
 //! each other hold their paths and inodes in common, until one of them changes some.
 
+mod comparison;
 mod content;
 mod difference;
 mod inode;
@@ -15,8 +16,9 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+pub use comparison::Comparison;
 pub use content::{Content, ContentReader, LastFile, Piece, Sparse};
-pub use difference::{Difference, same_content};
+pub use difference::Difference;
 pub use inode::{Inode, Meta, Node, Origin, Xattrs};
 pub use path::{PathError, TreePath, escape};
 pub use resolve::ResolveError;

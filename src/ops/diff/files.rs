@@ -6,7 +6,7 @@ use std::io;
 use serde::Serialize;
 
 use crate::ops::facts::FileFacts;
-use crate::tree::{Entry, Inode, InodeId, Node, Tree, TreePath, same_content};
+use crate::tree::{Comparison, Entry, Inode, InodeId, Node, Tree, TreePath};
 
 /// A path that is different.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -71,12 +71,12 @@ impl Aspect {
 pub fn changes(before: &Tree, after: &Tree, times: bool) -> io::Result<Vec<FileChange>> {
     let (old_names, new_names) = (names(before), names(after));
     let paths: BTreeSet<&TreePath> = before.entries().chain(after.entries()).map(|entry| entry.path).collect();
-    let mut changes = Vec::new();
+    let (mut changes, mut contents) = (Vec::new(), Comparison::default());
     for path in paths {
         let (old, new) = (before.get(path), after.get(path));
         let aspects = match (old, new) {
             (Some(old), Some(new)) => {
-                let mut aspects = aspects(old, new, times)?;
+                let mut aspects = aspects(old, new, times, &mut contents)?;
                 let names = |names: &Names, tree: &Tree| tree.id(path).and_then(|id| names.get(&id).cloned());
                 if !aspects.contains(&Aspect::Kind) && names(&old_names, before) != names(&new_names, after) {
                     aspects.push(Aspect::Links);
@@ -106,13 +106,13 @@ fn names(tree: &Tree) -> Names {
     names
 }
 
-fn aspects(before: &Inode, after: &Inode, times: bool) -> io::Result<Vec<Aspect>> {
+fn aspects(before: &Inode, after: &Inode, times: bool, contents: &mut Comparison) -> io::Result<Vec<Aspect>> {
     let mut aspects = Vec::new();
     match (&before.node, &after.node) {
         (Node::File(a), Node::File(b)) => {
             if a.size() != b.size() {
                 aspects.extend([Aspect::Content, Aspect::Size]);
-            } else if !same_content(a, b)? {
+            } else if !contents.same(a, b)? {
                 aspects.push(Aspect::Content);
             }
         }
