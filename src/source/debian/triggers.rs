@@ -38,7 +38,7 @@ impl Interest {
     }
 }
 
-/// The interests that a package declares.
+/// The interests that a package declares, but for those in names that dpkg refuses, as it will when it configures the package.
 pub(super) fn interests(package: &Unpacked) -> Vec<Interest> {
     let text = package.member("triggers").map(String::from_utf8_lossy).unwrap_or_default();
     let directives = text.lines().map(|line| line.split('#').next().unwrap_or_default().split_whitespace());
@@ -48,9 +48,17 @@ pub(super) fn interests(package: &Unpacked) -> Vec<Interest> {
             "interest-noawait" => "/noawait",
             _ => return None,
         };
-        Some(Interest { trigger: words.next()?.to_owned(), watcher: format!("{}{suffix}", package.database_name()) })
+        let trigger = words.next().filter(|name| is_known_kind(name))?.to_owned();
+        Some(Interest { trigger, watcher: format!("{}{suffix}", package.database_name()) })
     });
     interest.collect()
+}
+
+/// Whether a trigger is one of files, or has a name as packages have them (`trigkinds` in dpkg's `lib/dpkg/triglib.c`,
+/// `pkg_name_is_illegal` in its `lib/dpkg/parsehelp.c`).
+fn is_known_kind(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-+._".contains(&byte);
+    name.starts_with('/') || name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.bytes().all(plain)
 }
 
 /// Lines of [`UNINCORPORATED`] for the files of `packages`, where `watched` is what [`FILE`] says: dpkg sets a trigger off
@@ -79,6 +87,8 @@ pub(super) fn set_off(packages: &[Unpacked], watched: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::epoch::Epoch;
+    use crate::source::debian::unpack::Member;
+    use crate::tree::Content;
 
     fn package(name: &str, multi_arch: &str, list: &[&str]) -> Unpacked {
         Unpacked {
@@ -107,3 +117,14 @@ mod tests {
         assert_eq!(set_off(&packages, b""), "");
     }
 }
+
+    #[test]
+    fn names_of_no_trigger_are_left_to_dpkg() {
+        let mut package = package("app", "", &[]);
+        let text =
+            "interest ../../etc/x\ninterest a/b\ninterest-noawait ldconfig # all\ninterest /usr/share/x\ninterest\n";
+        let content = Content::bytes(text.as_bytes());
+        package.members.push(Member { name: "triggers".to_owned(), mode: 0o644, content });
+        let found: Vec<_> = interests(&package).into_iter().map(|interest| interest.trigger).collect();
+        assert_eq!(found, ["ldconfig", "/usr/share/x"]);
+    }
