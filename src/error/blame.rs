@@ -104,6 +104,7 @@ fn of_resolve(error: &ResolveError) -> Blame {
         ResolveError::Http(error) => of_http(error),
         ResolveError::Solve(_)
         | ResolveError::File(_)
+        | ResolveError::LocalControl { .. }
         | ResolveError::LocalArchitecture { .. }
         | ResolveError::LocalTwice { .. }
         | ResolveError::EmptyList { .. }

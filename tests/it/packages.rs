@@ -139,6 +139,10 @@ fn wrong_local_packages_are_named() {
     failed("packages = [\"./app.deb\"]", "the file is damaged: copy it again");
     put(&workspace, &app("nothing-has-this", "hello\n"));
     failed("packages = [\"./app.deb\"]", "app 1.0 needs nothing-has-this");
+    put(&workspace, &app("facts (= ", "hello\n"));
+    failed("packages = [\"./app.deb\"]", "`./app.deb`: in `Depends`, `facts (=` is not a relation");
+    put(&workspace, &Package::new("../app", "1.0"));
+    failed("packages = [\"./app.deb\"]", "cannot install `./app.deb`: it has the impossible `Package: ../app`");
     put(&workspace, &app("facts", "hello\n").field("Architecture", "arm64"));
     failed("packages = [\"./app.deb\"]", "cannot install `./app.deb`: it is a package for arm64");
     failed("packages = [\"./app.deb\"]", "the image is for amd64");

@@ -249,6 +249,15 @@ pub enum ResolveError {
          of {found} by name: `packages = [\"libc6:{found}\"]`"
     ))]
     LocalArchitecture {
+    /// A .deb of the recipe's folder says of itself what cannot be.
+    #[error("cannot install `{}`: {reason}", path.display())]
+    #[diagnostic(help("correct its control file, which `dpkg-deb --field` shows, and build it again"))]
+    LocalControl {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
         /// The file.
         path: PathBuf,
         /// The package.

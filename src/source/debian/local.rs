@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::index::Packages;
+use super::index::{IndexError, Packages};
 use super::package_file::{DebFile, PackageFileError};
 use super::unpack::{Candidate, Unpacked};
-use super::{Drops, InstallError, ResolveError, order, unpack};
+use super::{Drops, InstallError, ResolveError, order, relation, unpack};
 use crate::digest::Digest;
 use crate::shared_path::SharedPath;
 use crate::store::{Blob, Store};
@@ -34,6 +34,7 @@ pub(super) fn index(paths: &[PathBuf], architectures: &[&str]) -> Result<Package
     let mut text = String::new();
     for path in paths {
         let deb = DebFile::read(path)?;
+        check(&deb).map_err(|reason| ResolveError::LocalControl { path: path.clone(), reason })?;
         let blob = blob(path)?;
         text.push_str(deb.control_text().trim_end());
         let (size, digest) = (blob.size, blob.digest.hex());
@@ -58,6 +59,27 @@ pub(super) fn index(paths: &[PathBuf], architectures: &[&str]) -> Result<Package
     }
     Ok(packages)
 }
+
+/// Says what no package can say of itself.
+fn check(deb: &DebFile) -> Result<(), String> {
+    let index = Packages::parse(
+        format!("{}\nFilename: local.deb\nSize: 0\nSHA256: {}\n", deb.control_text().trim_end(), "0".repeat(64))
+            .into_bytes(),
+    );
+    index.map_err(|error| match error {
+        IndexError::NoField { field, .. } => format!("it has no `{field}`"),
+        IndexError::BadField { field, value, .. } => format!("it has the impossible `{field}: {value}`"),
+        other => other.to_string(),
+    })?;
+    for field in RELATIONS {
+        let value = deb.control().field(field).map(|value| value.raw().to_owned()).unwrap_or_default();
+        relation::parse(&value).map_err(|error| format!("in `{field}`, {error}"))?;
+    }
+    Ok(())
+}
+
+/// The fields that say how packages go together.
+const RELATIONS: [&str; 7] = ["Pre-Depends", "Depends", "Recommends", "Conflicts", "Breaks", "Replaces", "Provides"];
 
 /// Unpacks the packages at `paths`. One belongs to the first stage where it is essential, or where a package of the first
 /// stage needs it and nothing else there will do.
