@@ -256,7 +256,9 @@ fn packages_that_stay_keep_what_they_need() {
     assert_eq!(versions(), ["image-43 1", "meta 1", "tool 2"]);
     let entry = |text: &str| text.lines().find(|line| line.contains("\"image-43\"")).map(str::to_owned);
     assert_eq!(entry(&fs::read_to_string(workspace.path("toy.lock")).unwrap()), entry(&first));
-    lock(&["--update=meta"]).succeeded();
+    // As a recipe names it where several architectures have it.
+    lock(&["--update=meta:arm64"]).failed_with(2).says("cannot update `meta:arm64`");
+    lock(&["--update=meta:amd64"]).succeeded();
     assert_eq!(versions(), ["image-48 1", "meta 2", "tool 2"]);
     // Neither the archive nor the store has one that is needed.
     fs::write(workspace.path("toy.lock"), first).unwrap();

@@ -149,11 +149,15 @@ fn needed(record: Record<'_>) -> Vec<String> {
 }
 
 /// The packages that have to move when those of `names` do: what they depend on, and what is tied to the exact version
-/// of one that moves.
+/// of one that moves. A name may be of one architecture (`libc6:i386`); all of its packages move then.
 pub(super) fn moving<'a>(solution: &Solution<'a>, names: &[String]) -> Result<BTreeSet<&'a str>, ResolveError> {
     let mut moving = BTreeSet::new();
     for name in names {
-        let chosen = solution.packages.iter().find(|chosen| chosen.record.name() == name);
+        let is_meant = |record: Record<'_>| {
+            let (found, architecture) = (record.name(), record.architecture());
+            found == name || name.split_once(':').is_some_and(|meant| meant == (found, architecture))
+        };
+        let chosen = solution.packages.iter().find(|chosen| is_meant(chosen.record));
         let chosen = chosen.ok_or_else(|| ResolveError::NotChosen { name: name.clone() })?;
         moving.insert(chosen.record.name());
     }
