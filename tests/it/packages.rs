@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::support::archive::{self, Suite};
-use crate::support::deb::{Deb, Package};
+use crate::support::deb::{Deb, Node, Package};
 use crate::support::layout::{Image, Layout};
 use crate::support::require::{Need, require};
 use crate::support::toy;
@@ -289,4 +289,23 @@ fn folders_of_other_packages_stay() {
     build(&workspace, "packages = [\"folder\", \"link\"]", &[]).succeeded();
     let image = image(&workspace);
     assert_eq!(text(&image, "usr/share/shared/file"), "");
+}
+
+/// dpkg makes the checksums that a package lacks (dpkg-deb alone makes none), and so are they here.
+#[test]
+fn checksums_that_a_package_lacks_are_made() {
+    require!(Need::Program("busybox"), Need::Program("newuidmap"), Need::Amd64);
+    let workspace = workspace(vec![]);
+    let link = |path: &str| Node::HardLink(path.to_owned());
+    let app = app("facts", "hello\n").entry("usr/share/app/link", 0o644, (0, 0), link("usr/share/app/greeting"));
+    put(&workspace, &app.clone().symlink("usr/share/app/again", "link"));
+    let asks = "packages = [\"./app.deb\"]";
+    build(&workspace, asks, &[]).succeeded();
+    let (conf, hello) = ("b9a771b420047cfaa3543e66c78f44f6", "b1946ac92492d2347c6235b4d2611184");
+    let expected = format!("{conf}  etc/app.conf\n{hello}  usr/share/app/greeting\n{hello}  usr/share/app/link\n");
+    assert_eq!(text(&image(&workspace), "var/lib/dpkg/info/app.md5sums"), expected);
+    // Those that it has are its own word.
+    put(&workspace, &app.control_file("md5sums", 0o644, "0  usr/share/app/greeting\n"));
+    build(&workspace, asks, &[]).succeeded();
+    assert_eq!(text(&image(&workspace), "var/lib/dpkg/info/app.md5sums"), "0  usr/share/app/greeting\n");
 }

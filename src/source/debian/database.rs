@@ -75,12 +75,13 @@ pub(super) fn in_database(name: &str) -> TreePath {
     TreePath::new(format!("{DATABASE}/{name}")).expect("names in the database are names of packages and triggers")
 }
 
-/// What goes to `/var/lib/dpkg/info`: file names, modes and contents.
-pub(super) fn info_files(package: &Unpacked) -> Vec<(String, u32, Content)> {
+/// What goes to `/var/lib/dpkg/info`: file names, modes and contents. `sums` are the checksums of a package that ships none.
+pub(super) fn info_files(package: &Unpacked, sums: Option<Vec<u8>>) -> Vec<(String, u32, Content)> {
     let stem = package.database_name();
     let kept = package.members.iter().filter(|member| !NOT_KEPT.contains(&member.name.as_str()));
     let mut files: Vec<_> =
         kept.map(|member| (format!("{stem}.{}", member.name), member.mode, member.content.clone())).collect();
+    files.extend(sums.map(|sums| (format!("{stem}.md5sums"), 0o644, Content::bytes(sums))));
     let mut list = Vec::new();
     for path in &package.list {
         list.extend(listed(path));
@@ -104,17 +105,20 @@ fn conffiles(package: &Unpacked, tree: &Tree) -> std::io::Result<String> {
         let place = place.and_then(|path| tree.resolve(&path).ok());
         let content = place.and_then(|place| tree.get(&place)).and_then(|inode| inode.content());
         let sum = match content {
-            Some(content) => {
-                let mut hash = Md5::new();
-                hash.update(content.read()?);
-                to_hex(&hash.finalize())
-            }
+            Some(content) => md5(content)?,
             // Not there yet, or left out by the recipe's path rules as `--path-exclude` does: dpkg notes both like this.
             None => "newconffile".to_owned(),
         };
         lines.push_str(&format!(" {path} {sum}\n"));
     }
     Ok(if lines.is_empty() { lines } else { format!("Conffiles:\n{lines}") })
+}
+
+/// The MD5 of a file, as dpkg writes it.
+pub(super) fn md5(content: &Content) -> std::io::Result<String> {
+    let mut hash = Md5::new();
+    hash.update(content.read()?);
+    Ok(to_hex(&hash.finalize()))
 }
 
 fn push_field(text: &mut String, name: &str, value: &str) {

@@ -333,7 +333,8 @@ fn write_database(
         let unread = |source| InstallError::Content { package: package.name.clone(), source };
         let stanza = database::stanza(package, &package.paragraph()?, &layout.tree).map_err(unread)?;
         status.extend_from_slice(stanza.as_bytes());
-        for (name, mode, content) in database::info_files(package) {
+        let sums = package.lacks_md5sums().then(|| layout.md5sums(package)).transpose().map_err(unread)?;
+        for (name, mode, content) in database::info_files(package, sums) {
             files.insert(format!("info/{name}"), (mode, out_of_memory(content, store)));
         }
     }

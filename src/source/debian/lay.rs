@@ -1,8 +1,10 @@
 //! Laying the files of packages into a tree, as dpkg would put them on a disk.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use super::InstallError;
+use super::database;
 use super::relation;
 use super::unpack::Unpacked;
 use super::version::Version;
@@ -112,6 +114,20 @@ impl Layout {
         }
         package.list.retain(|path| !lost.contains(path));
         Ok(paths)
+    }
+
+    /// The checksums of the files of a laid package, as dpkg makes them for one that ships none (`write_filehash_except` in
+    /// dpkg's `src/main/unpack.c`): those that are there and its own, in the order of its list.
+    pub(super) fn md5sums(&self, package: &Unpacked) -> io::Result<Vec<u8>> {
+        let mut sums = Vec::new();
+        for path in package.list.iter().filter(|path| !path.is_root()) {
+            let Ok(place) = self.place(&package.name, path) else { continue };
+            let own = self.owner(&place) == Some(&package.name);
+            let Some(content) = self.tree.get(&place).filter(|_| own).and_then(Inode::content) else { continue };
+            sums.extend_from_slice(database::md5(content)?.as_bytes());
+            sums.extend([b"  ", path.as_bytes(), b"\n"].concat());
+        }
+        Ok(sums)
     }
 
     fn put(&mut self, package: &Unpacked, item: Item, has_sibling: bool) -> Result<Put, InstallError> {

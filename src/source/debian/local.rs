@@ -92,10 +92,11 @@ pub(super) fn candidates(
     let mut local = Vec::new();
     for path in paths {
         let file = blob(path)?;
-        let unpacked = unpack::open(&file, store)?.unpack(&file, store, drops).map_err(|error| match error {
+        let mut unpacked = unpack::open(&file, store)?.unpack(&file, store, drops).map_err(|error| match error {
             InstallError::Data { source, .. } => InstallError::LocalData { path: path.clone(), source },
             other => other,
         })?;
+        unpacked.is_local = true;
         let priority = unpacked.paragraph()?.field("Priority").map(|field| field.raw().to_owned());
         local.push(Candidate { unpacked, file, essential: false, priority: priority.unwrap_or_default() });
     }

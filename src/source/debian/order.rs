@@ -190,6 +190,7 @@ mod tests {
             list: Vec::new(),
             deferred: BTreeMap::new(),
             date: Epoch::default(),
+            is_local: false,
         }
     }
 

@@ -102,6 +102,7 @@ mod tests {
             list: list.iter().map(|path| TreePath::new(path).unwrap()).collect(),
             deferred: BTreeMap::new(),
             date: Epoch::default(),
+            is_local: false,
         }
     }
 
@@ -116,7 +117,6 @@ mod tests {
         assert_eq!(lines, "/usr/lib/a b lib:amd64\n/usr/share/icons lib:amd64\n/usr/share/man -\n");
         assert_eq!(set_off(&packages, b""), "");
     }
-}
 
     #[test]
     fn names_of_no_trigger_are_left_to_dpkg() {
@@ -128,3 +128,4 @@ mod tests {
         let found: Vec<_> = interests(&package).into_iter().map(|interest| interest.trigger).collect();
         assert_eq!(found, ["ldconfig", "/usr/share/x"]);
     }
+}

@@ -38,6 +38,8 @@ pub(super) struct Unpacked {
     pub(super) deferred: BTreeMap<TreePath, TreePath>,
     /// When it was made: the newest date of its ar members.
     pub(super) date: Epoch,
+    /// Whether it is a file of the recipe, and in no archive.
+    pub(super) is_local: bool,
 }
 
 /// A package to install.
@@ -100,6 +102,11 @@ impl Unpacked {
         self.content("md5sums").map(Content::read).transpose()
     }
 
+    /// Whether dpkg has to make the checksums of its files: those of archives ship them, as debhelper makes them.
+    pub(super) fn lacks_md5sums(&self) -> bool {
+        self.is_local && self.content("md5sums").is_none()
+    }
+
     fn content(&self, name: &str) -> Option<&Content> {
         self.members.iter().find(|member| member.name == name).map(|member| &member.content)
     }
@@ -144,6 +151,7 @@ pub(super) fn open(package: &Blob, store: &Store) -> Result<Opened, InstallError
         list: Vec::new(),
         deferred: BTreeMap::new(),
         date: deb.date,
+        is_local: false,
         name,
     };
     for ControlMember { name, mode, bytes } in std::mem::take(&mut deb.members) {
