@@ -129,7 +129,7 @@ fn of_install(error: &InstallError) -> Blame {
         | InstallError::FileConflict { .. }
         | InstallError::CoversDirectory { .. }
         | InstallError::EmptySlice { .. } => Blame::Input,
-        InstallError::NoProgram { .. } | InstallError::NoDebconf => Blame::Input,
+        InstallError::NoProgram { .. } | InstallError::NoDebconf | InstallError::NoDpkg => Blame::Input,
         InstallError::Engine { .. } => Blame::Machine,
         InstallError::Content { .. } | InstallError::Program { source: ElfError::Io(_), .. } => Blame::Machine,
         _ => Blame::Upstream,

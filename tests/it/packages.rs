@@ -309,3 +309,16 @@ fn checksums_that_a_package_lacks_are_made() {
     build(&workspace, asks, &[]).succeeded();
     assert_eq!(text(&image(&workspace), "var/lib/dpkg/info/app.md5sums"), "0  usr/share/app/greeting\n");
 }
+
+#[test]
+fn nothing_is_configured_without_dpkg() {
+    require!(Need::Program("busybox"), Need::Program("newuidmap"), Need::Amd64);
+    let workspace = workspace(vec![Package::new("bare", "1.0").file("usr/share/bare", 0o644, "")]);
+    build(&workspace, "packages = [\"bare\"]", &[]).succeeded();
+    let recipe = fs::read_to_string(workspace.path("golden.toml")).unwrap();
+    workspace.write("bare.toml", &recipe.replace("\"minbase\"", "\"custom\""));
+    let bare = ["build", "bare.toml", "-o", "oci:out", "--progress", "none"];
+    workspace.rootsmith(bare).failed_with(2).says("none of them has dpkg");
+    workspace.write("bare.toml", &recipe.replace("\"minbase\"", "\"custom\"\nscripts = false"));
+    workspace.rootsmith(bare).succeeded();
+}

@@ -141,6 +141,13 @@ pub enum InstallError {
     #[error("cannot give the answers of `debconf`: no package has `debconf-set-selections`")]
     #[diagnostic(help("add `debconf` to `packages`, or leave the answers out"))]
     NoDebconf,
+    /// Packages with scripts to run, and nothing that runs them.
+    #[error("cannot configure the packages: none of them has dpkg")]
+    #[diagnostic(help(
+        "add `dpkg` to `packages`, take a `variant` that has it (`essential` is the smallest), or make an image of files \
+         alone with `scripts = false`"
+    ))]
+    NoDpkg,
     /// An engine of the host did not do it.
     #[error("cannot install packages by {engine}: {reason}")]
     #[diagnostic(help(
@@ -242,13 +249,6 @@ pub enum ResolveError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] super::package_file::PackageFileError),
-    /// A .deb of the recipe's folder is for another processor.
-    #[error("cannot install `{}`: it is a package for {found}, and the image is for {wanted}", path.display())]
-    #[diagnostic(help(
-        "name the file of the package for {wanted}; one for {found} is installed beside where the recipe asks for packages \
-         of {found} by name: `packages = [\"libc6:{found}\"]`"
-    ))]
-    LocalArchitecture {
     /// A .deb of the recipe's folder says of itself what cannot be.
     #[error("cannot install `{}`: {reason}", path.display())]
     #[diagnostic(help("correct its control file, which `dpkg-deb --field` shows, and build it again"))]
@@ -258,6 +258,13 @@ pub enum ResolveError {
         /// What is wrong.
         reason: String,
     },
+    /// A .deb of the recipe's folder is for another processor.
+    #[error("cannot install `{}`: it is a package for {found}, and the image is for {wanted}", path.display())]
+    #[diagnostic(help(
+        "name the file of the package for {wanted}; one for {found} is installed beside where the recipe asks for packages \
+         of {found} by name: `packages = [\"libc6:{found}\"]`"
+    ))]
+    LocalArchitecture {
         /// The file.
         path: PathBuf,
         /// The package.

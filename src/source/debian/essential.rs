@@ -15,7 +15,10 @@ use crate::digest::Digest;
 use crate::oci;
 use crate::sandbox::Session;
 use crate::source::{Rootfs, remembered};
-use crate::tree::{Inode, Origin, Tree};
+use crate::tree::{Inode, Origin, Tree, TreePath};
+
+/// Where dpkg may be.
+const DPKG: [&str; 3] = ["usr/bin/dpkg", "bin/dpkg", "usr/local/bin/dpkg"];
 
 /// Brings `packages` into the stage, whose files are laid in `tree`, and configures them; gives the recipe's answers where
 /// debconf is among them. What comes of it is remembered where more is to come after them.
@@ -26,6 +29,9 @@ pub(super) fn configure(
     session: &mut Session,
     around: &Surroundings<'_>,
 ) -> Result<(), InstallError> {
+    if !DPKG.iter().any(|path| tree.resolve(&TreePath::literal(path)).is_ok_and(|place| tree.get(&place).is_some())) {
+        return Err(InstallError::NoDpkg);
+    }
     let key = if around.has_second_stage { key(tree, answers, around) } else { None };
     if let Some(there) = key.and_then(|key| remembered::recall(&key, around.store)) {
         tracing::debug!("the essential packages are configured as they were before");
