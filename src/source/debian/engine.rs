@@ -215,7 +215,8 @@ fn write_archive(folder: &Path, candidates: &[Candidate], pin: &DebianPin, epoch
             }
             let file = format!("{}_{number}_{}.deb", package.name, package.architecture);
             if !pool.join(&file).exists() {
-                symlink(&candidate.file.path, pool.join(&file))?;
+                // A local file's path may be relative to the current folder.
+                symlink(std::path::absolute(&candidate.file.path)?, pool.join(&file))?;
             }
             let (size, digest) = (candidate.file.size, candidate.file.digest.hex());
             let control = control(candidate, pin.installer);
@@ -235,4 +236,49 @@ fn write_archive(folder: &Path, candidates: &[Candidate], pin: &DebianPin, epoch
          SHA256:\n{sums}"
     );
     fs::write(folder.join("dists").join(suite).join("Release"), release)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::source::debian::unpack::Unpacked;
+    use crate::store::Blob;
+
+    #[test]
+    fn local_files_with_relative_paths_are_in_the_archive() {
+        let unpacked = Unpacked {
+            name: "app".to_owned(),
+            version: "1".to_owned(),
+            architecture: "all".to_owned(),
+            multi_arch: String::new(),
+            control: "Package: app\n".to_owned(),
+            members: Vec::new(),
+            items: Vec::new(),
+            list: Vec::new(),
+            deferred: BTreeMap::new(),
+            date: Epoch::default(),
+            is_local: true,
+        };
+        // Tests run in the folder of the crate.
+        let file = Blob { digest: Digest::of(b""), size: 0, path: Path::new("./Cargo.toml").into() };
+        let candidate = Candidate { unpacked, file, essential: false, priority: "optional".to_owned() };
+        let pin = DebianPin {
+            platform: "linux/amd64".parse().unwrap(),
+            distribution: "debian".to_owned(),
+            suite: "trixie".to_owned(),
+            repositories: Vec::new(),
+            installer: Installer::Mmdebstrap,
+            binaries: Vec::new(),
+            slices: Vec::new(),
+            packages: Vec::new(),
+            sources: Vec::new(),
+            keyrings: Vec::new(),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        write_archive(folder.path(), &[candidate], &pin, Epoch::default()).unwrap();
+        let there = fs::read_to_string(folder.path().join("pool/app_0_all.deb")).unwrap();
+        assert!(there.starts_with("[package]"), "{there}");
+    }
 }
