@@ -125,7 +125,10 @@ impl Change {
             }
             Instruction::Maintainer => config.author = Some(rest.to_owned()),
             Instruction::StopSignal => {
-                let signal = one(rest)?;
+                // In a Dockerfile, `term` and `KILL` are names too.
+                let signal = one(rest)?.to_ascii_uppercase();
+                let is_name = signal.starts_with(|first: char| first.is_ascii_alphabetic());
+                let signal = if is_name && !signal.starts_with("SIG") { format!("SIG{signal}") } else { signal };
                 let named = signal.parse::<crate::recipe::StopSignal>();
                 config.stop_signal = Some(named.map_err(|error| error.to_string())?.as_str().to_owned());
             }
@@ -139,12 +142,27 @@ impl Change {
             }
             Instruction::Workdir => {
                 let folder = one(rest)?;
-                let above = config.working_dir.as_deref().unwrap_or("/").trim_end_matches('/');
-                config.working_dir = Some(if folder.starts_with('/') { folder } else { format!("{above}/{folder}") });
+                let above = config.working_dir.as_deref().unwrap_or("/");
+                config.working_dir = Some(joined(above, &folder));
             }
         }
         Ok(())
     }
+}
+
+/// The folder `to`, from the folder `above` on where it is relative, without `.` and `..`: runtimes take it by its letters,
+/// and what is before a `..` need not be there.
+fn joined(above: &str, to: &str) -> String {
+    let above = if to.starts_with('/') { "" } else { above };
+    let mut words = Vec::new();
+    for word in above.split('/').chain(to.split('/')) {
+        match word {
+            "" | "." => {}
+            ".." => drop(words.pop()),
+            word => words.push(word),
+        }
+    }
+    format!("/{}", words.join("/"))
 }
 
 /// A JSON list, or a text for the shell. Nothing is an empty list, which takes away what was there.
@@ -325,6 +343,28 @@ mod tests {
         assert_eq!(config.stop_signal.as_deref(), Some("SIGINT"));
         assert_eq!(config.author.as_deref(), Some("Somebody <s@example.com>"));
         assert_eq!(found.user.as_deref(), Some("app:adm"));
+    }
+
+    #[test]
+    fn folders_and_signals_are_written_as_engines_do() {
+        let folder = |text: &str| changed(&[text]).unwrap().config.working_dir.unwrap();
+        for (text, expected) in [
+            ("WORKDIR /a/../b/", "/b"),
+            ("WORKDIR ../lib/./x", "/lib/x"),
+            ("WORKDIR ../../..", "/"),
+            ("WORKDIR //opt//y", "/opt/y"),
+        ] {
+            assert_eq!(folder(text), expected, "{text}");
+        }
+        let signal = |text: &str| changed(&[text]).unwrap().config.stop_signal.unwrap();
+        for (text, expected) in [
+            ("STOPSIGNAL kill", "SIGKILL"),
+            ("STOPSIGNAL sigterm", "SIGTERM"),
+            ("STOPSIGNAL RTMIN+3", "SIGRTMIN+3"),
+            ("STOPSIGNAL 9", "9"),
+        ] {
+            assert_eq!(signal(text), expected, "{text}");
+        }
     }
 
     #[test]
