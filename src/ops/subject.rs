@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::{ImageIndex, MediaType};
 use tempfile::TempDir;
 
 use crate::archive::Limits;
@@ -12,7 +11,6 @@ use crate::digest::{DiffId, Digest};
 use crate::error::Error;
 use crate::image::{self, Choice, Collection, Image, OpenError, Opened};
 use crate::lock::Lock;
-use crate::oci::Raw;
 use crate::ops::build::{self, BuildOptions};
 use crate::ops::inspect::{self, Config};
 use crate::ops::lock;
@@ -216,27 +214,7 @@ impl Ready {
 fn platforms_of_stored(path: &Path, tag: Option<&str>, context: &Context) -> Result<Vec<AnyPlatform>, OpenError> {
     let (limits, temporary) = (Limits::images(), context.store.temporary());
     let collection = Collection::open(path, &limits, &temporary)?;
-    let mut platforms = Vec::new();
-    if collection.has_manifests()? {
-        let entry = collection.entry(tag)?;
-        let is_list = entry.media_type().to_string().ends_with("manifest.list.v2+json");
-        let entries = if is_list || *entry.media_type() == MediaType::ImageIndex {
-            let index: Raw<ImageIndex> = Raw::parse(&collection.document(&entry)?, "image index")
-                .map_err(|source| OpenError::Document { source })?;
-            index.document().manifests().clone()
-        } else if tag.is_none() {
-            // Entries for several platforms in place of an index.
-            collection.entries()?
-        } else {
-            Vec::new()
-        };
-        for said in entries.iter().filter_map(|entry| entry.platform().as_ref()) {
-            let platform = AnyPlatform::of(said);
-            if !platform.is_unknown() && !platforms.contains(&platform) {
-                platforms.push(platform);
-            }
-        }
-    }
+    let mut platforms = if collection.has_manifests()? { collection.platforms(tag)? } else { Vec::new() };
     if platforms.is_empty() {
         let choice = Choice { tag: tag.map(str::to_owned), platform: None };
         let stored = image::locate(path, &choice, &limits, &temporary)?;

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rootsmith::digest::Digest;
 use serde_json::Value;
 
 use crate::golden;
@@ -392,4 +393,46 @@ fn images_of_a_registry_are_compared_verified_and_explained() {
     let left: Vec<_> = fs::read_dir(workspace.path("store")).unwrap().flatten().map(|entry| entry.path()).collect();
     let images = left.iter().flat_map(|path| walkdir::WalkDir::new(path).into_iter().flatten());
     assert!(!images.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("image-")), "{left:?}");
+}
+
+#[test]
+fn platforms_of_indexes_within_an_index_are_compared() {
+    let workspace = Workspace::new();
+    let build = |name: &str, platforms: &str, arm64: &str| {
+        workspace.write("amd64", "x");
+        workspace.write("arm64", arm64);
+        let text = format!(
+            "name = \"nested\"\nplatforms = [{platforms}]\n[from.scratch]\n[[file]]\npath = \"/a\"\n\
+             source = {{ \"linux/amd64\" = \"amd64\", \"linux/arm64\" = \"arm64\" }}\n"
+        );
+        workspace.write("nested.toml", &text);
+        let output = format!("oci:{name}");
+        workspace.rootsmith(["build", "nested.toml", "-o", &output, "--progress", "none"]).succeeded();
+        // The index is put into another one, as tools do that join indexes.
+        let path = workspace.path(name).join("index.json");
+        let mut index: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        index["manifests"][0].as_object_mut().unwrap().remove("annotations");
+        let bytes = index.to_string();
+        let digest = Digest::of(bytes.as_bytes());
+        fs::write(workspace.path(name).join("blobs/sha256").join(digest.hex()), &bytes).unwrap();
+        let entry = serde_json::json!({
+            "mediaType": "application/vnd.oci.image.index.v1+json", "digest": digest.to_string(), "size": bytes.len(),
+        });
+        index["manifests"] = serde_json::json!([entry]);
+        fs::write(&path, index.to_string()).unwrap();
+    };
+    let both = "\"linux/amd64\", \"linux/arm64\"";
+    build("one", both, "x");
+    build("same", both, "x");
+    build("changed", both, "y");
+    build("less", "\"linux/amd64\"", "x");
+    let diff = |other: &str| workspace.rootsmith(["diff", "oci:one", other, "--progress", "none"]);
+    diff("oci:same").succeeded();
+    let changed = diff("oci:changed");
+    changed.failed_with(1);
+    let (_, arm64) = changed.stdout.split_once("\nlinux/arm64\n").unwrap();
+    assert!(arm64.contains("~ /a: content"), "{}", changed.stdout);
+    let less = diff("oci:less");
+    less.failed_with(1);
+    assert!(less.stdout.contains("linux/arm64\nonly one has this platform"), "{}", less.stdout);
 }

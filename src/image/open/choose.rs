@@ -55,6 +55,37 @@ fn read_index(members: &Members, descriptor: &Descriptor) -> Result<Vec<Descript
     with_platforms(entries, &read)
 }
 
+/// What the images of an index are for, those of indexes within it included; each once, in their order.
+pub fn platforms(members: &Members, index: &Descriptor) -> Result<Vec<AnyPlatform>, OpenError> {
+    let mut found = Vec::new();
+    add_platforms(members, index, 0, &mut 0, &mut found)?;
+    Ok(found)
+}
+
+fn add_platforms(
+    members: &Members,
+    index: &Descriptor,
+    depth: usize,
+    reads: &mut usize,
+    found: &mut Vec<AnyPlatform>,
+) -> Result<(), OpenError> {
+    if depth > DEEPEST || *reads > MOST_INDEXES {
+        return Err(too_deep());
+    }
+    *reads += 1;
+    for entry in read_index(members, index)? {
+        if is_index(&entry) {
+            add_platforms(members, &entry, depth + 1, reads, found)?;
+        } else if let Some(platform) = entry.platform().as_ref().map(AnyPlatform::of)
+            && !platform.is_unknown()
+            && !found.contains(&platform)
+        {
+            found.push(platform);
+        }
+    }
+    Ok(())
+}
+
 /// What is read to find out what an image is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Document {
@@ -249,9 +280,7 @@ struct Search<'a, E> {
 impl<E> Search<'_, E> {
     fn within(&mut self, entries: &[Descriptor], depth: usize) -> Result<Option<Descriptor>, NoImage<E>> {
         if depth > DEEPEST || self.reads > MOST_INDEXES {
-            let problem = format!("the image's indexes name each other more than {DEEPEST} deep, or are too many");
-            let there = "nothing else".to_owned();
-            return Err(NoImage::Choice(OpenError::Choose { problem, there }));
+            return Err(NoImage::Choice(too_deep()));
         }
         let best = best(entries, self.choice);
         let is_unsaid = |entry: &&Descriptor| entry.platform().is_none() && is_index(entry);
@@ -296,6 +325,11 @@ fn best<'a>(entries: &'a [Descriptor], choice: &Choice) -> Option<&'a Descriptor
         let mut linux = images.iter().filter(|(_, said)| known(said));
         linux.next().filter(|_| linux.next().is_none()).map(|(entry, _)| *entry)
     })
+}
+
+fn too_deep() -> OpenError {
+    let problem = format!("the image's indexes name each other more than {DEEPEST} deep, or are too many");
+    OpenError::Choose { problem, there: "nothing else".to_owned() }
 }
 
 fn none_for(choice: &Choice, there: Vec<String>) -> OpenError {

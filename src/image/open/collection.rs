@@ -9,6 +9,7 @@ use super::members::Members;
 use super::{Choice, Input, OpenError, choose, file_name};
 use crate::archive::Limits;
 use crate::oci::Raw;
+use crate::platform::AnyPlatform;
 use crate::tree::Content;
 
 /// The documents and blobs of an OCI layout or archive.
@@ -46,6 +47,26 @@ impl Collection {
     pub fn entry(&self, tag: Option<&str>) -> Result<Descriptor, OpenError> {
         let choice = Choice { tag: tag.map(str::to_owned), platform: None };
         choose::by_name(&self.members, &self.entries()?, &choice)
+    }
+
+    /// What the image that `tag` means is for, or the only one: of an index all that it has images for, those of indexes
+    /// within it included. Nothing where that is in the image's configuration alone.
+    pub fn platforms(&self, tag: Option<&str>) -> Result<Vec<AnyPlatform>, OpenError> {
+        let entry = self.entry(tag)?;
+        if choose::is_index(&entry) {
+            return choose::platforms(&self.members, &entry);
+        }
+        if tag.is_some() {
+            return Ok(Vec::new());
+        }
+        // Entries for several platforms in place of an index.
+        let mut platforms = Vec::new();
+        for platform in self.entries()?.iter().filter_map(|entry| entry.platform().as_ref()).map(AnyPlatform::of) {
+            if !platform.is_unknown() && !platforms.contains(&platform) {
+                platforms.push(platform);
+            }
+        }
+        Ok(platforms)
     }
 
     /// The bytes of a manifest, index or configuration, checked against its descriptor.
