@@ -22,6 +22,7 @@ use crate::ops::config;
 use crate::ops::forge::{self, Applied};
 use crate::ops::lock;
 use crate::ops::one_platform;
+use crate::ops::places;
 use crate::ops::publish::{self, Finished};
 use crate::ops::watch::Changed;
 use crate::ops::{above, programs, run, source};
@@ -38,7 +39,7 @@ pub fn build(options: &BuildOptions, context: &Context) -> Result<Built, Error> 
 
 /// Builds the image of a recipe that is read already. Its lock is beside where the options say that the recipe is.
 pub(super) fn of_recipe(recipe: &Recipe, options: &BuildOptions, context: &Context) -> Result<Built, Error> {
-    publish::check(&options.targets)?;
+    places::check(&options.targets)?;
     // What is wrong with a name is found out before the work, at whatever time.
     config::names(recipe, &options.tags, Epoch::default())?;
     for warning in recipe.warnings.iter() {

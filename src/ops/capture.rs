@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::lock::Lock;
 use crate::ops::build::{self, BuildOptions, Built};
-use crate::ops::publish;
+use crate::ops::places;
 use crate::platform::{Architecture, Platform};
 use crate::recipe::{HostRequest, Recipe, SourceRequest};
 use crate::source::host::{self, CaptureError, Report};
@@ -42,7 +42,7 @@ pub struct CapturedImage {
 
 /// Captures a folder and writes its image to all targets.
 pub fn capture(options: &CaptureOptions, context: &Context) -> Result<CapturedImage, Error> {
-    publish::check(&options.build.targets)?;
+    places::check(&options.build.targets)?;
     let own: Vec<PathBuf> = options.build.places().chain(options.report.clone()).collect();
     let captured = match host::capture(&options.request, &own, options.build.lock.now, context) {
         Ok(captured) => captured,

@@ -11,6 +11,7 @@ use crate::lock::Lock;
 use crate::oci::Reference;
 use crate::ops::conda;
 use crate::ops::lock::{self, LockOptions};
+use crate::ops::places;
 use crate::ops::publish::{self, Finished};
 use crate::platform::Platform;
 use crate::recipe::{CondaRequest, ImageLocation, OciRequest};
@@ -40,7 +41,7 @@ pub struct LayerOptions {
 
 /// Puts an environment on an image, and writes the result to all targets.
 pub fn layer(options: &LayerOptions, context: &Context) -> Result<Artifact, Error> {
-    publish::check(&options.targets)?;
+    places::check(&options.targets)?;
     let base = OciRequest { image: options.image.clone(), digest: None, name: None, keep_layers: true };
     let place = Place { location: options.image.clone(), socket: options.docker_socket.clone() };
     let pin = oci::resolve(&base, &options.image.to_string(), options.platform, &place, context)?;

@@ -19,6 +19,7 @@ pub mod layer;
 pub mod lock;
 pub mod many;
 mod one_platform;
+mod places;
 mod programs;
 mod publish;
 mod root_files;

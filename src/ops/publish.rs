@@ -82,28 +82,6 @@ fn note_special(trees: &[&Tree], context: &Context) {
     }
 }
 
-/// Looks at what can be known of `targets` before anything is made for them: no two write to one place, and a folder for a
-/// root filesystem is empty.
-pub(super) fn check(targets: &[Target]) -> Result<(), Error> {
-    for (index, target) in targets.iter().enumerate() {
-        // A layout takes several images, each under its own tag.
-        let meets = |other: &&Target| match (*other, target) {
-            (Target::Oci { .. }, Target::Oci { .. }) => *other == target,
-            _ => target.place().is_some() && other.place() == target.place(),
-        };
-        if let Some(other) = targets[..index].iter().find(meets) {
-            return Err(Error::Usage {
-                message: format!("cannot write both `{other}` and `{target}`: they are one place"),
-                help: "give each output a path of its own".to_owned(),
-            });
-        }
-        if let Target::RootfsDirectory { folder } = target {
-            dest::check_rootfs_directory(folder)?;
-        }
-    }
-    Ok(())
-}
-
 /// Writes to one target. `pushed` are the repositories that have the image already.
 fn one(
     finished: &Finished<'_>,

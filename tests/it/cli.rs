@@ -349,6 +349,10 @@ fn outputs_are_looked_at_before_anything_is_built() {
         workspace.rootsmith(["build", "x.toml", "--progress", "lines"].into_iter().chain(outputs))
     };
     build(&["oci-archive:x.tar", "rootfs-tar:x.tar"]).failed_with(2).says("they are one place");
+    build(&["oci-archive:x.tar", "rootfs-tar:./x.tar"]).failed_with(2).says("they are one place");
+    build(&["oci:root/out", "rootfs-dir:root"])
+        .failed_with(2)
+        .says("cannot write `oci:root/out` into `rootfs-dir:root`");
     build(&["rootfs-tar:x.tar.xz"]).failed_with(2).says("`.gz` and `.zst` are written");
     fs::create_dir(workspace.path("full")).unwrap();
     workspace.write("full/file", "x");

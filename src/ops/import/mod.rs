@@ -16,6 +16,7 @@ use crate::oci::Reference;
 use crate::ops::build::Built;
 use crate::ops::config;
 use crate::ops::forge;
+use crate::ops::places;
 use crate::ops::programs;
 use crate::ops::publish::{self, Finished};
 use crate::pass;
@@ -59,7 +60,7 @@ pub struct ImportOptions {
 ///
 /// `stream` is read where the input is the standard input.
 pub fn import(options: &ImportOptions, stream: &mut dyn Read, context: &Context) -> Result<Built, Error> {
-    publish::check(&options.targets)?;
+    places::check(&options.targets)?;
     let name = options.input.name();
     let file = input::find(&options.input, options.sha256, stream, context)?;
     let input = Input { path: file.path(), name: &name, strip: options.strip_components };

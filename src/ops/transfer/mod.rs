@@ -21,7 +21,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Artifact, OpenError};
 use crate::oci::{self, Reference, RemoteReference, Repository};
-use crate::ops::one_platform;
+use crate::ops::{one_platform, places};
 use crate::platform::{AnyPlatform, Architecture, Platform};
 use crate::registry::Client;
 use crate::report::{Phase, Unit};
@@ -69,6 +69,11 @@ pub struct Transferred {
 
 /// Takes an image from where it is to all targets.
 pub fn transfer(options: &TransferOptions, context: &Context) -> Result<Transferred, Error> {
+    let local = |goal: &Goal| match goal {
+        Goal::Registry(_) => None,
+        Goal::Local(target) => Some(target.clone()),
+    };
+    places::check(&options.targets.iter().filter_map(local).collect::<Vec<_>>())?;
     let client = Client::new(&context.http);
     let opened = source::open(&options.source, &client, &options.docker_socket, context)?;
     let mut done = Transferred { digest: Digest::of(b""), places: Vec::new(), sent: (0, 0), reused: 0, referrers: 0 };
