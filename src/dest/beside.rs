@@ -98,6 +98,11 @@ impl Beside {
         }
     }
 
+    /// Whether the bytes go to a pipe or device, from first to last.
+    pub fn is_passage(&self) -> bool {
+        matches!(self.output, Output::Passage(_))
+    }
+
     /// Where it is for now.
     pub fn path(&self) -> &Path {
         match &self.output {
@@ -109,7 +114,7 @@ impl Beside {
     /// Brings the bytes to the disk and the file to its place.
     pub fn keep(self) -> Result<(), DestError> {
         let path = self.path.clone();
-        let is_passage = matches!(self.output, Output::Passage(_));
+        let is_passage = self.is_passage();
         self.place()?;
         if is_passage { Ok(()) } else { sync_folder(folder_of(&path)) }
     }

@@ -11,13 +11,13 @@ use std::path::Path;
 use nix::sys::stat::{Mode, SFlag, UtimensatFlags, makedev, mknod, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, geteuid};
-use rustix::fs::XattrFlags;
+use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, XattrFlags, statx};
 
 use super::DestError;
-use super::beside::{FolderBeside, folder_of, sync_folder};
+use super::beside::{FolderBeside, folder_of, is_unfinished, sweep, sync_folder};
 use super::error::failed;
 use crate::archive::{SpecialFiles, is_kept_attribute};
-use crate::tree::{Entry, InodeId, Meta, Node, Tree};
+use crate::tree::{Entry, InodeId, Meta, Node, Tree, TreePath};
 
 /// What a folder does not hold of its tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,37 +30,87 @@ pub struct Materialized {
     pub attributes_left_out: usize,
 }
 
-/// Writes `tree` to `folder`, which must not be there yet or be empty.
+/// The folder that mkfs makes for what fsck(8) finds.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// Writes `tree` to `folder`, which must not be there yet or be empty, but for `lost+found`. A link is followed.
 ///
 /// It is written beside, in a folder that only the caller may enter, and renamed when complete: no link in it is ever
-/// followed, because every parent is a directory made here. As root, owners are set and devices can be made; others own
-/// all files themselves, and setuid bits of files of other owners are left out with the owners.
+/// followed, because every parent is a directory made here. A folder that cannot be replaced, because something is mounted
+/// there, it is where the caller is, or its parent is somebody else's, is filled when all is complete. As root, owners are
+/// set and devices can be made; others own all files themselves, and setuid bits of files of other owners are left out with
+/// the owners.
 pub fn write_rootfs_directory(tree: &Tree, folder: &Path, special: SpecialFiles) -> Result<Materialized, DestError> {
     check_rootfs_directory(folder)?;
+    let folder = &fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let parent = folder_of(folder);
     fs::create_dir_all(parent).map_err(failed("make the folder", parent))?;
-    let beside = FolderBeside::new_in(parent)?;
+    sweep(folder);
+    let (beside, is_within) = beside(folder, parent)?;
     let mut writer =
         Writer { root: &beside.path().join("rootfs"), is_root: geteuid().is_root(), done: Materialized::default() };
     writer.done.owners_left_out = !writer.is_root;
     writer.tree(tree, special, folder)?;
     let whole = fs::File::open(writer.root).map_err(failed("write to", folder))?;
     rustix::fs::syncfs(&whole).map_err(|error| failed("write to", folder)(error.into()))?;
-    fs::rename(writer.root, folder).map_err(failed("write to", folder))?;
-    sync_folder(parent)?;
+    if is_within {
+        writer.fill(tree, folder).map_err(failed("write to", folder))?;
+        sync_folder(folder)?;
+    } else {
+        writer.moved(writer.root, folder).map_err(failed("write to", folder))?;
+        sync_folder(parent)?;
+    }
     Ok(writer.done)
+}
+
+/// Where to write what will be `folder`, and whether that is within it, as it cannot be replaced.
+fn beside(folder: &Path, parent: &Path) -> Result<(FolderBeside, bool), DestError> {
+    if stays(folder, parent) {
+        return Ok((FolderBeside::new_in(folder)?, true));
+    }
+    match FolderBeside::new_in(parent) {
+        Ok(beside) => Ok((beside, false)),
+        Err(error) => match FolderBeside::new_in(folder) {
+            Ok(within) => Ok((within, true)),
+            Err(_) => Err(error),
+        },
+    }
+}
+
+/// Whether a folder cannot be replaced by another, or whoever is in it would not see that.
+fn stays(folder: &Path, parent: &Path) -> bool {
+    let stat = |path: &Path| statx(rustix::fs::CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS).ok();
+    let Some(there) = stat(folder) else { return false };
+    let is = |other: &Path| {
+        stat(other).is_some_and(|other| {
+            (other.stx_dev_major, other.stx_dev_minor, other.stx_ino)
+                == (there.stx_dev_major, there.stx_dev_minor, there.stx_ino)
+        })
+    };
+    let is_mounted = stat(parent)
+        .is_some_and(|above| (above.stx_dev_major, above.stx_dev_minor) != (there.stx_dev_major, there.stx_dev_minor));
+    is_mounted
+        || folder.join(LOST_AND_FOUND).exists()
+        || there.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+        || is(Path::new("."))
 }
 
 /// Fails where [`write_rootfs_directory`] would, because of what is in `folder`.
 pub fn check_rootfs_directory(folder: &Path) -> Result<(), DestError> {
     match fs::read_dir(folder) {
-        Ok(mut entries) => match entries.next() {
+        Ok(mut entries) => match entries.find(|entry| !entry.as_ref().is_ok_and(is_nothing)) {
             Some(_) => Err(DestError::Occupied { path: folder.to_owned(), instead: "not empty" }),
             None => Ok(()),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(failed("write to", folder)(error)),
     }
+}
+
+/// Whether an entry makes its folder no less empty: what a killed run had not finished, and what a new file system has.
+fn is_nothing(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    is_unfinished(&name) || name == LOST_AND_FOUND
 }
 
 struct Writer<'a> {
@@ -96,6 +146,45 @@ impl Writer<'_> {
             self.metadata(&path, &entry.inode.meta, false).map_err(at(entry))?;
         }
         Ok(())
+    }
+
+    /// Moves all into `folder`, which is above, and makes that the root. Nothing stays there where that fails.
+    fn fill(&mut self, tree: &Tree, folder: &Path) -> io::Result<()> {
+        fs::set_permissions(self.root, private())?;
+        let mut moved = Vec::new();
+        let result = fs::read_dir(self.root)?.try_for_each(|entry| {
+            let entry = entry?;
+            let place = folder.join(entry.file_name());
+            self.moved(&entry.path(), &place)?;
+            moved.push(place);
+            Ok(())
+        });
+        if result.is_err() {
+            for place in moved {
+                let is_folder = fs::symlink_metadata(&place).is_ok_and(|there| there.is_dir());
+                drop(if is_folder { fs::remove_dir_all(place) } else { fs::remove_file(place) });
+            }
+            return result;
+        }
+        if let Some(beside) = self.root.parent() {
+            fs::remove_dir_all(beside)?;
+        }
+        match tree.get(&TreePath::root()) {
+            Some(root) => self.metadata(folder, &root.meta, false),
+            None => Ok(()),
+        }
+    }
+
+    /// Moves a file or folder. A folder that its owner may not write to, only root can move as it is.
+    fn moved(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let there = fs::symlink_metadata(from)?;
+        let mode = there.permissions().mode() & 0o7777;
+        if self.is_root || !there.is_dir() || mode & 0o200 != 0 {
+            return fs::rename(from, to);
+        }
+        fs::set_permissions(from, Permissions::from_mode(mode | 0o700))?;
+        fs::rename(from, to)?;
+        fs::set_permissions(to, Permissions::from_mode(mode))
     }
 
     fn entry(&mut self, entry: Entry<'_>, first: Option<&Path>) -> io::Result<()> {

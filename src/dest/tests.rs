@@ -377,3 +377,26 @@ fn a_rootfs_directory_is_new_and_complete() {
     assert_eq!(fs::read(folder.join("etc/text")).unwrap(), b"one");
     assert_eq!(fs::read_dir(fixture.folder.path()).unwrap().count(), 2, "the store and the folder");
 }
+
+#[test]
+fn a_folder_that_stays_is_filled() {
+    let fixture = Fixture::new();
+    let folder = fixture.path("mounted");
+    fs::create_dir_all(folder.join("lost+found")).unwrap();
+    fs::create_dir(folder.join(".rootsmith-unfinished-abc")).unwrap();
+    std::os::unix::fs::symlink("mounted", fixture.path("link")).unwrap();
+    let inode = fs::metadata(&folder).unwrap().ino();
+    write_rootfs_directory(&tree("one"), &fixture.path("link"), SpecialFiles::Omit).unwrap();
+    assert_eq!(fs::metadata(&folder).unwrap().ino(), inode);
+    assert!(fs::symlink_metadata(fixture.path("link")).unwrap().is_symlink());
+    let new = fixture.path("new");
+    write_rootfs_directory(&tree("one"), &new, SpecialFiles::Omit).unwrap();
+    assert_eq!(fs::metadata(&folder).unwrap().mtime(), fs::metadata(&new).unwrap().mtime());
+    fs::remove_dir(folder.join("lost+found")).unwrap();
+    // The root, whose time that has changed, comes first.
+    let text = |folder: &Path| crate::image::open_folder(folder).unwrap().to_text().unwrap();
+    let below_root = |text: &str| text.split_once('\n').unwrap().1.to_owned();
+    assert_eq!(below_root(&text(&folder)), below_root(&text(&new)));
+    let again = write_rootfs_directory(&tree("two"), &folder, SpecialFiles::Omit);
+    assert!(matches!(again, Err(DestError::Occupied { .. })));
+}

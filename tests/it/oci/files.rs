@@ -76,7 +76,11 @@ fn images_are_copied_to_a_squashfs() {
         finish(workspace.command([binary()]).args(["copy", "oci:image", target])).succeeded();
     }
     let of = |name: &str| Digest::of(&fs::read(workspace.path(name)).unwrap());
+    shell(&workspace.path(""), &format!("{} copy oci:image squashfs:- | cat > piped.squashfs", binary().display()));
     assert_eq!(of("copied.squashfs"), of("again.squashfs"));
+    assert_eq!(of("copied.squashfs"), of("piped.squashfs"));
+    let twice = ["copy", "oci:image", "oci-archive:x.tar", "rootfs-tar:./x.tar"];
+    finish(workspace.command([binary()]).args(twice)).failed_with(2).says("they are one place");
     run(&mut workspace.command(["unsquashfs", "-q", "-n", "-d", "from", "copied.squashfs"]));
     let expected = comparable(&of_file(&workspace.path("copied.tar")));
     assert_eq!(comparable(&of_folder(&workspace.path("from"))), expected);
