@@ -164,7 +164,7 @@ fn write(options: &InitOptions, components: &[&str]) -> String {
          name = {}\n\n\
          [from.debian]\n\
          suite = {}\n\
-         variant = \"minbase\"                   # essential | apt | minbase | buildd | standard | custom\n\
+         variant = \"minbase\"                   # essential | apt | minbase | buildd | important | standard | custom\n\
          packages = {}\n",
         quote(name),
         quote(suite),

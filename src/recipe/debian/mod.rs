@@ -89,7 +89,9 @@ pub enum DebianVariant {
     Minbase,
     /// Minbase, and build-essential.
     Buildd,
-    /// Minbase, and the priorities `important` and `standard`.
+    /// Minbase, and the priority `important`: what debootstrap makes where no variant is asked for.
+    Important,
+    /// Important, and the priority `standard`.
     Standard,
     /// Nothing but what the recipe lists.
     Custom,
@@ -138,7 +140,7 @@ pub(super) static KEYS: Keys = Keys {
         Key {
             name: "variant",
             shape: Shape::Word(Words {
-                known: &["essential", "apt", "minbase", "buildd", "standard", "custom"],
+                known: &["essential", "apt", "minbase", "buildd", "important", "standard", "custom"],
                 later: &[],
             }),
             about: "which packages are there from the start; `minbase` where it is not given",
@@ -284,6 +286,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DebianRequest> {
         Some("essential") => DebianVariant::Essential,
         Some("apt") => DebianVariant::Apt,
         Some("buildd") => DebianVariant::Buildd,
+        Some("important") => DebianVariant::Important,
         Some("standard") => DebianVariant::Standard,
         Some("custom") => DebianVariant::Custom,
         None if !scripts => DebianVariant::Custom,
@@ -443,6 +446,7 @@ impl fmt::Display for DebianVariant {
             Self::Apt => "apt",
             Self::Minbase => "minbase",
             Self::Buildd => "buildd",
+            Self::Important => "important",
             Self::Standard => "standard",
             Self::Custom => "custom",
         })

@@ -211,8 +211,12 @@ pub(super) fn is_file(found: &str) -> bool {
 fn check_package(found: &str) -> Result<(), Misfit> {
     match found {
         path if is_file(path) => Ok(()),
-        name if name.ends_with(".deb") => {
-            Err(Misfit::new(name, "a package", "the path of a .deb that begins with `./`, `../` or `/`"))
+        name if name.ends_with(".deb") || ["/", "./", "../"].iter().any(|start| name.starts_with(start)) => {
+            Err(Misfit::new(
+                name,
+                "a package",
+                "the path of a .deb, which begins with `./`, `../` or `/` and ends with `.deb`",
+            ))
         }
         name => name.parse::<PackageRequest>().map(drop),
     }
@@ -251,6 +255,14 @@ fn check_distribution(found: &str) -> Result<(), Misfit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_looks_like_a_file_has_to_be_a_deb() {
+        assert!(check_package("./app.deb").is_ok());
+        for text in ["app.deb", "./folder", "../app.rpm", "/srv/app"] {
+            assert!(check_package(text).unwrap_err().expected.contains("ends with `.deb`"), "{text}");
+        }
+    }
 
     #[test]
     fn packages_have_a_name_and_at_most_one_of_each_pin() {

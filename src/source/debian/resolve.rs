@@ -346,6 +346,7 @@ fn variant(variant: DebianVariant) -> Variant {
         DebianVariant::Apt => Variant::Apt,
         DebianVariant::Minbase => Variant::Minbase,
         DebianVariant::Buildd => Variant::Buildd,
+        DebianVariant::Important => Variant::Important,
         DebianVariant::Standard => Variant::Standard,
         DebianVariant::Custom => Variant::Custom,
     }

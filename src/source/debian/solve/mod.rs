@@ -65,7 +65,9 @@ pub enum Variant {
     Minbase,
     /// As `Minbase`, and build-essential.
     Buildd,
-    /// As `Minbase`, and all of priority important and standard.
+    /// As `Minbase`, and all of priority important.
+    Important,
+    /// As `Important`, and all of priority standard.
     Standard,
 }
 

@@ -253,6 +253,7 @@ fn variants() {
     assert_eq!(of(Variant::Apt, ""), "apt bash init libapt libc mawk usr-is-merged");
     let minbase = of(Variant::Minbase, "");
     assert_eq!(minbase, "apt bash debconf init libapt libc mawk tzdata usr-is-merged");
+    assert_eq!(of(Variant::Important, "").split(' ').count(), minbase.split(' ').count() + 1);
     assert_eq!(of(Variant::Standard, "").split(' ').count(), minbase.split(' ').count() + 2);
     assert!(of(Variant::Buildd, "").contains("build-essential"));
     // The essential packages are chosen first, and what is named does not change that choice.

@@ -157,6 +157,7 @@ fn rules(variant: Variant) -> Vec<(Reason<'static>, Rule)> {
         Variant::Custom | Variant::Essential | Variant::Apt => {}
         Variant::Minbase => rules.push(of(Rule::Priority(&["required"]))),
         Variant::Buildd => rules.extend([of(Rule::Priority(&["required"])), of(Rule::Named("build-essential"))]),
+        Variant::Important => rules.push(of(Rule::Priority(&["required", "important"]))),
         Variant::Standard => rules.push(of(Rule::Priority(&["required", "important", "standard"]))),
     }
     rules
