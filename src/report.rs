@@ -99,9 +99,31 @@ pub trait Reporter: Send + Sync {
     }
 }
 
+/// A number of things, as a person says it: `1 package`, `2 packages`, `3 entries`.
+pub fn counted(count: usize, one: &str) -> String {
+    match (count, one.strip_suffix('y')) {
+        (1, _) => format!("1 {one}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {one}s"),
+    }
+}
+
 /// A reporter that drops everything.
 pub struct Silent;
 
 impl Reporter for Silent {
     fn report(&self, _: Event<'_>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_and_several() {
+        assert_eq!(counted(0, "package"), "0 packages");
+        assert_eq!(counted(1, "entry"), "1 entry");
+        assert_eq!(counted(2, "entry"), "2 entries");
+        assert_eq!(counted(3, "conda layer"), "3 conda layers");
+    }
 }

@@ -18,6 +18,7 @@ use crate::ops::build::{self, BuildOptions, Built};
 use crate::ops::lock::{self, LockOptions, UpdateOptions};
 use crate::ops::summary;
 use crate::recipe;
+use crate::report::counted;
 use crate::source::debian::archives::{self, MirrorSettings};
 
 /// What stands for the name of a recipe's file in an output.
@@ -124,7 +125,7 @@ pub(super) fn lock(arguments: &LockArgs, session: &Session) -> Result<Answer, Er
         let lines: String = changes.iter().map(|change| format!("{change}\n")).collect();
         let end = match (arguments.check, written) {
             (true, _) if changes.is_empty() => "nothing newer".to_owned(),
-            (true, _) => format!("{} changes; `rootsmith lock --update` takes them", changes.len()),
+            (true, _) => format!("{}; `rootsmith lock --update` takes them", counted(changes.len(), "change")),
             (false, _) if !updated.is_needed => "nothing to lock: the recipe has no inputs but local files".to_owned(),
             (false, true) => format!("{file} written"),
             (false, false) => format!("{file} is up to date"),

@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::http::{HttpError, Job};
 use crate::lock::{CondaPin, LockedConda};
 use crate::recipe::CondaRequest;
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::store::Blob;
 
 /// Makes the environment of `pin`. With a full store it needs no network. Of `request` only what does not decide which
@@ -42,7 +42,7 @@ pub fn fetch(
         wanted.push(Wanted { package, url: source.file(&package.path)?, mirror });
     }
     let blobs = download(&wanted, &access, context)?;
-    reporter.end(Phase::Download, &format!("{} conda packages, {:.1} MB", wanted.len(), bytes as f64 / 1e6));
+    reporter.end(Phase::Download, &format!("{}, {:.1} MB", counted(wanted.len(), "conda package"), bytes as f64 / 1e6));
 
     reporter.begin(Phase::Unpack, Some(wanted.len() as u64), Unit::Items);
     let mut work: Vec<(&Wanted<'_>, Blob)> = wanted.iter().zip(blobs).collect();
@@ -56,7 +56,7 @@ pub fn fetch(
     let packages = work.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let wheels = wheels(pin, request, &access, context)?;
     let environment = install::install(packages, wheels, pin, request, &sources, context.epoch, &context.store)?;
-    reporter.end(Phase::Unpack, &format!("{} conda packages", wanted.len()));
+    reporter.end(Phase::Unpack, &counted(wanted.len(), "conda package"));
     Ok(environment)
 }
 

@@ -15,7 +15,7 @@ use crate::digest::{Digest, to_hex};
 use crate::lock::{CondaPin, LockedConda, LockedWheel};
 use crate::platform::Platform;
 use crate::recipe::CondaRequest;
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::store::Blob;
 
 /// What is to be resolved.
@@ -128,7 +128,7 @@ fn solved(
     let reporter = &*context.reporter;
     reporter.begin(Phase::Resolve, None, Unit::Items);
     let records = problem.solve(network, &context.store.root().join("channels"))?;
-    reporter.end(Phase::Resolve, &format!("{} conda packages", records.len()));
+    reporter.end(Phase::Resolve, &counted(records.len(), "conda package"));
     let packages = records.into_iter().map(ExactPackage::of).collect();
     let specs = specs.iter().map(written).collect();
     Ok((packages, specs, virtual_packages.iter().map(ToString::to_string).collect(), sources))

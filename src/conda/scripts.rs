@@ -9,7 +9,7 @@ use super::{CondaError, Environment};
 use crate::context::Context;
 use crate::platform::Platform;
 use crate::recipe::{Activate, Bytecode, CondaRequest, PostLink};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::sandbox::{Emulator, Session, Settings, Step};
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
@@ -103,7 +103,7 @@ pub fn run(
     if !post_link.is_empty() || python.is_some() {
         take(environment, &stage, &changed, time)?;
     }
-    context.reporter.end(Phase::Configure, &format!("{} scripts", post_link.len() + activating.len()));
+    context.reporter.end(Phase::Configure, &counted(post_link.len() + activating.len(), "script"));
     Ok(variables)
 }
 

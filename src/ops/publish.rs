@@ -13,7 +13,7 @@ use crate::image::Artifact;
 use crate::oci::{Reference, Repository};
 use crate::ops::root_files::RootFiles;
 use crate::ops::{one_platform, transfer};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::sandbox;
 use crate::tree::{Entry, Node, Origin, Tree, TreePath};
 
@@ -59,8 +59,7 @@ pub(super) fn publish(finished: &Finished<'_>, targets: &[Target], context: &Con
     for (index, target) in targets.iter().enumerate() {
         one(finished, target, index + 1 == targets.len(), &mut pushed, context)?;
     }
-    let count = targets.len();
-    context.reporter.end(Phase::Publish, &format!("{count} output{}", if count == 1 { "" } else { "s" }));
+    context.reporter.end(Phase::Publish, &counted(targets.len(), "output"));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::pass::{Files, Pass};
 use crate::platform::Platform;
 use crate::recipe::{Recipe, RunStep};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::sandbox::{Emulator, Settings, Step};
 use crate::source::{Rootfs, dnf};
 use crate::tree::{Content, Entry, Inode, Meta, Node, Origin, Tree, TreePath};
@@ -65,7 +65,7 @@ pub(super) fn steps(
         }
     }
     dnf::settle(&mut rootfs.tree);
-    context.reporter.end(Phase::Configure, &format!("{} commands of the recipe", steps.len()));
+    context.reporter.end(Phase::Configure, &format!("{} of the recipe", counted(steps.len(), "command")));
     Ok(touched(&before, &rootfs.tree))
 }
 

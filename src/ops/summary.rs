@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::lock::Change;
 use crate::ops::lock::Updated;
+use crate::report::counted;
 
 /// The first line is fit for a title. Security updates come first, then other updates, then what was added and removed.
 pub fn markdown(updated: &Updated, recipe: &Path) -> String {
@@ -16,9 +17,14 @@ pub fn markdown(updated: &Updated, recipe: &Path) -> String {
         changes.iter().filter(is_update).partition(|change| change.security);
     let added: Vec<&Change> = changes.iter().filter(|change| change.before.is_none()).collect();
     let removed: Vec<&Change> = changes.iter().filter(|change| change.after.is_none()).collect();
-    let parts = [(&security, "security updates"), (&others, "other updates"), (&added, "added"), (&removed, "removed")];
-    let counts = parts.iter().filter(|(part, _)| !part.is_empty());
-    let counts: Vec<String> = counts.map(|(part, what)| format!("{} {what}", part.len())).collect();
+    let parts = [
+        ("Security updates", &security, counted(security.len(), "security update")),
+        ("Other updates", &others, counted(others.len(), "other update")),
+        ("Added", &added, format!("{} added", added.len())),
+        ("Removed", &removed, format!("{} removed", removed.len())),
+    ];
+    let parts: Vec<_> = parts.iter().filter(|(_, part, _)| !part.is_empty()).collect();
+    let counts: Vec<&str> = parts.iter().map(|(_, _, count)| count.as_str()).collect();
     let title = match (changes.is_empty(), updated.written) {
         (true, true) => "locked for the first time, or for another request".to_owned(),
         (true, false) => "nothing newer".to_owned(),
@@ -26,10 +32,8 @@ pub fn markdown(updated: &Updated, recipe: &Path) -> String {
     };
     // Writing to a string cannot fail.
     let _ = writeln!(text, "Update {recipe}: {title}");
-    for (part, what) in parts.iter().filter(|(part, _)| !part.is_empty()) {
-        let mut what = (*what).to_owned();
-        what[..1].make_ascii_uppercase();
-        let _ = writeln!(text, "\n## {what}\n\n| package | before | after |\n| --- | --- | --- |");
+    for (heading, part, _) in parts {
+        let _ = writeln!(text, "\n## {heading}\n\n| package | before | after |\n| --- | --- | --- |");
         for change in *part {
             let Change { name, architecture, before, after, .. } = change;
             let cell = |version: &Option<String>| version.as_ref().map(|it| format!("`{it}`")).unwrap_or_default();
@@ -61,7 +65,7 @@ mod tests {
             change("old", Some("1"), None, false),
             change("openssl", Some("3.5.1"), Some("3.5.4"), true),
         ];
-        let expected = "Update trixie.toml: 1 security updates, 1 other updates, 1 added, 1 removed\n\n\
+        let expected = "Update trixie.toml: 1 security update, 1 other update, 1 added, 1 removed\n\n\
             ## Security updates\n\n| package | before | after |\n| --- | --- | --- |\n\
             | `openssl:amd64` | `3.5.1` | `3.5.4` |\n\n\
             ## Other updates\n\n| package | before | after |\n| --- | --- | --- |\n| `bash:amd64` | `5.2` | `5.3` |\n\n\

@@ -201,7 +201,7 @@ fn a_summary_tells_security_updates_apart() {
     let checked = lock(&["--check", "--summary"]);
     checked.failed_with(1);
     let updated = lock(&["--update", "--summary"]);
-    let expected = "Update toy.toml: 1 security updates, 1 other updates, 1 added, 1 removed\n\n\
+    let expected = "Update toy.toml: 1 security update, 1 other update, 1 added, 1 removed\n\n\
         ## Security updates\n\n| package | before | after |\n| --- | --- | --- |\n| `lib:amd64` | `1` | `1.1` |\n\n\
         ## Other updates\n\n| package | before | after |\n| --- | --- | --- |\n| `tool:amd64` | `1` | `2` |\n\n\
         ## Added\n\n| package | before | after |\n| --- | --- | --- |\n| `fresh:amd64` |  | `7` |\n\n\

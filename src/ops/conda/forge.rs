@@ -13,7 +13,7 @@ use crate::ops::source::{self, LockOptions};
 use crate::pass;
 use crate::platform::Platform;
 use crate::recipe::{CondaRequest, Recipe};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::tree::{Tree, TreePath};
 
 /// Pins the environments of a recipe for `platform`; `lock` has the pins of its source.
@@ -203,7 +203,7 @@ fn pack(
     let layers = planned.par_iter().map(one).collect::<Result<Vec<_>, _>>()?;
     let sizes = |size: fn(&Layer) -> u64| layers.iter().map(size).sum::<u64>() as f64 / 1e6;
     let (before, after) = (sizes(|layer| layer.uncompressed_size), sizes(|layer| layer.size));
-    reporter.end(Phase::Pack, &format!("{} conda layers, {before:.1} MB to {after:.1} MB", layers.len()));
+    reporter.end(Phase::Pack, &format!("{}, {before:.1} MB to {after:.1} MB", counted(layers.len(), "conda layer")));
     Ok(layers)
 }
 

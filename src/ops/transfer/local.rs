@@ -19,7 +19,7 @@ use crate::image::{self, Choice, OpenError};
 use crate::oci::{self, Reference};
 use crate::ops::root_files::RootFiles;
 use crate::registry::{Bytes, in_parallel};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::sandbox;
 use crate::source::newest;
 
@@ -123,7 +123,7 @@ fn fetch(missing: &[Descriptor], origin: &dyn Origin, context: &Context) -> Resu
     let fetched = in_parallel(missing, parallel, &advance, |wanted, tell| {
         Ok::<_, Error>((wanted.clone(), blob(wanted, origin, context, tell)?))
     })?;
-    context.reporter.end(Phase::Download, &format!("{} blobs, {:.1} MB", missing.len(), size as f64 / 1e6));
+    context.reporter.end(Phase::Download, &format!("{}, {:.1} MB", counted(missing.len(), "blob"), size as f64 / 1e6));
     Ok(fetched)
 }
 

@@ -24,7 +24,7 @@ use crate::oci::{self, Reference, RemoteReference, Repository};
 use crate::ops::{one_platform, places};
 use crate::platform::{AnyPlatform, Architecture, Platform};
 use crate::registry::Client;
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use graph::Graph;
 use origin::{Built, Origin};
 
@@ -155,8 +155,7 @@ fn push(
 }
 
 fn tell(pushed: &crate::registry::Pushed, to: &dyn std::fmt::Display, context: &Context) {
-    let blobs = |count: usize| format!("{count} blob{}", if count == 1 { "" } else { "s" });
-    let mut words = vec![format!("{} sent, {:.1} MB", blobs(pushed.sent), pushed.bytes as f64 / 1e6)];
+    let mut words = vec![format!("{} sent, {:.1} MB", counted(pushed.sent, "blob"), pushed.bytes as f64 / 1e6)];
     words.extend((pushed.there > 0).then(|| format!("{} there already", pushed.there)));
     words.extend((pushed.mounted > 0).then(|| format!("{} mounted", pushed.mounted)));
     context.reporter.note(&format!("{to}: {}", words.join(", ")));

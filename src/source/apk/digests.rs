@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::http::{address_in, without_secrets};
 use crate::lock::LockedApk;
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 
 /// How many packages are fetched at once.
 const PARALLEL: usize = 4;
@@ -57,7 +57,7 @@ impl Digests<'_> {
             return Err(error);
         }
         let packages = locked.into_inner().expect(LOCK);
-        reporter.end(Phase::Download, &format!("{} packages, {:.1} MB", packages.len(), total as f64 / 1e6));
+        reporter.end(Phase::Download, &format!("{}, {:.1} MB", counted(packages.len(), "package"), total as f64 / 1e6));
         Ok(packages)
     }
 

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::epoch::Epoch;
 use crate::http::{Job, address_in};
 use crate::lock::{ApkPin, LockedApk};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::source::Rootfs;
 use crate::store::Blob;
 
@@ -24,7 +24,7 @@ pub fn fetch(pin: &ApkPin, mirrors: &Mirrors, context: &Context) -> Result<Rootf
     let notes = install::left_out(pin, &packages).into_iter().collect();
     context.reporter.begin(Phase::Configure, Some(count as u64), Unit::Items);
     let tree = install::install(pin, packages, epoch, context)?;
-    context.reporter.end(Phase::Configure, &format!("{count} packages"));
+    context.reporter.end(Phase::Configure, &counted(count, "package"));
     let branch = pin.branch.as_ref().map(|branch| format!(" {branch}")).unwrap_or_default();
     let summary = format!("{count} packages of {}{branch}", pin.distribution);
     Ok(Rootfs { notes, ..Rootfs::new(tree, epoch, summary) })
@@ -51,7 +51,7 @@ fn download(pin: &ApkPin, mirrors: &Mirrors, context: &Context) -> Result<Vec<Un
         Ok::<_, ApkError>(())
     };
     context.http.download_all(&jobs, store, &|bytes| reporter.advance(Phase::Download, bytes), each)?;
-    reporter.end(Phase::Download, &format!("{} packages, {:.1} MB", jobs.len(), bytes as f64 / 1e6));
+    reporter.end(Phase::Download, &format!("{}, {:.1} MB", counted(jobs.len(), "package"), bytes as f64 / 1e6));
     let mut unpacked = unpacked.into_inner().expect("no thread panics while it holds the packages");
     unpacked.sort_by(|left, right| left.name().cmp(right.name()));
     Ok(unpacked)

@@ -18,7 +18,7 @@ use crate::http::{address_in, without_secrets};
 use crate::lock::{ApkPin, LockedApkRepository, LockedKey, LockedScripts};
 use crate::platform::Platform;
 use crate::recipe::{ApkPackage, ApkRequest, ApkScripts, Trust};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 
 /// Indexes are at most this large, compressed (that of Alpine edge's community has 2 MB).
 const INDEX_LIMIT: u64 = 256 << 20;
@@ -67,7 +67,7 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<ApkPin, ApkError
     let relations = relations.map_err(ApkError::World)?;
     let for_solver: Vec<_> = indexes.iter().map(Read::for_solver).collect();
     let chosen = solve::solve(&relations, &for_solver)?;
-    context.reporter.end(Phase::Resolve, &format!("{} packages", chosen.len()));
+    context.reporter.end(Phase::Resolve, &counted(chosen.len(), "package"));
     let old = match keeping {
         Some((old, names)) => keep::kept(old, &chosen, names)?,
         None => Vec::new(),
@@ -111,7 +111,9 @@ fn read_all(
         joined.collect::<Result<Vec<Read>, ApkError>>()
     })?;
     let packages: usize = indexes.iter().map(|read| read.index.records().len()).sum();
-    context.reporter.end(Phase::Index, &format!("{} repositories, {packages} packages", indexes.len()));
+    context
+        .reporter
+        .end(Phase::Index, &format!("{}, {}", counted(indexes.len(), "repository"), counted(packages, "package")));
     Ok(indexes)
 }
 

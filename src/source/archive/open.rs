@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::image::{self, Choice, Input, OpenError};
 use crate::oci::Raw;
 use crate::platform::{AnyPlatform, Platform};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::source::{Rootfs, newest};
 use crate::tree::TreePath;
 
@@ -47,7 +47,7 @@ pub fn open(
             _ => ArchiveSourceError::Stripped { name, strip },
         });
     }
-    context.reporter.end(Phase::Unpack, &format!("{} entries", tree.len()));
+    context.reporter.end(Phase::Unpack, &counted(tree.len(), "entry"));
     let platform = platform(&tree).map_err(|source| ArchiveSourceError::read(input.name, source))?;
     let epoch = context.epoch.unwrap_or_else(|| newest(&tree, None));
     let summary = match &image {

@@ -18,7 +18,7 @@ use crate::digest::Digest;
 use crate::epoch::Epoch;
 use crate::lock::{DebianPin, Installer};
 use crate::recipe::DebconfAnswer;
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::sandbox::Emulator;
 use crate::source::{Foresee, Rootfs};
 use crate::tree::{Tree, TreePath};
@@ -81,7 +81,7 @@ pub fn fetch(
             })?
         }
     };
-    context.reporter.end(Phase::Configure, &format!("{count} packages"));
+    context.reporter.end(Phase::Configure, &counted(count, "package"));
     debconf::own(unlocked.answers, &mut tree);
     part::cut_installed(&mut tree, pin, &*context.reporter)?;
     apt_state::write(pin, keyrings, &mut tree, epoch)?;

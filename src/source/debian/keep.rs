@@ -9,7 +9,7 @@ use super::solve::{Chosen, HELD, Repository, Solution};
 use super::{Mirrors, ResolveError, archives, unpacking};
 use crate::context::Context;
 use crate::lock::{DebianPin, LockedPackage};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 
 /// What the packages of an earlier pin are called where suites are named.
 const SUITE: &str = "the lock";
@@ -136,7 +136,7 @@ fn paragraphs<'p>(
         found.push((*package, text + "\n"));
     }
     if at_once.is_ok() {
-        context.reporter.end(Phase::Download, &format!("{} locked packages", jobs.len()));
+        context.reporter.end(Phase::Download, &counted(jobs.len(), "locked package"));
     }
     Ok(found)
 }

@@ -18,7 +18,7 @@ use crate::lock::{AptKeyring, AptSource, DebianPin, Installer, LockedPackage, Lo
 use crate::package::did_you_mean;
 use crate::platform::Platform;
 use crate::recipe::{DebianEngine, DebianRequest, DebianVariant, PackageList, PackageRequest, SliceRequest};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 
 /// The priority of suites that are read only for packages that are asked of them by name: that of backports in apt, which
 /// is below that of everything else.
@@ -62,7 +62,7 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<DebianPin, Unres
     if !unmet.is_empty() {
         context.reporter.note(&format!("left out, although packages depend on it: {}", unmet.join(", ")));
     }
-    context.reporter.end(Phase::Resolve, &format!("{} packages", pin.packages.len()));
+    context.reporter.end(Phase::Resolve, &counted(pin.packages.len(), "package"));
     Ok(pin)
 }
 
@@ -109,7 +109,9 @@ fn read(
             .collect::<Result<Vec<Suite>, Unresolved>>()
     })?;
     let packages: usize = suites.iter().flat_map(|suite| &suite.packages).map(|packages| packages.len()).sum();
-    context.reporter.end(Phase::Index, &format!("{} suites, {packages} packages", suites.len()));
+    context
+        .reporter
+        .end(Phase::Index, &format!("{}, {}", counted(suites.len(), "suite"), counted(packages, "package")));
     Ok(suites)
 }
 

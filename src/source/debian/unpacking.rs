@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::epoch::Epoch;
 use crate::http::{Job, address_in};
 use crate::lock::{DebianPin, LockedPackage};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::store::{Blob, Store};
 
 /// The packages of a pin, on their way.
@@ -144,7 +144,7 @@ impl<'a> Unpacking<'a> {
         }
         downloaded?;
         drop(self.wait(until)?);
-        reporter.end(Phase::Download, &format!("{} packages, {:.1} MB", jobs.len(), bytes as f64 / 1e6));
+        reporter.end(Phase::Download, &format!("{}, {:.1} MB", counted(jobs.len(), "package"), bytes as f64 / 1e6));
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::epoch::Epoch;
 use crate::http::{Job, address_in};
 use crate::lock::{DnfPin, LockedRpm};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::source::Rootfs;
 
 /// Makes the root filesystem of `pin`. With a full store it needs no network. `programs` are the folders of this machine's
@@ -31,7 +31,7 @@ pub fn fetch(
     let mut tree = install::install(pin, &parcels, &rpm, epoch, context)?;
     database::settle_new(&mut tree, &pin.database)?;
     context.reporter.advance(Phase::Configure, count as u64);
-    context.reporter.end(Phase::Configure, &format!("{count} packages"));
+    context.reporter.end(Phase::Configure, &counted(count, "package"));
     Ok(Rootfs::new(tree, epoch, format!("{count} packages of {} {}", pin.distribution, pin.release)))
 }
 
@@ -57,7 +57,7 @@ fn download(
     };
     let advance = |bytes| context.reporter.advance(Phase::Download, bytes);
     context.http.download_all(&jobs, &context.store, &advance, each)?;
-    context.reporter.end(Phase::Download, &format!("{} packages, {:.1} MB", jobs.len(), bytes as f64 / 1e6));
+    context.reporter.end(Phase::Download, &format!("{}, {:.1} MB", counted(jobs.len(), "package"), bytes as f64 / 1e6));
     let parcels = parcels.into_inner().expect("no thread panics while it holds the packages");
     let parcels: Vec<Parcel> = parcels.into_iter().flatten().collect();
     let newest = parcels.iter().filter_map(|parcel| parcel.built).max();

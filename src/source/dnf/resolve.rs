@@ -17,7 +17,7 @@ use crate::lock::{DnfPin, LockedRpm, LockedRpmRepository};
 use crate::openpgp::Keyring;
 use crate::platform::Platform;
 use crate::recipe::{DnfRequest, Trust};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::store::Blob;
 
 /// Names this much alike are suggested for one that is not there, at most so many.
@@ -58,11 +58,13 @@ pub fn resolve(what: &Resolve<'_>, context: &Context) -> Result<DnfPin, DnfError
     for repository in repositories {
         indexes.push(Index::fetch(repository, now, context)?);
     }
-    context.reporter.end(Phase::Index, &format!("{} repositories", indexes.len()));
+    context.reporter.end(Phase::Index, &counted(indexes.len(), "repository"));
     context.reporter.begin(Phase::Resolve, None, Unit::Items);
     check_modules(request, &indexes)?;
     let chosen = choose(what, &solver, &indexes, context)?;
-    context.reporter.end(Phase::Resolve, &format!("{} packages, by {}", chosen.len(), solver.program().display()));
+    context
+        .reporter
+        .end(Phase::Resolve, &format!("{}, by {}", counted(chosen.len(), "package"), solver.program().display()));
     let mut packages = chosen.iter().map(locked).collect::<Result<Vec<_>, _>>()?;
     sign(&mut packages, &indexes, &keyrings, now, context)?;
     let used: BTreeSet<&str> = packages.iter().map(|package| &*package.repository).collect();
@@ -242,7 +244,7 @@ fn sign(
     };
     let advance = |bytes| context.reporter.advance(Phase::Download, bytes);
     context.http.download_all(&jobs, &context.store, &advance, each)?;
-    context.reporter.end(Phase::Download, &format!("{} packages, {:.1} MB", jobs.len(), bytes as f64 / 1e6));
+    context.reporter.end(Phase::Download, &format!("{}, {:.1} MB", counted(jobs.len(), "package"), bytes as f64 / 1e6));
     let signers = signers.into_inner().expect("no thread panics while it holds the signers");
     for (package, signer) in packages.iter_mut().zip(signers) {
         package.signed_by = signer;

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::lock::{LockedLayer, OciPin};
 use crate::oci::Raw;
 use crate::recipe::ImageLocation;
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::source::{Rootfs, newest};
 use crate::store::{Blob, Store};
 use crate::tree::{Origin, Tree};
@@ -44,8 +44,7 @@ pub fn fetch(pin: &OciPin, place: &Place, context: &Context) -> Result<Rootfs, O
         Some(epoch) => epoch,
         None => newest(&tree, created(&config(pin, store)?)),
     };
-    let count = pin.layers.len();
-    let layers = if count == 1 { "1 layer".to_owned() } else { format!("{count} layers") };
+    let layers = counted(pin.layers.len(), "layer");
     let summary = format!("{layers} of {}", pin.name.as_ref().unwrap_or(&pin.image));
     reporter.end(Phase::Unpack, &format!("{layers}, {:.1} MB", sizes as f64 / 1e6));
     Ok(Rootfs::new(tree, epoch, summary))

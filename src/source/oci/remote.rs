@@ -10,7 +10,7 @@ use crate::oci::{self, Raw, RemoteReference};
 use crate::platform::{AnyPlatform, Platform};
 use crate::recipe::OciRequest;
 use crate::registry::{At, Client, LARGEST_MANIFEST, Registry, RegistryError, in_parallel};
-use crate::report::{Phase, Unit};
+use crate::report::{Phase, Unit, counted};
 use crate::store::Store;
 
 /// Finds the image that `name` means for `platform` and pins it; without one, the only one there is, or that for this
@@ -107,7 +107,7 @@ fn fetch_layers(
     in_parallel(&layers, context.http.options().parallel, &advance, |layer, tell| {
         client.pull_blob(&reference.repository, &layer.digest, layer.size, store, tell)
     })?;
-    reporter.end(Phase::Download, &format!("{} layers, {:.1} MB", layers.len(), size as f64 / 1e6));
+    reporter.end(Phase::Download, &format!("{}, {:.1} MB", counted(layers.len(), "layer"), size as f64 / 1e6));
     Ok(())
 }
 
