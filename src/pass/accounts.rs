@@ -9,8 +9,9 @@ use super::{Outcome, Pass, PassError};
 
 /// Makes the user that the image runs as, and locks the passwords of all accounts.
 ///
-/// The user has a group of its own name, and a home folder of mode 0750 that is its own. Where a folder is there already
-/// it stays as it is, unless it only came about because `[[file]]` put something into it. An account that is there exactly as described is taken as it is.
+/// The user has a group of its own name, unless the number asked for is that of a group that is there, and a home folder of
+/// mode 0750 that is its own. Where a folder is there already it stays as it is, unless it only came about because `[[file]]`
+/// put something into it. An account that is there exactly as described is taken as it is.
 pub struct Accounts {
     user: Option<UserRequest>,
     lock: bool,
@@ -22,6 +23,8 @@ const PASSWD: &str = "etc/passwd";
 const GROUP: &str = "etc/group";
 const SHADOW: &str = "etc/shadow";
 const GSHADOW: &str = "etc/gshadow";
+/// What accounts without a home have for one: it is not made (Debian Policy 9.2.3).
+const NO_HOME: [&str; 2] = ["/nonexistent", "/dev/null"];
 
 impl Accounts {
     /// The pass for a user, if there is one, and for locking, if wanted.
@@ -53,6 +56,10 @@ impl Accounts {
     fn make_group(&self, tree: &mut Tree, user: &UserRequest) -> Result<bool, PassError> {
         let name = user.name.as_str();
         let mut group = AccountFile::read(tree, GROUP)?;
+        // A number of its own that is another group's is that group: `gid = 0`, `gid = 100`.
+        if user.gid != user.uid && group.lines.iter().any(|line| line.number(2) == Some(user.gid)) {
+            return Ok(false);
+        }
         for line in &group.lines {
             let (same_name, same_id) = (line.name() == name, line.number(2) == Some(user.gid));
             if same_name && same_id {
@@ -103,6 +110,9 @@ impl Accounts {
 
     /// Makes the home folder; a note where one is there already that is another's.
     fn make_home(&self, tree: &mut Tree, user: &UserRequest) -> Result<Option<String>, PassError> {
+        if NO_HOME.contains(&user.home.as_str()) {
+            return Ok(None);
+        }
         let home = tree.resolve(&TreePath::new(user.home.as_str())?)?;
         let cannot = |why: String| PassError::Home { name: user.name.clone(), home: home.clone(), why };
         let ours = |origin: &Origin| *origin == Origin::Pass(super::files::NAME.into());

@@ -166,10 +166,13 @@ fn user_ids(tree: &Tree, user: Option<&UserRequest>, name: &str) -> Result<Optio
 }
 
 fn group_id(tree: &Tree, user: Option<&UserRequest>, name: &str) -> Result<Option<u32>, PassError> {
-    if let Some(user) = user.filter(|user| user.name.as_str() == name) {
-        return Ok(Some(user.gid));
+    let groups = AccountFile::read(tree, "etc/group")?;
+    if let Some(line) = groups.line(name) {
+        return Ok(line.number(2));
     }
-    Ok(AccountFile::read(tree, "etc/group")?.line(name).and_then(|line| line.number(2)))
+    // The user's own group may be made later; where its number is that of a group that is there, it has none.
+    let own = user.filter(|user| user.name.as_str() == name).map(|user| user.gid);
+    Ok(own.filter(|gid| groups.lines.iter().all(|line| line.number(2) != Some(*gid))))
 }
 
 fn gather(file: &FileEntry) -> Result<Gathered, PassError> {

@@ -36,14 +36,14 @@ impl Harden {
     }
 }
 
-/// A user and a group of the same name.
+/// A user, and a group of the same name or one that the image has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserRequest {
     /// The name of both.
     pub name: UserName,
     /// The user's id, 1 to 2^31 - 1.
     pub uid: u32,
-    /// The group's id, 1 to 2^31 - 1.
+    /// The group's id, 0 to 2^31 - 1. One other than the user's may be that of any group of the image.
     pub gid: u32,
     /// The home folder.
     pub home: ImagePath,
@@ -124,7 +124,7 @@ static USER: Keys = Keys {
             about: "the name of the user and its group",
         },
         Key { name: "uid", shape: ID, about: "the user's number" },
-        Key { name: "gid", shape: ID, about: "the group's number; the user's where it is not given" },
+        Key { name: "gid", shape: GROUP_ID, about: "the group's number; the user's where it is not given" },
         Key {
             name: "home",
             shape: Shape::Text(text::<ImagePath>("a path of the image")),
@@ -140,6 +140,8 @@ static USER: Keys = Keys {
 };
 
 const ID: Shape = Shape::Integer { least: 1, most: MAX_ID as i64 };
+/// The group may be root's, whose files platforms that choose the user themselves rely on.
+const GROUP_ID: Shape = Shape::Integer { least: 0, most: MAX_ID as i64 };
 
 pub(super) static CERTIFICATES: Keys = Keys {
     name: "[certificates]",

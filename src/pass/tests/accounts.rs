@@ -84,6 +84,52 @@ fn accounts_that_are_there_are_not_changed() {
 }
 
 #[test]
+fn a_user_may_have_a_group_that_is_there() {
+    for (gid, group) in [(0, "root"), (60, "games")] {
+        let mut tree = account_tree();
+        let wanted = format!("harden.user = {{ name = \"app\", uid = 10001, gid = {gid} }}");
+        assert_eq!(accounts(&wanted, &mut tree).unwrap().counts, [("users made", 1)]);
+        let line_there = format!("app:x:10001:{gid}::/home/app:/usr/sbin/nologin\n");
+        assert_eq!(text(&tree, "etc/passwd"), format!("{PASSWD}{line_there}"), "{group}");
+        assert_eq!(
+            (text(&tree, "etc/group"), text(&tree, "etc/gshadow")),
+            (GROUP.to_owned(), "root:*::\ngames:::\n".to_owned())
+        );
+        assert_eq!(line(&tree, "/home/app"), format!("0750 10001:{gid} dir /home/app mtime={EPOCH}"));
+    }
+    // A name of its own is no group's then, and a group that has it keeps its number.
+    let recipe = recipe("harden.user = { name = \"shadow\", uid = 7, gid = 0 }");
+    let owner =
+        |text: &str| owner_ids(&text.parse().unwrap(), &account_tree(), recipe.harden.user.as_ref(), &path("x"));
+    assert_eq!(owner("shadow").unwrap(), (7, 0));
+    assert_eq!(owner("shadow:shadow").unwrap(), (7, 42));
+    let recipe = self::recipe("harden.user = { name = \"app\", uid = 7, gid = 60 }");
+    let owner =
+        |text: &str| owner_ids(&text.parse().unwrap(), &account_tree(), recipe.harden.user.as_ref(), &path("x"));
+    assert!(owner("app:app").is_err());
+}
+
+#[test]
+fn an_account_that_is_there_with_a_group_of_another_name_can_be_described() {
+    let mut tree = tree(&["etc/passwd=guest:x:405:100:guest:/dev/null:/sbin/nologin\n", "etc/group=users:x:100:\n"]);
+    let before = tree.to_text().unwrap();
+    let wanted =
+        "harden.user = { name = \"guest\", uid = 405, gid = 100, home = \"/dev/null\", shell = \"/sbin/nologin\" }";
+    assert_eq!(accounts(wanted, &mut tree).unwrap(), Outcome::default());
+    assert_eq!(tree.to_text().unwrap(), before);
+}
+
+#[test]
+fn a_home_that_stands_for_none_is_not_made() {
+    for home in ["/nonexistent", "/dev/null"] {
+        let mut tree = account_tree();
+        let wanted = format!("harden.user = {{ name = \"app\", uid = 10001, home = \"{home}\" }}");
+        assert_eq!(accounts(&wanted, &mut tree).unwrap().notes, [""; 0]);
+        assert!(!tree.contains(&path(&home[1..])), "{home}");
+    }
+}
+
+#[test]
 fn passwords_are_locked() {
     let mut tree = tree(&[
         "etc/passwd=root:x:0:0:::\nold:$6$salt$hash:7:7:::\nopen::8:8:::\n",
