@@ -237,7 +237,10 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     let files: Vec<_> = fields
         .tables("file", &file::FILE)
         .into_iter()
-        .filter_map(|fields| Some((fields.place_of("path")?, file::read_file(fields, &platforms)?)))
+        .filter_map(|fields| {
+            let place = fields.place_of("path").unwrap_or(fields.place);
+            Some((place, file::read_file(fields, &platforms)?))
+        })
         .collect();
     file::check_twice(&files, notebook);
     let mut files: Vec<FileEntry> = files.into_iter().map(|(_, file)| file).collect();

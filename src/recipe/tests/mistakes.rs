@@ -120,6 +120,19 @@ fn a_mistake_is_shown_at_its_place() {
 }
 
 #[test]
+fn a_file_says_where_it_goes() {
+    let text = format!("{MINIMAL}[[file]]\ncontent = \"hello\"\n[[file]]\n");
+    let path = "add `path`: where it goes";
+    let what = "give one of `source`, `content`, `link`, `directory = true`, `device` and `fifo = true`";
+    let expected = [
+        format!("base.toml:3: [[file]] has no `path` [{path}]"),
+        format!("base.toml:5: [[file]] has no `path` [{path}]"),
+        format!("base.toml:5: this file does not say what it is [{what}]"),
+    ];
+    assert_eq!(read(&[("base.toml", &text)], None).unwrap_err(), expected);
+}
+
+#[test]
 fn one_source_is_needed() {
     let none = read(&[("base.toml", "name = \"base\"\n")], None).unwrap_err();
     assert_eq!(none.len(), 1);
