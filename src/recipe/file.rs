@@ -224,7 +224,7 @@ pub(super) fn check_twice(files: &[(super::value::Place, FileEntry)], notebook: 
 /// Reads one `[[run]]`.
 pub(super) fn read_run(mut fields: Fields<'_>) -> Option<RunStep> {
     let command = read_command(&mut fields);
-    let environment = fields.map("env");
+    let environment = read_variables(&mut fields);
     let secrets = fields.strings("secrets").unwrap_or_default();
     let network_place = fields.place_of("network");
     let network = fields.flag("network").unwrap_or(false);
@@ -235,6 +235,27 @@ pub(super) fn read_run(mut fields: Fields<'_>) -> Option<RunStep> {
     let workdir = fields.text("workdir");
     fields.finish();
     Some(RunStep { command: command?, environment, secrets, network, workdir })
+}
+
+/// Reads `env`. Nothing fills in values: one that is to go on from the variable's own would hold its name.
+pub(super) fn read_variables(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
+    let places = fields.places_in("env");
+    let variables = fields.map("env");
+    for (name, _) in variables.iter().filter(|(name, value)| names_itself(name, value)) {
+        let clash = format!("`{name}` names itself in its value, and nothing is filled in there");
+        let help = "write the whole value, such as `PATH = \"/opt/app/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"`";
+        fields.error(places.get(name).copied(), Mistake::Clash(clash, help));
+    }
+    variables
+}
+
+/// Whether a value has `$NAME` or `${NAME...}` of its own variable in it.
+fn names_itself(name: &str, value: &str) -> bool {
+    let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    value.split('$').skip(1).any(|text| {
+        let rest = text.strip_prefix('{').unwrap_or(text).strip_prefix(name);
+        rest.is_some_and(|rest| !rest.as_bytes().first().is_some_and(of_name))
+    })
 }
 
 fn read_command(fields: &mut Fields<'_>) -> Option<Vec<String>> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::fields::Fields;
-use super::file::{VALUE, VARIABLE};
+use super::file::{VALUE, VARIABLE, read_variables};
 use super::from::SourceRequest;
 use super::mistake::{Mistake, Notebook};
 use super::shape::{ANY, Key, Keys, Shape, Text, Words, itself, text};
@@ -135,7 +135,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> ImageSettings {
         tags: fields.list("tags"),
         entrypoint: fields.strings("entrypoint").unwrap_or_default(),
         cmd: fields.strings("cmd").unwrap_or_default(),
-        environment: fields.map("env"),
+        environment: read_variables(&mut fields),
         labels: fields.map("labels"),
         workdir: fields.text("workdir"),
         user: fields.text("user"),

@@ -133,6 +133,17 @@ fn a_file_says_where_it_goes() {
 }
 
 #[test]
+fn variables_cannot_go_on_from_themselves() {
+    let text = format!(
+        "{MINIMAL}[image]\nenv = {{ PATH = \"/x:$PATH\", A = \"$B $AB ${{AB}}\", LD_LIBRARY_PATH = \"${{LD_LIBRARY_PATH:-}}:/x\" }}\n\
+         [[run]]\ncommand = [\"x\"]\nenv = {{ B = \"$A\", A = \"$A\" }}\n"
+    );
+    let found = read(&[("base.toml", &text)], None).unwrap_err();
+    let names = ["4: `LD_LIBRARY_PATH`", "4: `PATH`", "7: `A`"].map(|name| format!("base.toml:{name} names itself"));
+    assert!(found.len() == 3 && names.iter().all(|name| found.iter().any(|line| line.starts_with(name))), "{found:?}");
+}
+
+#[test]
 fn one_source_is_needed() {
     let none = read(&[("base.toml", "name = \"base\"\n")], None).unwrap_err();
     assert_eq!(none.len(), 1);
