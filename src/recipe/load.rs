@@ -201,7 +201,10 @@ fn read_text(path: &Path) -> io::Result<String> {
     if bytes.len() as u64 > MOST {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a recipe has at most 4 MiB"));
     }
-    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, not_text(&error)))
+    let text =
+        String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, not_text(&error)))?;
+    // TOML lets readers do so: the checkout's line ends never count, not even in the text of a `[[file]]`.
+    Ok(text.replace("\r\n", "\n"))
 }
 
 /// What to do about a file that is not UTF-8.

@@ -23,6 +23,14 @@ fn a_recipe_in_another_encoding_is_told_what_to_do() {
 }
 
 #[test]
+fn line_ends_of_windows_are_line_ends() {
+    let text = format!("{MINIMAL}[[file]]\npath = \"/run.sh\"\ncontent = \"\"\"\n#!/bin/sh\n\\r\\n\"\"\"\n")
+        .replace('\n', "\r\n");
+    let recipe = read(&[("base.toml", &text)], None).unwrap();
+    assert_eq!(recipe.files[0].what, FileKind::Text("#!/bin/sh\n\r\n".to_owned()));
+}
+
+#[test]
 fn all_mistakes_are_reported_at_once() {
     let text = r#"
 nam = "base"
