@@ -76,10 +76,8 @@ pub(super) fn read(fields: &mut Fields<'_>, key: &'static str) -> BTreeMap<Strin
     let prefix = values.get("ID").map(|id| format!("{}_", id.to_ascii_uppercase().replace(['-', '.'], "_")));
     for (name, value) in &values {
         let mistake = match KNOWN.iter().find(|(known, _)| known == name) {
-            Some((_, form)) => {
-                form.misfit(value).map(|misfit| Mistake::Form { key: name.clone(), misfit, nearest: None })
-            }
-            None if prefix.as_ref().is_some_and(|prefix| name.starts_with(prefix)) => None,
+            Some((_, form)) => form.mistake(name, value),
+            None if prefix.as_ref().is_some_and(|prefix| name.starts_with(prefix)) => Form::Text.mistake(name, value),
             None => {
                 let expected =
                     "a key of os-release(5), or one of your own that starts with your `ID`, such as `ACME_EDITION`";
@@ -101,6 +99,10 @@ pub fn os_release_order(name: &str) -> usize {
 }
 
 impl Form {
+    fn mistake(self, name: &str, value: &str) -> Option<Mistake> {
+        self.misfit(value).map(|misfit| Mistake::Form { key: name.to_owned(), misfit, nearest: None })
+    }
+
     fn misfit(self, value: &str) -> Option<Misfit> {
         let wrong = |what, expected: &str| Some(Misfit::new(value, what, expected));
         if value.is_empty() {

@@ -103,6 +103,7 @@ fn what_a_system_says_it_is() {
         ("PRETTYNAME = \"Acme\"", "did you mean `PRETTY_NAME`?"),
         ("OTHER_KEY = \"x\"", "`OTHER_KEY` is not a key of os-release(5)"),
         ("NAME = \"two\\nlines\"", "is not a text"),
+        ("ID = \"acme\"\nACME_KEY = \"two\\nlines\"", "is not a text (`ACME_KEY`)"),
         ("HOME_URL = \"acme.example\"", "`acme.example` is not a URL"),
         ("SUPPORT_END = \"2030-02-30\"", "is not a day"),
         ("RELEASE_TYPE = \"beta\"", "`beta` is not a word known here"),
