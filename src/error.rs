@@ -185,7 +185,8 @@ pub enum Error {
     #[error(transparent)]
     Port(#[from] ParsePortError),
     /// A tag that does not come out as one.
-    #[error("cannot fill in a tag: {0}")]
+    #[error("cannot fill in a tag")]
+    #[diagnostic(help("a tag is {}", .0.expected))]
     Tag(#[from] Misfit),
     /// A conda environment.
     #[cfg(feature = "conda")]

@@ -149,8 +149,19 @@ pub(super) fn read(mut fields: Fields<'_>) -> ImageSettings {
 }
 
 impl ImageSettings {
-    /// Writes down tags whose `{suite}` nothing can fill; `place` is that of the tags.
-    pub(super) fn check_tags(&self, source: &SourceRequest, place: Option<Place>, notebook: &Notebook) {
+    /// Writes down tags whose `{suite}` nothing can fill, or whose `{name}` is none for a tag; `place` is that of the tags.
+    pub(super) fn check_tags(
+        &self,
+        source: &SourceRequest,
+        name: Option<&str>,
+        place: Option<Place>,
+        notebook: &Notebook,
+    ) {
+        let named = self.tags.iter().flatten().any(Template::names_name);
+        if let (true, Some(name), Some(place)) = (named, name.filter(|name| name.contains('/')), place) {
+            let what = format!("a tag with `{{name}}`, which is `{name}` here: a tag has no `/`");
+            notebook.error(place, Mistake::Clash(what, "write the part of the name that is meant"));
+        }
         let lost = self.tags.iter().flatten().any(Template::names_suite) && source.suite().is_none();
         if let (true, Some(place)) = (lost, place) {
             let what = format!("a tag with `{{suite}}`, which [from.{}] has not", source.name());

@@ -149,6 +149,7 @@ fn read_chain(path: &Path, text: io::Result<String>, notebook: &mut Notebook) ->
                     Some(place) => notebook.error(place, mistake),
                     None => notebook.error_nowhere(mistake),
                 }
+                notebook.lacks_file = named.is_some();
                 break;
             }
         };
@@ -259,7 +260,7 @@ fn decode(mut fields: Fields<'_>, variant: Option<String>, variants: Vec<String>
     let layer = fields.table("layer", &image::LAYER).map(image::read_layer).unwrap_or_default();
     fields.finish();
     let mut source = source?;
-    image.check_tags(&source, tags_place, notebook);
+    image.check_tags(&source, name.as_ref().map(|name| name.0.as_str()), tags_place, notebook);
     if let SourceRequest::Host(_) = &source
         && platforms.len() > 1
     {

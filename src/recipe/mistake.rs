@@ -163,6 +163,8 @@ pub(super) struct RecipeFile {
 #[derive(Default)]
 pub(super) struct Notebook {
     pub(super) files: Vec<RecipeFile>,
+    /// Whether a file that one of them extends could not be read: what is missing may be in it.
+    pub(super) lacks_file: bool,
     errors: RefCell<Vec<(Option<Place>, Mistake)>>,
     absent: RefCell<Vec<(Option<Place>, Mistake)>>,
     warnings: RefCell<Vec<(Option<Place>, Mistake)>>,
@@ -210,7 +212,7 @@ impl Notebook {
     /// What else is to be said where there are no errors, else the errors and what is absent; all in the order of the files.
     /// Of files that are not TOML it is said where they are not: what else is wrong with them is guesswork.
     pub(super) fn finish(self) -> Result<Remarks, Vec<Problem>> {
-        let Self { files, errors, absent, warnings } = self;
+        let Self { files, lacks_file, errors, absent, warnings } = self;
         let sort = |list: RefCell<Vec<(Option<Place>, Mistake)>>, severity| -> Vec<Problem> {
             let mut list = list.into_inner();
             list.sort_by_key(|(place, _)| *place);
@@ -229,6 +231,9 @@ impl Notebook {
             return Ok(Remarks { warnings, absent });
         }
         errors.borrow_mut().extend(absent.into_inner());
+        if lacks_file {
+            errors.borrow_mut().retain(|(_, mistake)| !mistake.is_lack());
+        }
         let is_syntax = |mistake: &Mistake| matches!(mistake, Mistake::Syntax(_));
         if errors.borrow().iter().any(|(_, mistake)| is_syntax(mistake)) {
             errors.borrow_mut().retain(|(_, mistake)| is_syntax(mistake));
@@ -238,6 +243,18 @@ impl Notebook {
 }
 
 impl Mistake {
+    /// Whether it is that something is not there which a further file of the recipe could have.
+    fn is_lack(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { .. }
+                | Self::NoSource
+                | Self::SourceInVariants(_)
+                | Self::NoSuchVariant { .. }
+                | Self::NothingToTakeOut { .. }
+        )
+    }
+
     /// What the place is marked with.
     fn label(&self) -> String {
         match self {
@@ -288,9 +305,10 @@ impl Mistake {
             Self::NothingToTakeOut { there, .. } if there.is_empty() => "the set is empty at that point".to_owned(),
             Self::NothingToTakeOut { there, .. } => format!("it holds: {}", quoted(there)),
             Self::Clash(_, help) | Self::Doubtful(_, help) => (*help).to_owned(),
-            Self::Twice { .. } => {
-                "take the earlier one out with `\"-NAME\"` where it comes from another file".to_owned()
+            Self::Twice { what, key: "file" } => {
+                format!("leave one of them out; one that comes from another file goes with `\"-{what}\"` in `file`")
             }
+            Self::Twice { .. } => "leave one of them out".to_owned(),
             Self::WrongType { key, found: "a number", .. } if key == "mode" => {
                 "write it as a string of octal digits: `mode = \"0755\"`".to_owned()
             }

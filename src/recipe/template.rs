@@ -40,6 +40,11 @@ impl Template {
         self.pieces.contains(&Piece::Suite)
     }
 
+    /// Whether it has the hole `{name}`.
+    pub fn names_name(&self) -> bool {
+        self.pieces.contains(&Piece::Name)
+    }
+
     /// The tag with its holes filled, or nothing where a hole has no value: a tag with `{variant}` is left out of a
     /// build without one.
     ///

@@ -141,6 +141,38 @@ fn a_file_says_where_it_goes() {
 }
 
 #[test]
+fn what_a_missing_file_may_have_is_not_missed() {
+    let text =
+        "extends = \"no.toml\"\nfile = [\"-/etc/motd\"]\n[from.debian]\npackages = []\n[harden]\nuser = { gid = 7 }\n";
+    let missing = ["base.toml:1: cannot read the recipe `no.toml`"];
+    assert_eq!(read(&[("base.toml", text)], None).unwrap_err(), missing);
+    assert_eq!(read(&[("base.toml", "extends = \"no.toml\"\n")], Some("debug")).unwrap_err(), missing);
+}
+
+#[test]
+fn what_is_given_twice_is_told_how_to_go() {
+    let file = "[[file]]\npath = \"/x\"\ncontent = \"\"\n";
+    let text = format!("platforms = [\"linux/arm64\", \"linux/arm64\"]\n{MINIMAL}{file}{file}");
+    let expected = [
+        "base.toml:1: `linux/arm64` is given twice in `platforms` [leave one of them out]",
+        "base.toml:8: `/x` is given twice in `file` [leave one of them out; one that comes from another file goes with `\"-/x\"` in `file`]",
+    ];
+    assert_eq!(read(&[("base.toml", &text)], None).unwrap_err(), expected);
+}
+
+#[test]
+fn a_name_with_a_slash_is_no_tag() {
+    let text = |name: &str| format!("{}[image]\ntags = [\"1\", \"{{name}}-1\"]\n", MINIMAL.replace("base", name));
+    let found = read(&[("base.toml", &text("team/base"))], None).unwrap_err();
+    let help = "[write the part of the name that is meant]";
+    assert_eq!(
+        found,
+        [format!("base.toml:4: a tag with `{{name}}`, which is `team/base` here: a tag has no `/` {help}")]
+    );
+    assert!(read(&[("base.toml", &text("base"))], None).is_ok());
+}
+
+#[test]
 fn variables_cannot_go_on_from_themselves() {
     let text = format!(
         "{MINIMAL}[image]\nenv = {{ PATH = \"/x:$PATH\", A = \"$B $AB ${{AB}}\", LD_LIBRARY_PATH = \"${{LD_LIBRARY_PATH:-}}:/x\" }}\n\
