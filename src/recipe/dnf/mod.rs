@@ -316,6 +316,9 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DnfRequest> {
     let distribution = fields.string("distribution").and_then(|name| word(&DISTRIBUTIONS, &name));
     let release = fields.string("release");
     let shape = fields.string("shape").and_then(|name| word(&SHAPES, &name)).unwrap_or(DnfShape::Standard);
+    // What is wrong with one has been said, and is no reason to say that there is none.
+    let [asks, names_repository] = [&["packages", "groups"][..], &["repository"]]
+        .map(|keys| keys.iter().any(|key| fields.count(key).is_some_and(|count| count > 0)));
     let packages = fields.strings("packages").unwrap_or_default();
     let groups = fields.strings("groups").unwrap_or_default();
     let modules = fields.list("modules").unwrap_or_default();
@@ -332,12 +335,11 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DnfRequest> {
     let repositories: Vec<_> =
         fields.tables("repository", &REPOSITORY).into_iter().filter_map(read_repository).collect();
     let own = matches!(distribution, Some(RpmDistribution::Rhel | RpmDistribution::Other));
-    if own && repositories.is_empty() {
+    if own && !names_repository {
         let what = "nothing says where the packages are".to_owned();
         let help = "add a `[[from.dnf.repository]]` with its `id`, `baseurl` and `keyring`";
         fields.error(place, Mistake::Clash(what, help));
     }
-    let asks = !packages.is_empty() || !groups.is_empty();
     if distribution == Some(RpmDistribution::Other) && !asks {
         let what = "nothing says which packages are installed".to_owned();
         fields.error(place, Mistake::Clash(what, "`other` brings none of its own: add `packages` or `groups`"));

@@ -120,4 +120,18 @@ fn contradictions_are_refused() {
     assert!(refused("id = \"vendor\"", "id = \"Vendor\"").contains("Vendor"));
     assert!(refused("\"nodejs:20\"", "\"nodejs\"").contains("a stream of a module"));
     assert!(refused("\"git\"", "\"@core\"").contains("a package"));
+    // What is wrong with the only package is no reason to say that there is none, nor with the only repository.
+    let other = |packages: &str, id: &str| {
+        format!(
+            "name = \"x\"\n[from.dnf]\ndistribution = \"other\"\nrelease = \"1\"\npackages = [{packages}]\n\
+             [[from.dnf.repository]]\nid = \"{id}\"\nbaseurl = [\"file:///x\"]\ntrust = \"unsigned\"\n"
+        )
+    };
+    for text in [other("\"./x.rpm\"", "x"), other("\"x\"", "X")] {
+        assert_eq!(read_text(&text).unwrap_err().lines().count(), 1, "{text}");
+    }
+    assert_eq!(
+        check_spec("@core").unwrap_err().help.as_deref(),
+        Some("groups have a key of their own: `groups = [\"core\"]`")
+    );
 }

@@ -29,7 +29,10 @@ pub(super) fn check_spec(found: &str) -> Result<(), Misfit> {
             Err(Misfit::new(found, "a package", expected))
         }
         (true, false) => {
-            Err(Misfit::new(found, "a package", "a name such as `bash`, `python3-3.12.*` or `/usr/bin/git`"))
+            let group = found.strip_prefix('@').filter(|group| !group.is_empty());
+            let help = group.map(|group| format!("groups have a key of their own: `groups = [\"{group}\"]`").into());
+            let misfit = Misfit::new(found, "a package", "a name such as `bash`, `python3-3.12.*` or `/usr/bin/git`");
+            Err(Misfit { help, ..misfit })
         }
     }
 }
