@@ -16,7 +16,7 @@ use crate::store::Blob;
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
 /// The environment of rpm and of the scripts that it runs. Nothing of the host is in it. The last ones keep programs of
-/// systemd and of kernels from doing what only a running machine needs; the first keeps Debian's rpm from warnings.
+/// systemd and of kernels from doing what only a running machine needs; the first lets Debian's rpm install packages.
 const ENVIRONMENT: [(&str, &str); 11] = [
     ("RPM_FORCE_DEBIAN", "1"),
     ("HOME", "/root"),
@@ -85,7 +85,8 @@ pub(super) fn install(
     let mut session = context.sandbox.start(&settings)?;
     tracing::debug!("the sandbox is {}", session.door());
     session.put(tree.entries())?;
-    let Ended { code, output } = session.run_to_end(&step(command, epoch))?;
+    let Ended { code, mut output } = session.run_to_end(&step(command, epoch))?;
+    output.retain(|line| !is_of_debian(line));
     if code != 0 {
         return Err(DnfError::Transaction { said: output });
     }
@@ -126,6 +127,13 @@ fn warn(output: &[String], made: &Made, context: &Context) {
             context.reporter.warn(&format!("rpm: {warning}{}", said(&output[..at], warning)));
         }
     }
+}
+
+/// Whether a line is Debian's rpm's about itself, which it says whenever it installs something.
+fn is_of_debian(line: &str) -> bool {
+    ["rpm: RPM should not be used directly", "rpm: However assuming you know what you are doing"]
+        .iter()
+        .any(|begin| line.starts_with(begin))
 }
 
 /// The last lines that a script wrote before rpm's `warning` that it failed; nothing after other warnings.
@@ -174,6 +182,13 @@ fn leave_settings(pin: &DnfPin, tree: &mut Tree, epoch: Epoch) -> Result<(), Dnf
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_debians_rpm_says_of_itself_is_of_no_script() {
+        assert!(is_of_debian("rpm: RPM should not be used directly install RPM packages, use Alien instead!"));
+        assert!(is_of_debian("rpm: However assuming you know what you are doing..."));
+        assert!(!is_of_debian("rpm: no packages given for install"));
+    }
 
     #[test]
     fn failed_scripts_are_shown_with_what_they_said() {
