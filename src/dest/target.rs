@@ -288,10 +288,16 @@ fn is_tag(tag: &str) -> bool {
 }
 
 fn help(text: &str) -> String {
-    let transport = text.split(':').next().unwrap_or_default();
-    let near = TRANSPORTS.iter().min_by_key(|(name, _)| strsim::damerau_levenshtein(name, transport));
-    let near = near.filter(|(name, _)| strsim::damerau_levenshtein(name, transport) <= 3 && text.contains(':'));
-    match near {
+    let transport = &text.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let far = |name: &str| strsim::damerau_levenshtein(name, transport);
+    let half = |name: &str| name.split_once('-').is_some_and(|(one, other)| transport == one || transport == other);
+    let near = TRANSPORTS.iter().find(|(name, _)| name == transport);
+    let near = near.or_else(|| TRANSPORTS.iter().find(|(name, _)| half(name)));
+    // Of a word as short as the distance, nothing is left.
+    let most = transport.len().saturating_sub(1).min(3);
+    let near =
+        near.or_else(|| TRANSPORTS.iter().min_by_key(|(name, _)| far(name)).filter(|(name, _)| far(name) <= most));
+    match near.filter(|_| text.contains(':')) {
         Some((_, example)) => format!("did you mean `{example}`?"),
         None => format!("one of {}", TRANSPORTS.map(|(_, example)| format!("`{example}`")).join(", ")),
     }
@@ -343,7 +349,11 @@ mod tests {
         };
         assert_eq!(help("docker-archiv:x.tar"), "did you mean `docker-archive:FILE.tar`?");
         assert_eq!(help("rootfs-dri:x"), "did you mean `rootfs-dir:DIR`?");
-        assert!(help("out.tar").starts_with("one of `oci:DIR:TAG`, "));
+        assert_eq!(help("tar:x.tar"), "did you mean `rootfs-tar:FILE.tar.gz`?");
+        assert_eq!(help("OCI:x"), "did you mean `oci:DIR:TAG`?");
+        for text in ["out.tar", "raw:x", "tar"] {
+            assert!(help(text).starts_with("one of `oci:DIR:TAG`, "), "{text}");
+        }
         for text in ["oci:", "oci::tag", "oci-archive:", "docker:x", "docker://", "rootfs-tar:", "rootfs-dir:"] {
             assert!(matches!(text.parse::<Target>(), Err(ParseTargetError::Place { .. })), "{text}");
         }
