@@ -27,7 +27,12 @@ pub(super) fn init(arguments: &InitArgs, session: &Session) -> Result<Answer, Er
     let place = session.environment.folder.join(&file);
     let unwritten = |error: io::Error| Error::Usage {
         message: format!("cannot write `{}`: {error}", file.display()),
-        help: "name another file, or `--force` to write over this one".to_owned(),
+        help: match error.kind() {
+            io::ErrorKind::AlreadyExists => "name another file, or `--force` to write over this one",
+            io::ErrorKind::NotFound => "make its folder first, or name another file",
+            _ => "name a file that you may write",
+        }
+        .to_owned(),
     };
     let mut open = std::fs::OpenOptions::new();
     open.write(true);
@@ -66,7 +71,7 @@ fn put(question: Question, options: &mut InitOptions) -> Result<(), Error> {
             .and_then(|()| io::stderr().flush())
             .and_then(|()| io::stdin().lock().read_line(&mut line));
         match asked {
-            Ok(0) | Err(_) => return Err(usage(InitError::Refused("there was no answer".to_owned()))),
+            Ok(0) | Err(_) => return Err(usage(InitError::NoAnswer)),
             Ok(_) => {}
         }
         let answer = if line.trim().is_empty() { question.default() } else { line.trim() };

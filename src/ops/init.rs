@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use miette::Diagnostic;
+
 use crate::recipe::{self, DebianRequest, Distribution, RecipeErrors, SourceRequest};
 
 /// What goes into the recipe.
@@ -42,8 +44,17 @@ pub enum Question {
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum InitError {
     /// The options make a recipe that would be refused.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{message}")]
+    Refused {
+        /// What is wrong with it.
+        message: String,
+        /// What to write instead, where that can be guessed.
+        #[help]
+        help: Option<String>,
+    },
+    /// The questions ended before the answers did.
+    #[error("there was no answer")]
+    NoAnswer,
     /// An answer that is neither yes nor no.
     #[error("`{0}` is neither yes nor no")]
     #[diagnostic(help("answer `y` or `n`"))]
@@ -153,7 +164,8 @@ fn yes(answer: &str) -> Result<bool, InitError> {
 
 fn refused(errors: &RecipeErrors) -> InitError {
     let texts: Vec<_> = errors.problems.iter().map(ToString::to_string).collect();
-    InitError::Refused(texts.join("; "))
+    let helps: Vec<_> = errors.problems.iter().filter_map(|problem| Some(problem.help()?.to_string())).collect();
+    InitError::Refused { message: texts.join("; "), help: (!helps.is_empty()).then(|| helps.join("; ")) }
 }
 
 fn write(options: &InitOptions, components: &[&str]) -> String {
@@ -243,6 +255,15 @@ mod tests {
             question.answer(&mut options, question.default()).unwrap();
         }
         assert_eq!(options, InitOptions::default());
+    }
+
+    #[test]
+    fn a_wrong_answer_is_told_what_was_meant() {
+        let error = Question::Suite.answer(&mut InitOptions::default(), "trixy").unwrap_err();
+        assert_eq!(error.to_string(), "`trixy` is not a suite known here (`suite`)");
+        assert_eq!(error.help().unwrap().to_string(), "did you mean `trixie`?");
+        let error = Question::Name.answer(&mut InitOptions::default(), "Base").unwrap_err();
+        assert!(error.help().is_none());
     }
 
     #[test]

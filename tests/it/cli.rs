@@ -426,3 +426,13 @@ fn a_folder_of_a_mirror_that_is_not_there() {
     let finished = workspace.rootsmith(["lock", "good.toml", "--mirror", "nowhere/debian"]);
     finished.failed_with(2).says("--mirror nowhere/debian").says("not there");
 }
+
+#[test]
+fn a_recipe_that_cannot_be_begun_says_what_to_do() {
+    let workspace = Workspace::new();
+    let init = |arguments: &[&str]| workspace.rootsmith(["init", "--yes"].iter().chain(arguments));
+    init(&["new/base.toml"]).failed_with(2).says("make its folder first");
+    init(&["base.toml"]).succeeded();
+    init(&["base.toml"]).failed_with(2).says("`--force` to write over this one");
+    init(&["--suite", "trixy", "other.toml"]).failed_with(2).says("did you mean `trixie`?");
+}

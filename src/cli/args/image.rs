@@ -43,16 +43,16 @@ pub struct InitArgs {
     /// The file to write; the default is NAME.toml
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The image's name; the default is the suite's
+    /// The image's name; the default is `base`
     #[arg(long)]
     pub name: Option<String>,
-    /// The suite, as trixie
+    /// The suite of Debian or Ubuntu; the default is `trixie`
     #[arg(long)]
     pub suite: Option<String>,
-    /// A further package; may be repeated
+    /// A package to add, in place of ca-certificates; may be repeated
     #[arg(long = "package", value_name = "NAME")]
     pub packages: Vec<String>,
-    /// A user that the image runs as: NAME or NAME:NUMBER, or root
+    /// A user that the image runs as: NAME or NAME:NUMBER, or root; the default is `app:10001`
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
     /// Leave out documentation, manual pages and translations

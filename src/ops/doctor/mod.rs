@@ -88,7 +88,7 @@ pub fn doctor(options: &DoctorOptions) -> Diagnosis {
         outputs::oci(),
         outputs::host(&machine),
         Check::ok("archive, import", "no other program is needed"),
-        Check::ok("debian without scripts", "nothing is needed, for any platform"),
+        Check::ok("debian, no scripts", "nothing is needed, for any platform"),
         outputs::engine("mmdebstrap", options),
         outputs::engine("debootstrap", options),
     ];
