@@ -31,7 +31,9 @@ pub fn format(start: &[u8]) -> Format {
     }
     if let Some(line) = start.strip_prefix(b"#!") {
         let line = String::from_utf8_lossy(line.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
-        return Format::Script(line.split_whitespace().next().unwrap_or_default().to_owned());
+        // Nothing but blanks ends the name (execve(2)): a line of Windows has its `\r` in it.
+        let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
+        return Format::Script(words.next().unwrap_or_default().to_owned());
     }
     match start {
         start if MACH_O.iter().any(|magic| start.starts_with(magic)) => Format::MachO,

@@ -141,11 +141,11 @@ impl ImageConfig {
         labels
     }
 
-    /// The first word that a container runs: of the entrypoint, else of the command; its own, or that of the image that this
+    /// What a container runs, program and arguments: the entrypoint and the command; its own, or those of the image that this
     /// one starts from.
-    pub fn program(&self) -> Option<String> {
+    pub fn words(&self) -> Vec<String> {
         let cmd = if self.cmd.is_empty() { self.inherited_list("Cmd") } else { self.cmd.clone() };
-        self.whole_entrypoint().into_iter().chain(cmd).next()
+        self.whole_entrypoint().into_iter().chain(cmd).collect()
     }
 
     fn env_with_path(&self) -> Vec<String> {

@@ -208,7 +208,7 @@ pub(super) fn forge(
     added.announce(&mut settings);
     added.put(&mut rootfs.tree)?;
     layers.extend(added.layers);
-    if let Some(problem) = programs::cannot_start(&settings, &rootfs.tree) {
+    if let Some(problem) = programs::cannot_start(&settings, &rootfs.tree, platform) {
         context.reporter.note(&problem);
         passes.last_mut().expect("there is always a pass").notes.push(problem);
     }

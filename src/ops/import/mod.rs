@@ -74,7 +74,7 @@ pub fn import(options: &ImportOptions, stream: &mut dyn Read, context: &Context)
             .warn(&format!("the newest file is of {epoch}, and so is the image: SOURCE_DATE_EPOCH sets another"));
     }
     let settings = settings(options, &foreign, &name, context)?;
-    if let Some(problem) = programs::cannot_start(&settings, &foreign.rootfs.tree) {
+    if let Some(problem) = programs::cannot_start(&settings, &foreign.rootfs.tree, platform) {
         context.reporter.note(&problem);
     }
     let epoch = foreign.rootfs.epoch;
