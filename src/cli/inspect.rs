@@ -26,6 +26,16 @@ pub(super) fn inspect(arguments: &InspectArgs, session: &Session) -> Result<Answ
         return Ok(if arguments.json { Answer::json(&inspection) } else { Answer::new(inspection.to_text()) });
     }
     let (path, tag) = place(&arguments.image)?;
+    if path.extension().is_some_and(|extension| extension == "toml") && session.environment.folder.join(&path).is_file()
+    {
+        let recipe = path.display();
+        return Err(Error::Usage {
+            message: format!("`{recipe}` is a recipe, not an image"),
+            help: format!(
+                "build it: `rootsmith build {recipe} -o oci:DIR`; `diff` and `explain PATH --image` take recipes"
+            ),
+        });
+    }
     let options =
         InspectOptions { choice: Choice { tag, platform: arguments.platform.clone() }, limits: Limits::images() };
     let store = session.store()?;

@@ -283,6 +283,9 @@ impl Mistake {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
                 "it is a folder: name the recipe's file in it".to_owned()
             }
+            Self::Read { path, source } if source.kind() == io::ErrorKind::NotFound && whole(path).is_file() => {
+                format!("did you mean `{}`?", whole(path).display())
+            }
             Self::UnknownKey { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
             Self::UnknownKey { known, .. } => format!("the keys there are: {}", quoted(known)),
             Self::NotYet { instead, .. } => instead.clone(),
@@ -374,6 +377,13 @@ pub(super) fn nearest(word: &str, known: impl IntoIterator<Item = &'static str>)
     let rated = known.into_iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));
     let best = rated.max_by(|(one, _), (other, _)| one.total_cmp(other));
     best.filter(|(likeness, _)| *likeness > 0.8).map(|(_, candidate)| candidate)
+}
+
+/// A path with the ending that recipes have.
+fn whole(path: &Path) -> PathBuf {
+    let mut whole = path.as_os_str().to_owned();
+    whole.push(".toml");
+    whole.into()
 }
 
 fn count(problems: usize) -> String {

@@ -435,4 +435,6 @@ fn a_recipe_that_cannot_be_begun_says_what_to_do() {
     init(&["base.toml"]).succeeded();
     init(&["base.toml"]).failed_with(2).says("`--force` to write over this one");
     init(&["--suite", "trixy", "other.toml"]).failed_with(2).says("did you mean `trixie`?");
+    workspace.rootsmith(["build", "base"]).failed_with(2).says("did you mean `base.toml`?");
+    workspace.rootsmith(["inspect", "base.toml"]).failed_with(2).says("a recipe, not an image");
 }
