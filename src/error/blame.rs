@@ -130,7 +130,7 @@ fn of_install(error: &InstallError) -> Blame {
         | InstallError::CoversDirectory { .. }
         | InstallError::EmptySlice { .. } => Blame::Input,
         InstallError::NoProgram { .. } | InstallError::NoDebconf | InstallError::NoDpkg => Blame::Input,
-        InstallError::Engine { .. } => Blame::Machine,
+        InstallError::NoEngine { .. } | InstallError::Engine { .. } => Blame::Machine,
         InstallError::Content { .. } | InstallError::Program { source: ElfError::Io(_), .. } => Blame::Machine,
         _ => Blame::Upstream,
     }
@@ -146,7 +146,8 @@ fn of_oci_image(error: &OciImageError) -> Blame {
         OciImageError::Open { source, .. } => match source {
             OpenError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Blame::Input,
             OpenError::Io { .. } => Blame::Machine,
-            OpenError::NotLayout(_) | OpenError::NotImage(_) | OpenError::Choose { .. } => Blame::Input,
+            OpenError::NotLayout(_) | OpenError::NotImage(_) | OpenError::NoTar { .. } => Blame::Input,
+            OpenError::Choose { .. } => Blame::Input,
             OpenError::Artifact { .. } | OpenError::Foreign { .. } => Blame::Input,
             OpenError::Encrypted { .. } | OpenError::LayerType { .. } => Blame::Input,
             _ => Blame::Upstream,

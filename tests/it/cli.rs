@@ -428,6 +428,19 @@ fn a_folder_of_a_mirror_that_is_not_there() {
 }
 
 #[test]
+fn what_images_are_not_read_from_says_what_to_do() {
+    let workspace = Workspace::new();
+    for (from, expected) in [
+        ("rootfs-tar:a.tar", "`rootsmith import FILE -o oci:DIR`"),
+        ("squashfs:a.squashfs", "written, and not read"),
+        ("containers-storage:a", "podman save"),
+        ("dir:a", "skopeo copy"),
+    ] {
+        workspace.rootsmith(["copy", from, "oci:out"]).failed_with(2).says(expected);
+    }
+}
+
+#[test]
 fn a_recipe_that_cannot_be_begun_says_what_to_do() {
     let workspace = Workspace::new();
     let init = |arguments: &[&str]| workspace.rootsmith(["init", "--yes"].iter().chain(arguments));

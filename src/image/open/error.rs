@@ -21,9 +21,7 @@ pub enum OpenError {
         ("decompress", _) => {
             "the file is damaged: fetch it again; where something was put behind its end, decompress it by its own program first"
         }
-        (_, io::ErrorKind::NotFound) => {
-            "see that it is there; an image of a registry has `docker://` before its name: `docker://HOST/NAME:TAG`"
-        }
+        (_, io::ErrorKind::NotFound) => not_found(path),
         _ => "see that you may read it",
     }))]
     Io {
@@ -55,6 +53,15 @@ pub enum OpenError {
     #[error("`{}` is not an image: it has neither `oci-layout` and `index.json` nor `manifest.json`", .0.display())]
     #[diagnostic(help("a root filesystem without image documents is imported with `[from.archive]`"))]
     NotImage(PathBuf),
+    /// A file of another kind.
+    #[error("`{}` is not an image: it is {what}", path.display())]
+    #[diagnostic(help("an image is an OCI layout, or an archive of one, of Docker or of a root filesystem: a tar"))]
+    NoTar {
+        /// The file.
+        path: PathBuf,
+        /// What it is: `a zip archive`.
+        what: &'static str,
+    },
     /// A manifest of something else.
     #[error("this is not a container image: its configuration is of the type `{media_type}`")]
     #[diagnostic(help("manifests hold charts, signatures and other things too: name that of an image"))]
@@ -188,4 +195,21 @@ pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) 
 
 pub(super) fn mismatch(what: &'static str, expected: Digest, found: Digest) -> Result<(), OpenError> {
     if expected == found { Ok(()) } else { Err(OpenError::Mismatch { what, expected, found }) }
+}
+
+/// What to do where nothing is at `path`, which may begin with a transport that images are not read from.
+fn not_found(path: &Path) -> &'static str {
+    let text = path.to_string_lossy();
+    let is_of = |transports: &[&str]| transports.iter().any(|transport| text.starts_with(transport));
+    if is_of(&["rootfs-tar:", "rootfs-dir:"]) {
+        "it is a root filesystem, not an image: `rootsmith import FILE -o oci:DIR` makes one of a tar, `rootsmith capture` of a folder"
+    } else if is_of(&["squashfs:", "cpio:"]) {
+        "such files are written, and not read: name the image that it was made of"
+    } else if is_of(&["containers-storage:"]) {
+        "let podman write it to a file first: `podman save --format oci-archive -o FILE.tar NAME`"
+    } else if is_of(&["dir:"]) {
+        "let skopeo make a layout of it first: `skopeo copy dir:DIR oci:DIR:TAG`"
+    } else {
+        "see that it is there; an image of a registry has `docker://` before its name: `docker://HOST/NAME:TAG`"
+    }
 }

@@ -9,6 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::error::{OpenError, failed, mismatch};
 use super::growth::Growth;
+use super::no_tar::no_tar;
 use super::{Input, uncompressed};
 use crate::archive::{Applier, Apply, ArchiveError, Duplicates, Item, Limits, What, read_tar_file};
 use crate::digest::Digest;
@@ -49,7 +50,8 @@ impl Members {
         }
         let (plain, file) = uncompressed(path, limits, temporary)?;
         files.extend(file);
-        let tree = read(&plain, input, limits).map_err(|source| OpenError::Archive { source })?;
+        let tree = read(&plain, input, limits)
+            .map_err(|source| no_tar(&plain, path, &source).unwrap_or(OpenError::Archive { source }))?;
         let has = |name: &'static str| tree.get(&TreePath::literal(name)).is_some_and(|inode| inode.is_file());
         // A root filesystem may have a file of that name too.
         let is_rootfs = ["etc", "usr"].iter().any(|name| tree.is_directory(&TreePath::literal(name)));

@@ -8,6 +8,7 @@ mod error;
 mod folder;
 mod growth;
 mod members;
+mod no_tar;
 mod stored;
 
 use std::fs::File;

@@ -1,12 +1,9 @@
 //! Reading an archive into a root filesystem.
 
-use std::fs::File;
-use std::io::Read;
-
 use oci_spec::image::ImageConfiguration;
 
 use super::{ArchiveSourceError, platform};
-use crate::archive::{ArchiveError, Limits};
+use crate::archive::Limits;
 use crate::context::Context;
 use crate::image::{self, Choice, Input, OpenError};
 use crate::oci::Raw;
@@ -37,8 +34,11 @@ pub fn open(
 ) -> Result<Foreign, ArchiveSourceError> {
     let failed = |source| ArchiveSourceError::Open { name: input.name.to_owned(), source };
     context.reporter.begin(Phase::Unpack, None, Unit::Items);
-    let opened = image::open_input(input, choice, limits, &context.store.temporary())
-        .map_err(|source| no_tar(input, &source).unwrap_or_else(|| failed(source)))?;
+    let opened =
+        image::open_input(input, choice, limits, &context.store.temporary()).map_err(|source| match source {
+            OpenError::NoTar { what, .. } => ArchiveSourceError::NoTar { name: input.name.to_owned(), what },
+            other => failed(other),
+        })?;
     let (tree, image) = opened.keep().map_err(failed)?;
     if tree.is_empty() && image.is_none() {
         let (name, strip) = (input.name.to_owned(), input.strip);
@@ -58,37 +58,6 @@ pub fn open(
     let rootfs = Rootfs::new(tree, epoch, summary);
     Ok(Foreign { rootfs, platform, config: image.map(|image| image.config) })
 }
-
-/// Says what the file is instead, where its first bytes tell that it is no tar at all.
-fn no_tar(input: &Input<'_>, error: &OpenError) -> Option<ArchiveSourceError> {
-    let OpenError::Archive {
-        source: ArchiveError::Checksum { offset: 0, .. } | ArchiveError::Truncated { offset: 0, .. },
-    } = error
-    else {
-        return None;
-    };
-    let mut start = Vec::new();
-    File::open(input.path).ok()?.take(8).read_to_end(&mut start).ok()?;
-    let known = KNOWN.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what);
-    let what = known.unwrap_or(if start.is_empty() { "empty" } else { "no tar archive, or a damaged one" });
-    Some(ArchiveSourceError::NoTar { name: input.name.to_owned(), what })
-}
-
-/// First bytes of what people take for a root filesystem archive.
-const KNOWN: [(&[u8], &str); 12] = [
-    (b"PK\x03\x04", "a zip archive"),
-    (b"hsqs", "a squashfs file system"),
-    (b"07070", "a cpio archive"),
-    (b"!<arch>", "an ar archive, such as a .deb"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"\x04\x22\x4d\x18", "compressed by lz4, which is not known here"),
-    (b"\x1f\x9d", "compressed by compress, which is not known here"),
-    (b"LZIP", "compressed by lzip, which is not known here"),
-    (b"\x5d\0\0", "compressed by lzma, which is not known here"),
-    (b"\xed\xab\xee\xdb", "an rpm package"),
-    (b"\x7fELF", "a program"),
-];
 
 impl Foreign {
     /// Says no where programs, or the image itself, are for another platform than `asked`: such an image would not run.

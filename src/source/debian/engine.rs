@@ -52,7 +52,7 @@ pub(super) fn install(
     let engine = pin.installer.name();
     Answers::of(answers, candidates.iter().map(|candidate| &candidate.unpacked), epoch)?;
     let failed = |reason: String| InstallError::Engine { engine, reason };
-    run_host_program(engine, &["--version".into()]).map_err(failed)?;
+    run_host_program(engine, &["--version".into()]).map_err(|reason| InstallError::NoEngine { engine, reason })?;
     let store = &context.store;
     let folder = tempfile::Builder::new()
         .prefix("engine-")
@@ -134,7 +134,6 @@ fn mmdebstrap(
     let has_essential = candidates.iter().any(|candidate| candidate.essential);
     let mode = if nix::unistd::Uid::effective().is_root() { "root" } else { "unshare" };
     let mut command: Vec<OsString> = vec![
-        "--quiet".into(),
         format!("--mode={mode}").into(),
         format!("--variant={}", if has_essential { "essential" } else { "custom" }).into(),
         format!("--architectures={}", architectures(candidates, pin).join(",")).into(),

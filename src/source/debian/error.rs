@@ -148,11 +148,22 @@ pub enum InstallError {
          alone with `scripts = false`"
     ))]
     NoDpkg,
+    /// An engine is not on the host.
+    #[error("cannot install packages by {engine}: {reason}")]
+    #[diagnostic(help(
+        "`apt-get install {engine}` installs it; without `engine`, rootsmith installs packages by itself"
+    ))]
+    NoEngine {
+        /// The program.
+        engine: &'static str,
+        /// What went wrong.
+        reason: String,
+    },
     /// An engine of the host did not do it.
     #[error("cannot install packages by {engine}: {reason}")]
     #[diagnostic(help(
-        "`apt-get install {engine}` installs it; debootstrap has to be run as root; without `engine`, rootsmith installs \
-         packages by itself"
+        "debootstrap has to be run as root; without `engine`, rootsmith installs packages by itself, and says which of them \
+         does not let itself be configured"
     ))]
     Engine {
         /// The program.
