@@ -247,24 +247,6 @@ fn scripts_see_hooks_and_watched_files_when_dpkg_shows_them() {
     assert!(!status.contains("Triggers-") && !status.contains("triggers-"), "{status}");
 }
 
-/// As dpkg proposes to somebody who can be asked.
-#[test]
-fn a_configuration_file_that_a_script_made_stays() {
-    require!(Need::Root, Need::Mirror, Need::Amd64);
-    let package = |name: &str| Package::new(name, "1").field("Architecture", "all");
-    let packages = [
-        package("maker").script("postinst", "#!/bin/sh\nset -e\necho made > /etc/service.conf\n"),
-        package("service").field("Depends", "maker").control_file("conffiles", 0o644, "/etc/service.conf\n").file(
-            "etc/service.conf",
-            0o644,
-            "shipped\n",
-        ),
-    ];
-    let image = on_trixie(&packages, "tini");
-    assert_eq!(text(&image, "etc/service.conf"), "made\n");
-    assert_eq!(text(&image, "etc/service.conf.dpkg-dist"), "shipped\n");
-}
-
 /// A package moves a file of another out of its way (dpkg-divert(1)), whether that one is unpacked or configured by then.
 #[test]
 fn files_that_are_diverted_make_room() {

@@ -6,13 +6,10 @@ use crate::sandbox::Step;
 use crate::tree::{Content, Inode, Origin, Tree, TreePath};
 
 /// The environment of dpkg and the scripts that it runs. Nothing of the host is in it. Perl's and Python's hashes are
-/// seeded, because scripts write files in the order of hashes. A configuration file that is there before its package stays:
-/// that is what dpkg proposes, and nobody is there to be asked (dpkg(1), `--force-confdef`; the variable replaces dpkg's own
-/// choice, the first two).
-const ENVIRONMENT: [(&str, &str); 11] = [
+/// seeded, because scripts write files in the order of hashes.
+const ENVIRONMENT: [(&str, &str); 10] = [
     ("DEBIAN_FRONTEND", "noninteractive"),
     ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
-    ("DPKG_FORCE", "security-mac,downgrade,confdef,confold"),
     ("HOME", "/root"),
     ("LANG", "C.UTF-8"),
     ("LANGUAGE", "C.UTF-8"),
