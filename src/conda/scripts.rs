@@ -59,7 +59,7 @@ pub fn run(
     let shell = shell(base, &prefix, environment).unwrap_or_else(|| "/bin/sh".to_owned());
     let sizes = stage.entries().filter_map(|entry| entry.inode.content()).map(Content::size);
     let settings = Settings {
-        folder: context.store.temporary(),
+        folder: context.store.ground(),
         network: false,
         expected_size: sizes.sum(),
         emulator: Emulator::for_platform(platform)?,

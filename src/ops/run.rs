@@ -38,7 +38,7 @@ pub(super) fn steps(
     files.apply(&mut rootfs.tree)?;
     let sizes = rootfs.tree.entries().filter_map(|entry| entry.inode.content()).map(|content| content.size());
     let settings = Settings {
-        folder: context.store.temporary(),
+        folder: context.store.ground(),
         network: recipe.runs.iter().any(|run| run.network),
         expected_size: sizes.sum(),
         emulator: Emulator::for_platform(platform)?,

@@ -58,8 +58,8 @@ impl<'a> Gathering<'a> {
     pub(super) fn keep(&mut self, id: InodeId, content: &Content) -> Result<(), SandboxError> {
         let lasts = match content {
             Content::Bytes(bytes) => bytes.len() as u64 <= TINY,
-            Content::Slice { path, .. } => !path.starts_with(self.store.temporary()),
-            Content::Sparse(sparse) => !sparse.path.starts_with(self.store.temporary()),
+            Content::Slice { path, .. } => !self.store.is_unfinished(path),
+            Content::Sparse(sparse) => !self.store.is_unfinished(&sparse.path),
         };
         if lasts {
             return Ok(());

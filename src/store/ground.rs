@@ -1,4 +1,4 @@
-//! Where on the disk the folder of a run comes to lie.
+//! Where on the disk the stages of a run come to lie.
 //!
 //! An ext4 without a journal does not use the numbers of removed files again for minutes: for every new file it passes over all
 //! of them, one by one, in the part of the disk where the file's folder lies. After a run was removed that costs a run

@@ -4,7 +4,7 @@
 //! <store>/blobs/sha256/<2 hex>/<64 hex>   content-addressed blobs
 //! <store>/memo/<64 hex>                   remembered results, each with its own digest
 //! <store>/partial/<64 hex>                downloads that are not complete, by the digest they are to have
-//! <store>/temporary/<one a run>/          what a run is working on; a killed one leaves only this
+//! <store>/temporary/<one or two a run>/   what a run is working on; a killed one leaves only this
 //! ```
 //!
 //! A blob appears under its name by a rename, once its bytes are complete and hashed. Blobs are not flushed to the disk
@@ -31,8 +31,10 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
 
 pub use error::StoreError;
 pub use partial::Partial;
@@ -54,7 +56,9 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     root: PathBuf,
     /// Where this run works; `None` where nothing may be written. It goes before the lock does.
-    run: Option<tempfile::TempDir>,
+    run: Option<TempDir>,
+    /// Where this run lays out stages, once it has some.
+    ground: OnceLock<Option<TempDir>>,
     /// Held for its lock; `None` where the file system has none.
     lock: Option<File>,
     /// When the store was opened: what last use is counted from.
@@ -118,10 +122,11 @@ impl Store {
             make_folder(&root.join(folder))?;
         }
         // A store that may only be read still serves; what needs to write will say that it cannot.
-        let run = ground::folder_in(&root.join(TEMPORARY));
+        let run = TempDir::new_in(root.join(TEMPORARY)).ok();
         let inner = Inner {
             root: root.to_owned(),
             run,
+            ground: OnceLock::new(),
             lock,
             opened: now(),
             anew: Mutex::default(),
@@ -154,14 +159,29 @@ impl Store {
         }
     }
 
+    /// Where this run lays out stages: as [`Store::temporary`], where thousands of files are made as quickly as the disk can.
+    pub fn ground(&self) -> PathBuf {
+        match self.0.ground.get_or_init(|| ground::folder_in(&self.0.root.join(TEMPORARY))) {
+            Some(ground) => ground.path().to_owned(),
+            None => self.temporary(),
+        }
+    }
+
+    /// Whether the file at `path` is unfinished work, and goes with the run whose it is.
+    pub fn is_unfinished(&self, path: &Path) -> bool {
+        path.starts_with(self.0.root.join(TEMPORARY))
+    }
+
     /// Removes the unfinished work of this run, for a program that is about to end without dropping anything.
     pub fn abandon(&self) {
-        let Some(run) = &self.0.run else { return };
-        // Other threads may still be writing into it, and a stage's worker clearing away what only it may remove.
-        for _ in 0..50 {
-            match fs::remove_dir_all(run.path()) {
-                Err(error) if error.kind() != ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(10)),
-                _ => return,
+        let folders = [self.0.run.as_ref(), self.0.ground.get().and_then(Option::as_ref)];
+        // Other threads may still be writing there, and a stage's worker clearing away what only it may remove.
+        for folder in folders.into_iter().flatten() {
+            for _ in 0..50 {
+                match fs::remove_dir_all(folder.path()) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(10)),
+                    _ => break,
+                }
             }
         }
     }

@@ -126,12 +126,17 @@ fn a_run_leaves_nothing_unfinished() {
     let other = Store::open(folder.path()).unwrap();
     let (ours, theirs) = (store.temporary(), other.temporary());
     assert_ne!(ours, theirs);
-    fs::create_dir_all(ours.join("stage/rootfs")).unwrap();
+    assert_eq!(fs::read_dir(folder.path().join(TEMPORARY)).unwrap().count(), 2, "ground is for those who ask");
+    let (our_ground, their_ground) = (store.ground(), other.ground());
+    assert!(store.is_unfinished(&our_ground.join("stage")) && store.is_unfinished(&ours));
+    assert_eq!(store.ground(), our_ground);
+    fs::create_dir_all(ours.join("blobs")).unwrap();
+    fs::create_dir_all(our_ground.join("stage/rootfs")).unwrap();
     drop(store);
-    assert!(!ours.exists() && theirs.exists());
-    fs::create_dir_all(theirs.join("stage/rootfs")).unwrap();
+    assert!(!ours.exists() && !our_ground.exists() && theirs.exists());
+    fs::create_dir_all(their_ground.join("stage/rootfs")).unwrap();
     other.abandon();
-    assert!(!theirs.exists());
+    assert!(!theirs.exists() && !their_ground.exists());
 }
 
 #[test]
@@ -141,9 +146,10 @@ fn runs_are_laid_out_far_from_each_other_where_the_file_system_can() {
     let beside = folder.path().join("beside");
     fs::create_dir(&beside).unwrap();
     let spreads = ground::spread(&beside);
+    let ground = store.ground();
     let marked = |path: &Path| flags(path).is_ok_and(|flags| flags.contains(IFlags::TOPDIR));
     assert_eq!(marked(&folder.path().join(TEMPORARY)), marked(&beside));
-    assert!(!marked(&store.temporary()), "what belongs together stays together");
+    assert!(!marked(&ground), "what belongs together stays together");
     let on_ext4 = rustix::fs::statfs(folder.path()).unwrap().f_type == 0xEF53;
     assert_eq!((spreads, marked(&beside) || !on_ext4), (marked(&beside), true));
     assert!(!ground::spread(Path::new("/nonexistent")));

@@ -7,8 +7,8 @@ use std::path::Path;
 use super::error::OpenError;
 use crate::archive::ArchiveError;
 
-/// Says what the file is instead, where reading it as a tar failed at its first header. Its bytes are those of `plain`; `path`
-/// is what it is called.
+/// Says what the file is instead, where reading it as a tar failed at its first header, and that is known. Its bytes are those
+/// of `plain`; `path` is what it is called.
 pub(super) fn no_tar(plain: &Path, path: &Path, error: &ArchiveError) -> Option<OpenError> {
     let (ArchiveError::Checksum { offset: 0, .. } | ArchiveError::Truncated { offset: 0, .. }) = error else {
         return None;
@@ -16,7 +16,7 @@ pub(super) fn no_tar(plain: &Path, path: &Path, error: &ArchiveError) -> Option<
     let mut start = Vec::new();
     File::open(plain).ok()?.take(8).read_to_end(&mut start).ok()?;
     let known = KNOWN.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what);
-    let what = known.unwrap_or(if start.is_empty() { "empty" } else { "no tar archive, or a damaged one" });
+    let what = known.or(start.is_empty().then_some("empty"))?;
     Some(OpenError::NoTar { path: path.to_owned(), what })
 }
 

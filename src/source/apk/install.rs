@@ -63,7 +63,7 @@ fn with_scripts(
 ) -> Result<Tree, ApkError> {
     let size = packages.iter().map(|package| package.package.info.value("size").parse().unwrap_or(0)).sum::<u64>();
     let emulator = Emulator::for_platform(platform)?;
-    let settings = Settings { folder: context.store.temporary(), network: false, expected_size: size, emulator };
+    let settings = Settings { folder: context.store.ground(), network: false, expected_size: size, emulator };
     let session = context.sandbox.start(&settings)?;
     let mut scripts = Scripts::begin(session, &layout.tree, epoch)?;
     let mut accounts = Accounts::default();

@@ -3,7 +3,7 @@
 use oci_spec::image::ImageConfiguration;
 
 use super::{ArchiveSourceError, platform};
-use crate::archive::Limits;
+use crate::archive::{ArchiveError, Limits};
 use crate::context::Context;
 use crate::image::{self, Choice, Input, OpenError};
 use crate::oci::Raw;
@@ -33,10 +33,14 @@ pub fn open(
     context: &Context,
 ) -> Result<Foreign, ArchiveSourceError> {
     let failed = |source| ArchiveSourceError::Open { name: input.name.to_owned(), source };
+    let no_tar = |what| ArchiveSourceError::NoTar { name: input.name.to_owned(), what };
     context.reporter.begin(Phase::Unpack, None, Unit::Items);
     let opened =
         image::open_input(input, choice, limits, &context.store.temporary()).map_err(|source| match source {
-            OpenError::NoTar { what, .. } => ArchiveSourceError::NoTar { name: input.name.to_owned(), what },
+            OpenError::NoTar { what, .. } => no_tar(what),
+            OpenError::Archive {
+                source: ArchiveError::Checksum { offset: 0, .. } | ArchiveError::Truncated { offset: 0, .. },
+            } => no_tar("no tar archive, or a damaged one"),
             other => failed(other),
         })?;
     let (tree, image) = opened.keep().map_err(failed)?;

@@ -57,7 +57,7 @@ pub(super) fn install(
     let folder = tempfile::Builder::new()
         .prefix("engine-")
         .permissions(fs::Permissions::from_mode(0o755))
-        .tempdir_in(store.temporary())
+        .tempdir_in(store.ground())
         .map_err(|source| store.cannot("make a folder", source))?;
     let at = |name: &str| folder.path().join(name);
     write_archive(&at("archive"), candidates, pin, epoch).map_err(|source| store.cannot("write an archive", source))?;

@@ -64,7 +64,7 @@ pub(super) fn install<'scope>(
     let stand_ins = StandIns::put(&mut layout.tree, around.makes_locales);
 
     let settings = Settings {
-        folder: around.store.temporary(),
+        folder: around.store.ground(),
         network: false,
         expected_size: around.installed_size,
         emulator: around.emulator.clone(),

@@ -77,7 +77,7 @@ pub(super) fn install(
         command.push(format!("/{path}"));
     }
     let settings = Settings {
-        folder: context.store.temporary(),
+        folder: context.store.ground(),
         network: false,
         expected_size: parcels.iter().map(|parcel| parcel.installed_size.saturating_add(parcel.file.size)).sum(),
         emulator: Emulator::for_platform(pin.platform)?,
