@@ -2,7 +2,7 @@
 
 mkdir -p "$work/packing"
 packed=$work/packing/rootfs.tar
-[ -e "$packed" ] || mmdebstrap --quiet --variant=minbase --include=perl,python3-minimal,git trixie "$packed" "${sources[@]}"
+[ -e "$packed" ] || mmdebstrap --quiet --variant=minbase --include=perl,ca-certificates trixie "$packed" "${sources[@]}"
 layout='umoci init --layout layout && umoci new --image layout:t && umoci raw add-layer'
 script umoci-gzip "$layout --image layout:t '$packed'"
 script umoci-zstd "$layout --compress zstd --image layout:t '$packed'"

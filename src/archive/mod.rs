@@ -25,5 +25,5 @@ pub use cpio::{CpioError, CpioOmissions, write_cpio};
 pub use decompress::{Format, decompress};
 pub use error::ArchiveError;
 pub use layer::{LayerApplier, read_layer_file};
-pub use read::{Item, Limits, What, read_tar, read_tar_file};
+pub use read::{Item, Limits, What, read_tar, read_tar_file, read_tar_file_ahead};
 pub use write::{SpecialFiles, TarWriter, is_kept_attribute, write_layer, write_tar, write_tar_by_entry};

@@ -3,12 +3,14 @@
 //! The `tar` crate lays out the headers; which of them belong together, and what is refused, is decided here, because
 //! that is where tar readers have been fooled (`PAX` and header disagreeing, unbounded names, global headers).
 
+mod ahead;
 mod input;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
+pub use ahead::read_tar_file_ahead;
 use input::{Input, Seekable, Stream};
 use tar::Header;
 

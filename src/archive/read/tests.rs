@@ -433,3 +433,40 @@ fn a_name_with_a_slash_at_its_end_is_a_directory() {
         assert!(super::tests::items(&archive(&[entry(kind, b"a/", b"content")])).is_err());
     }
 }
+
+#[test]
+fn reading_ahead_gives_the_same_entries_and_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.tar");
+    let entries: Vec<Vec<u8>> = (0..1000).map(|number| entry(b'0', format!("f{number}").as_bytes(), b"text")).collect();
+    let read = |bytes: &[u8], until: usize| {
+        std::fs::write(&path, bytes).unwrap();
+        let blob = SharedPath::from(path.as_path());
+        let mut names = Vec::new();
+        let each = |item: Item| {
+            if names.len() == until {
+                return Err(ArchiveError::WhiteoutName { path: item.path });
+            }
+            names.push(item.path.to_string());
+            Ok(())
+        };
+        let read = read_tar_file_ahead(&blob, &Origin::Sandbox, &Limits::default(), each);
+        (names, read)
+    };
+    let (names, whole) = read(&archive(&entries), 1000);
+    assert_eq!((names.len(), whole.is_ok()), (1000, true));
+    assert!(names.iter().enumerate().all(|(number, name)| *name == format!("/f{number}")));
+
+    let (names, cut) = read(&entries.concat(), 1000);
+    assert_eq!(names.len(), 1000, "all that can be read is given first");
+    assert!(matches!(cut, Err(ArchiveError::Truncated { .. })));
+
+    // Who works on the entries has the word, also where a later one cannot be read.
+    for until in [0, 1, 255, 256, 700] {
+        let (names, refused) = read(&entries.concat(), until);
+        assert_eq!(names.len(), until);
+        assert!(
+            matches!(refused, Err(ArchiveError::WhiteoutName { path }) if path.to_string() == format!("/f{until}"))
+        );
+    }
+}

@@ -11,7 +11,7 @@ use super::error::{OpenError, failed, mismatch};
 use super::growth::Growth;
 use super::no_tar::no_tar;
 use super::{Input, uncompressed};
-use crate::archive::{Applier, Apply, ArchiveError, Duplicates, Item, Limits, What, read_tar_file};
+use crate::archive::{Applier, Apply, ArchiveError, Duplicates, Item, Limits, What, read_tar_file_ahead};
 use crate::digest::Digest;
 use crate::oci::{self, OciError};
 use crate::shared_path::SharedPath;
@@ -131,7 +131,7 @@ fn read(plain: &SharedPath, input: &Input<'_>, limits: &Limits) -> Result<Tree, 
         applier.put(item)?;
         growth.check(applier.tree(), length)
     };
-    read_tar_file(plain, &origin, limits, put)?;
+    read_tar_file_ahead(plain, &origin, limits, put)?;
     Ok(tree)
 }
 
