@@ -6,16 +6,13 @@
 //! What a block is compressed to depends on the block and the level alone, so it is remembered under the digest of these: a
 //! later layer that has the same files copies their compressed bytes.
 
-use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender};
-
+use super::Effort;
 use super::deflate::Deflater;
-use super::{Effort, ended};
+use super::ordered::Ordered;
 use crate::digest::Digest;
 use crate::store::Store;
 
@@ -34,10 +31,7 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// Compresses blocks into a gzip member.
 pub struct ParallelGzip<W> {
     output: W,
-    jobs: Sender<Job>,
-    workers: Vec<JoinHandle<()>>,
-    /// Blocks on their way, first to be written first.
-    pending: VecDeque<Receiver<Deflated>>,
+    work: Ordered<Job, Deflated>,
     checksum: crc32fast::Hasher,
     /// Uncompressed bytes, modulo 2^32.
     size: u32,
@@ -46,7 +40,6 @@ pub struct ParallelGzip<W> {
 struct Job {
     block: Arc<Vec<u8>>,
     last: bool,
-    done: Sender<Deflated>,
 }
 
 struct Deflated {
@@ -58,28 +51,20 @@ impl<W: Write> ParallelGzip<W> {
     /// Starts the threads and writes the header. With a store, blocks are remembered there.
     pub fn new(mut output: W, effort: Effort, threads: NonZeroUsize, memory: Option<&Store>) -> io::Result<Self> {
         output.write_all(&HEADER)?;
-        let (jobs, received) = crossbeam_channel::bounded::<Job>(threads.get());
-        let start = |_| {
-            let (received, memory) = (received.clone(), memory.cloned());
-            std::thread::Builder::new().name("gzip".to_owned()).spawn(move || {
-                let mut deflater = Deflater::new(level(effort));
-                for job in received {
-                    // Nobody waits for the block where the compressor was given up.
-                    let _ = job.done.send(recalled(&job, effort, &mut deflater, memory.as_ref()));
-                }
-            })
+        let memory = memory.cloned();
+        let worker = move || {
+            let (mut deflater, memory) = (Deflater::new(level(effort)), memory.clone());
+            move |job: Job| recalled(&job, effort, &mut deflater, memory.as_ref())
         };
-        let workers = (0..threads.get()).map(start).collect::<io::Result<_>>()?;
-        let checksum = crc32fast::Hasher::new();
-        Ok(Self { output, jobs, workers, pending: VecDeque::new(), checksum, size: 0 })
+        let work = Ordered::start("gzip", threads, worker)?;
+        Ok(Self { output, work, checksum: crc32fast::Hasher::new(), size: 0 })
     }
 
     /// Compresses a block that is not the last.
     pub fn block(&mut self, block: Arc<Vec<u8>>) -> io::Result<()> {
         self.begin(block, false)?;
-        // One block in work and one waiting for each thread, so that none is idle.
-        while self.pending.len() > 2 * self.workers.len() {
-            self.write_first()?;
+        while let Some(deflated) = self.work.first_of_many()? {
+            self.write(&deflated)?;
         }
         Ok(())
     }
@@ -87,11 +72,10 @@ impl<W: Write> ParallelGzip<W> {
     /// Compresses the last block, which may be shorter or empty, and ends the member.
     pub fn finish(mut self, last: Arc<Vec<u8>>) -> io::Result<W> {
         self.begin(last, true)?;
-        while !self.pending.is_empty() {
-            self.write_first()?;
+        while let Some(deflated) = self.work.first()? {
+            self.write(&deflated)?;
         }
-        drop(self.jobs);
-        self.workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| ended()))?;
+        self.work.end()?;
         self.output.write_all(&self.checksum.finalize().to_le_bytes())?;
         self.output.write_all(&self.size.to_le_bytes())?;
         Ok(self.output)
@@ -99,15 +83,10 @@ impl<W: Write> ParallelGzip<W> {
 
     fn begin(&mut self, block: Arc<Vec<u8>>, last: bool) -> io::Result<()> {
         self.size = self.size.wrapping_add(u32::try_from(block.len()).expect("a block is much smaller than 4 GiB"));
-        let (done, result) = crossbeam_channel::bounded(1);
-        self.jobs.send(Job { block, last, done }).map_err(|_| ended())?;
-        self.pending.push_back(result);
-        Ok(())
+        self.work.begin(Job { block, last })
     }
 
-    fn write_first(&mut self) -> io::Result<()> {
-        let Some(first) = self.pending.pop_front() else { return Ok(()) };
-        let deflated = first.recv().map_err(|_| ended())?;
+    fn write(&mut self, deflated: &Deflated) -> io::Result<()> {
         self.checksum.combine(&deflated.checksum);
         self.output.write_all(&deflated.bytes)
     }

@@ -4,7 +4,9 @@
 //! levels and the block sizes here.
 
 mod deflate;
+mod frames;
 mod gzip;
+mod ordered;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -14,10 +16,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
-use zstd::zstd_safe::{CParameter, Strategy};
 
 use crate::digest::{Digest, Digesting};
 use crate::store::Store;
+use frames::{Frames, frame_size};
 use gzip::ParallelGzip;
 
 /// How the bytes of a layer are compressed.
@@ -27,7 +29,7 @@ pub enum Compression {
     /// gzip, one member: what every container engine reads.
     #[default]
     Gzip,
-    /// zstd, one frame with a checksum: smaller and faster; needs Docker 23, containerd 1.5 or podman.
+    /// zstd, frames of 4 MiB with checksums: smaller and faster; needs Docker 23, containerd 1.5 or podman.
     Zstd,
     /// Plain tar.
     None,
@@ -48,35 +50,7 @@ pub enum Effort {
 #[error("`{0}` is no compression known here: expected gzip, zstd or none")]
 pub struct ParseCompressionError(pub String);
 
-/// zstd's parameters of an effort.
-///
-/// Programs hold much that is alike some MiB apart, so a large window is worth more than a thorough search: with 4 MiB and zstd's
-/// fastest strategy, layers of root filesystems are 4% larger than those of its level 3 (which other image builders use), in half
-/// of the time. The table of hashes, 256 KiB, leaves room for the bytes in a processor's own cache, also where the rest of the
-/// machine is busy. All readers take windows up to 8 MiB (RFC 8878, section 3.1.1.1.2).
-fn zstd_parameters(effort: Effort) -> (i32, &'static [CParameter]) {
-    match effort {
-        Effort::Normal => (
-            1,
-            &[
-                CParameter::Strategy(Strategy::ZSTD_fast),
-                CParameter::WindowLog(22),
-                CParameter::HashLog(16),
-                CParameter::MinMatch(6),
-                CParameter::TargetLength(0),
-            ],
-        ),
-        Effort::Best => (15, &[CParameter::WindowLog(23)]),
-    }
-}
-
-/// How many bytes each job of zstd's own threads takes: fixed, so that their number does not change the result.
-const ZSTD_JOB: u32 = 8 << 20;
-
-/// How much of the previous job a job looks back at: a sixteenth of the window (`ZSTD_c_overlapLog`).
-const ZSTD_OVERLAP: u32 = 5;
-
-/// Bytes that travel between threads at once, and the most that one deflate block holds.
+/// Bytes that travel between threads at once, where they become no frame of zstd, and the most that one deflate block holds.
 const BLOCK: usize = 1 << 20;
 
 /// What a block has at least before it is cut in front of a small file.
@@ -112,14 +86,18 @@ impl Compression {
 /// Compresses and hashes what is written to it.
 ///
 /// The uncompressed bytes are hashed on a thread of their own, gzip and zstd compress on `threads` threads, and the
-/// compressed bytes are written to the output from the caller's thread. A few blocks of 1 MiB for each thread are in
-/// memory at once.
+/// compressed bytes are written to the output from the caller's thread. A few blocks for each thread are in memory at once, of
+/// 1 MiB, or for zstd of 4 or 8.
 ///
 /// Where blocks of gzip end follows from the entries of the tar ([`Compressor::entry`]) and not from how many bytes came
 /// before them, so that a file that is added or grows changes a block or two, and the others stay what they were.
 pub struct Compressor<W: Write> {
     encoder: Encoder<W>,
+    /// What is being filled, and how large it becomes.
     block: Vec<u8>,
+    full: usize,
+    /// Blocks that were sent on their way; they are filled again once nobody looks at them.
+    sent: Vec<Arc<Vec<u8>>>,
     after_large: bool,
     hasher: Hasher,
 }
@@ -136,7 +114,7 @@ pub struct Compressed<W> {
 
 enum Encoder<W: Write> {
     Gzip(ParallelGzip<W>),
-    Zstd(zstd::stream::write::Encoder<'static, W>),
+    Zstd(Frames<W>),
     Plain(W),
 }
 
@@ -152,10 +130,12 @@ impl<W: Write> Compressor<W> {
     ) -> io::Result<Self> {
         let encoder = match compression {
             Compression::Gzip => Encoder::Gzip(ParallelGzip::new(output, effort, threads, memory)?),
-            Compression::Zstd => Encoder::Zstd(zstd_encoder(output, effort, threads)?),
+            Compression::Zstd => Encoder::Zstd(Frames::new(output, effort, threads)?),
             Compression::None => Encoder::Plain(output),
         };
-        Ok(Self { encoder, block: Vec::with_capacity(BLOCK), after_large: false, hasher: Hasher::start()? })
+        let full = if compression == Compression::Zstd { frame_size(effort) } else { BLOCK };
+        let block = Vec::with_capacity(full);
+        Ok(Self { encoder, block, full, sent: Vec::new(), after_large: false, hasher: Hasher::start()? })
     }
 
     /// Says that an entry of the tar begins, with the path and a content of `size` bytes.
@@ -177,10 +157,7 @@ impl<W: Write> Compressor<W> {
         self.hasher.update(&last)?;
         let output = match self.encoder {
             Encoder::Gzip(encoder) => encoder.finish(last)?,
-            Encoder::Zstd(mut encoder) => {
-                encoder.write_all(&last)?;
-                encoder.finish()?
-            }
+            Encoder::Zstd(encoder) => encoder.finish(last)?,
             Encoder::Plain(mut output) => {
                 output.write_all(&last)?;
                 output
@@ -192,21 +169,32 @@ impl<W: Write> Compressor<W> {
 
     /// Sends the block on its way, full or cut.
     fn send_block(&mut self) -> io::Result<()> {
-        let block = Arc::new(std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK)));
+        let empty = self.empty_block();
+        let block = Arc::new(std::mem::replace(&mut self.block, empty));
+        self.sent.push(Arc::clone(&block));
         self.hasher.update(&block)?;
         match &mut self.encoder {
             Encoder::Gzip(encoder) => encoder.block(block),
-            Encoder::Zstd(encoder) => encoder.write_all(&block),
+            Encoder::Zstd(encoder) => encoder.block(block),
             Encoder::Plain(output) => output.write_all(&block),
         }
+    }
+
+    /// One that was sent before, where nobody looks at it any more.
+    fn empty_block(&mut self) -> Vec<u8> {
+        let free = self.sent.iter().position(|block| Arc::strong_count(block) == 1);
+        let free = free.and_then(|at| Arc::into_inner(self.sent.swap_remove(at)));
+        let mut block = free.unwrap_or_else(|| Vec::with_capacity(self.full));
+        block.clear();
+        block
     }
 }
 
 impl<W: Write> Write for Compressor<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = bytes.len().min(BLOCK - self.block.len());
+        let count = bytes.len().min(self.full - self.block.len());
         self.block.extend_from_slice(&bytes[..count]);
-        if self.block.len() == BLOCK {
+        if self.block.len() == self.full {
             self.send_block()?;
         }
         Ok(count)
@@ -216,21 +204,6 @@ impl<W: Write> Write for Compressor<W> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn zstd_encoder<W: Write>(
-    output: W,
-    effort: Effort,
-    threads: NonZeroUsize,
-) -> io::Result<zstd::stream::write::Encoder<'static, W>> {
-    let (level, parameters) = zstd_parameters(effort);
-    let mut encoder = zstd::stream::write::Encoder::new(output, level)?;
-    parameters.iter().try_for_each(|parameter| encoder.set_parameter(*parameter))?;
-    encoder.include_checksum(true)?;
-    encoder.multithread(u32::try_from(threads.get()).unwrap_or(u32::MAX))?;
-    encoder.set_parameter(CParameter::JobSize(ZSTD_JOB))?;
-    encoder.set_parameter(CParameter::OverlapSizeLog(ZSTD_OVERLAP))?;
-    Ok(encoder)
 }
 
 /// Hashes blocks on a thread of its own.

@@ -3,6 +3,8 @@ use std::io::Read;
 use super::super::{Limits, decompress};
 use super::*;
 
+const FRAME: usize = 4 * BLOCK;
+
 /// Text-like, incompressible and zero parts, longer than a few blocks.
 fn sample(length: usize) -> Vec<u8> {
     let mut state = 12_345_u64;
@@ -29,7 +31,7 @@ fn compressed(bytes: &[u8], compression: Compression, threads: usize, step: usiz
 
 #[test]
 fn threads_and_write_sizes_change_nothing() {
-    for length in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 9 * BLOCK + 12_345] {
+    for length in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, FRAME - 1, FRAME, FRAME + 1, 9 * BLOCK + 12_345] {
         let bytes = sample(length);
         for compression in [Compression::Gzip, Compression::Zstd, Compression::None] {
             let (once, digest, size) = compressed(&bytes, compression, 1, usize::MAX);
@@ -47,10 +49,14 @@ fn threads_and_write_sizes_change_nothing() {
 
 #[test]
 fn golden_digests() {
-    let bytes = sample(3 * BLOCK + 4321);
-    let digest = |compression| Digest::of(&compressed(&bytes, compression, 2, 4096).0).to_string();
-    assert_eq!(digest(Compression::Gzip), "sha256:1c2081e0e48121dbd19be602a8ce43ce1da14287a810a6a7338d230211c4426c");
-    assert_eq!(digest(Compression::Zstd), "sha256:ccd219e1953e99c49a773aed6f1cf0f489389914e521c653c699517f4ef252e5");
+    let bytes = sample(5 * BLOCK + 4321);
+    let digest = |compression, length| Digest::of(&compressed(&bytes[..length], compression, 2, 4096).0).to_string();
+    let gzip = digest(Compression::Gzip, 3 * BLOCK + 4321);
+    assert_eq!(gzip, "sha256:1c2081e0e48121dbd19be602a8ce43ce1da14287a810a6a7338d230211c4426c");
+    assert_eq!(
+        digest(Compression::Zstd, bytes.len()),
+        "sha256:b8738d53c94737d50eba2c707debeb4bc8124d435216f10e391753d6a92ccc7f"
+    );
 }
 
 /// A tar-like stream of files, cut at its entries.
