@@ -45,3 +45,18 @@ fn one_digest_through_every_door() {
     }
     assert!(digests.windows(2).all(|pair| pair[0] == pair[1]), "{digests:?}");
 }
+
+#[test]
+fn frames_of_zstd_are_one_stream_to_others() {
+    require!(Need::Program("skopeo"));
+    let workspace = Workspace::new();
+    let numbers: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    write(&workspace, "large.tar", &tar(&[directory("./etc"), file("./etc/numbers", numbers.clone())]));
+    let image = imported(&workspace, "large.tar", &["--compression", "zstd"]);
+    assert!(image.file("etc/numbers") == numbers);
+    run(&mut workspace.command(["skopeo", "copy", "--dest-decompress", "oci:out", "dir:plain"]));
+    let diff_id = image.config["rootfs"]["diff_ids"][0].as_str().unwrap();
+    let plain = fs::read(workspace.path("plain").join(&diff_id[7..])).unwrap();
+    assert_eq!(Digest::of(&plain).to_string(), diff_id);
+    assert!(plain.len() > numbers.len());
+}
