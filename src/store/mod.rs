@@ -174,7 +174,8 @@ impl Store {
 
     /// Removes the unfinished work of this run, for a program that is about to end without dropping anything.
     pub fn abandon(&self) {
-        let folders = [self.0.run.as_ref(), self.0.ground.get().and_then(Option::as_ref)];
+        // A thread that looks for ground is waited for, and none begins to.
+        let folders = [self.0.run.as_ref(), self.0.ground.get_or_init(|| None).as_ref()];
         // Other threads may still be writing there, and a stage's worker clearing away what only it may remove.
         for folder in folders.into_iter().flatten() {
             for _ in 0..50 {

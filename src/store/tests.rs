@@ -137,6 +137,10 @@ fn a_run_leaves_nothing_unfinished() {
     fs::create_dir_all(their_ground.join("stage/rootfs")).unwrap();
     other.abandon();
     assert!(!theirs.exists() && !their_ground.exists());
+    let late = Store::open(folder.path()).unwrap();
+    late.abandon();
+    assert_eq!(late.ground(), late.temporary(), "no ground is looked for any more");
+    assert_eq!(fs::read_dir(folder.path().join(TEMPORARY)).unwrap().count(), 0);
 }
 
 #[test]
