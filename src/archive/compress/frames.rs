@@ -13,7 +13,7 @@ use zstd::zstd_safe::{CParameter, Strategy, compress_bound};
 use super::Effort;
 use super::ordered::Ordered;
 
-/// How many bytes go into a frame: as many as a window holds. All readers take windows up to 8 MiB (section 3.1.1.1.2).
+/// How many bytes go into a frame: as many as a window holds. All readers take windows up to 8 MiB (RFC 8878, section 3.1.1.1.2).
 pub fn frame_size(effort: Effort) -> usize {
     match effort {
         Effort::Normal => 4 << 20,
@@ -43,14 +43,14 @@ fn parameters(effort: Effort) -> (i32, &'static [CParameter]) {
     }
 }
 
-/// Compresses blocks into frames.
-pub struct Frames<W> {
+/// Compresses blocks into frames of zstd.
+pub struct ParallelZstd<W> {
     output: W,
     work: Ordered<Arc<Vec<u8>>, io::Result<Vec<u8>>>,
     is_begun: bool,
 }
 
-impl<W: Write> Frames<W> {
+impl<W: Write> ParallelZstd<W> {
     /// Starts the threads.
     pub fn new(output: W, effort: Effort, threads: NonZeroUsize) -> io::Result<Self> {
         let worker = move || {

@@ -19,7 +19,7 @@ use crossbeam_channel::Sender;
 
 use crate::digest::{Digest, Digesting};
 use crate::store::Store;
-use frames::{Frames, frame_size};
+use frames::{ParallelZstd, frame_size};
 use gzip::ParallelGzip;
 
 /// How the bytes of a layer are compressed.
@@ -50,7 +50,7 @@ pub enum Effort {
 #[error("`{0}` is no compression known here: expected gzip, zstd or none")]
 pub struct ParseCompressionError(pub String);
 
-/// Bytes that travel between threads at once, where they become no frame of zstd, and the most that one deflate block holds.
+/// Bytes that travel between threads at once, and the most that one deflate block holds; frames of zstd have a size of their own.
 const BLOCK: usize = 1 << 20;
 
 /// What a block has at least before it is cut in front of a small file.
@@ -114,7 +114,7 @@ pub struct Compressed<W> {
 
 enum Encoder<W: Write> {
     Gzip(ParallelGzip<W>),
-    Zstd(Frames<W>),
+    Zstd(ParallelZstd<W>),
     Plain(W),
 }
 
@@ -130,7 +130,7 @@ impl<W: Write> Compressor<W> {
     ) -> io::Result<Self> {
         let encoder = match compression {
             Compression::Gzip => Encoder::Gzip(ParallelGzip::new(output, effort, threads, memory)?),
-            Compression::Zstd => Encoder::Zstd(Frames::new(output, effort, threads)?),
+            Compression::Zstd => Encoder::Zstd(ParallelZstd::new(output, effort, threads)?),
             Compression::None => Encoder::Plain(output),
         };
         let full = if compression == Compression::Zstd { frame_size(effort) } else { BLOCK };

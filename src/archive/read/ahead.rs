@@ -18,7 +18,7 @@ pub fn read_tar_file_ahead(
 ) -> Result<(), ArchiveError> {
     let (ready, batches) = bounded::<Vec<Item>>(4);
     thread::scope(|scope| {
-        let read = move || {
+        let headers = move || {
             let mut batch = Vec::with_capacity(AT_ONCE);
             let read = read_tar_file(blob, origin, limits, |item| {
                 batch.push(item);
@@ -32,7 +32,7 @@ pub fn read_tar_file_ahead(
             let _ = ready.send(batch);
             read
         };
-        let reader = thread::Builder::new().name("headers".to_owned()).spawn_scoped(scope, read);
+        let reader = thread::Builder::new().name("headers".to_owned()).spawn_scoped(scope, headers);
         let Ok(reader) = reader else { return read_tar_file(blob, origin, limits, each) };
         // Entries before one that cannot be read come first, and so do their errors.
         let worked = batches.into_iter().flatten().try_for_each(&mut each);
