@@ -46,7 +46,7 @@ impl Error {
             Self::Open { source: OpenError::Temporary { .. }, .. } => Blame::Machine,
             Self::Image(ImageError::Store { source }) => of_store(source),
             Self::Dest(DestError::Cpio { source, .. }) if !matches!(source, CpioError::Content { .. }) => Blame::Input,
-            Self::Image(ImageError::Write { .. }) | Self::Dest(_) => Blame::Machine,
+            Self::Image(ImageError::Write { .. } | ImageError::Threads { .. }) | Self::Dest(_) => Blame::Machine,
             Self::Pass(PassError::Content { .. }) => Blame::Machine,
             Self::Program(ProgramError::Unreadable { source: ElfError::Io(_), .. }) => Blame::Machine,
             Self::Pass(PassError::Compare { .. }) | Self::Compare { .. } | Self::Contents { .. } => Blame::Machine,

@@ -131,7 +131,10 @@ fn write_compressed<W: Write>(
         packing.threads,
         packing.remembers.then_some(store),
     )
-    .map_err(|source| ImageError::Write { source })?;
+    .map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => ImageError::Threads { source },
+        _ => ImageError::Write { source },
+    })?;
     let watched = Watched { inner: compressor, advance };
     let begins = |watched: &mut Watched<Compressor<_>, _>, path: &[u8], size| watched.inner.entry(path, size);
     let watched = write_layer(tree, removed, SpecialFiles::Omit, watched, begins).map_err(|error| match error {

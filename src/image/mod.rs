@@ -46,6 +46,16 @@ pub enum ImageError {
         #[diagnostic_source]
         source: StoreError,
     },
+    /// There is nobody to compress the layer.
+    #[error("cannot start the threads that compress the layer")]
+    #[diagnostic(help(
+        "no more processes may be started: raise the limit (`ulimit -u`, or `--pids-limit` of the container), or use fewer \
+         threads, `--threads 1`"
+    ))]
+    Threads {
+        /// Why not.
+        source: io::Error,
+    },
     /// The layer cannot be compressed or written.
     #[error("cannot write the layer")]
     Write {

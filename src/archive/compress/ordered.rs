@@ -18,14 +18,15 @@ pub struct Ordered<J, D> {
 }
 
 impl<J: Send + 'static, D: Send + 'static> Ordered<J, D> {
-    /// Starts the threads. Each works by what `worker` makes for it.
+    /// Starts the threads, or as many as may be started: fewer take longer, for the same results. Each works by what `worker` makes
+    /// for it.
     pub fn start<F: FnMut(J) -> D>(
         name: &str,
         threads: NonZeroUsize,
         worker: impl Fn() -> F + Clone + Send + 'static,
     ) -> io::Result<Self> {
         let (jobs, received) = bounded::<(J, Sender<D>)>(threads.get());
-        let start = |_| {
+        let start = || {
             let (received, worker) = (received.clone(), worker.clone());
             std::thread::Builder::new().name(name.to_owned()).spawn(move || {
                 let mut work = worker();
@@ -35,7 +36,8 @@ impl<J: Send + 'static, D: Send + 'static> Ordered<J, D> {
                 }
             })
         };
-        let workers = (0..threads.get()).map(start).collect::<io::Result<_>>()?;
+        let mut workers = vec![start()?];
+        workers.extend((1..threads.get()).map_while(|_| start().ok()));
         Ok(Self { jobs, workers, pending: VecDeque::new() })
     }
 
