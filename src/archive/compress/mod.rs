@@ -128,6 +128,8 @@ impl<W: Write> Compressor<W> {
         threads: NonZeroUsize,
         memory: Option<&Store>,
     ) -> io::Result<Self> {
+        // Before the others: these can be fewer.
+        let hasher = Hasher::start()?;
         let encoder = match compression {
             Compression::Gzip => Encoder::Gzip(ParallelGzip::new(output, effort, threads, memory)?),
             Compression::Zstd => Encoder::Zstd(ParallelZstd::new(output, effort, threads)?),
@@ -135,7 +137,7 @@ impl<W: Write> Compressor<W> {
         };
         let full = if compression == Compression::Zstd { frame_size(effort) } else { BLOCK };
         let block = Vec::with_capacity(full);
-        Ok(Self { encoder, block, full, sent: Vec::new(), after_large: false, hasher: Hasher::start()? })
+        Ok(Self { encoder, block, full, sent: Vec::new(), after_large: false, hasher })
     }
 
     /// Says that an entry of the tar begins, with the path and a content of `size` bytes.
