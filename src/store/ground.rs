@@ -5,6 +5,7 @@
 //! in the same place seconds.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,13 +15,20 @@ use tempfile::TempDir;
 /// As long as making a file may take on good ground. It is some 10 microseconds there, and from 100 on where many were removed.
 const QUICK: Duration = Duration::from_micros(60);
 
+/// How many inodes a part of the disk (a block group, 128 MiB) has, unless whoever made the file system chose otherwise.
+const INODES_OF_A_GROUP: u64 = 8192;
+
+/// A part where fewer inodes come before a folder's own is taken for a new one. In others, behind some that are free, there may be
+/// many that were removed, which the first files do not meet.
+const FEW_INODES: u64 = 12;
+
 /// How many places are looked at, before the best of them has to do.
 const PLACES: usize = 8;
 
 /// How long it may take altogether, where all places are slow.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Makes a folder in `parent`, where files are made quickly; nothing where none can be made.
+/// Makes a folder in `parent`, where files are made quickly, if possible in a new part of the disk; nothing where none can be made.
 pub(super) fn folder_in(parent: &Path) -> Option<TempDir> {
     if !spread(parent) {
         return TempDir::new_in(parent).ok();
@@ -30,7 +38,7 @@ pub(super) fn folder_in(parent: &Path) -> Option<TempDir> {
     while places.len() < PLACES && begun.elapsed() < PATIENCE {
         let Ok(folder) = TempDir::new_in(parent) else { break };
         let time = time_of_a_file(folder.path());
-        if time <= QUICK {
+        if time <= QUICK && is_first_of_its_group(folder.path()) {
             return Some(folder);
         }
         places.push((time, folder));
@@ -44,6 +52,12 @@ pub(super) fn spread(parent: &Path) -> bool {
     let Ok(folder) = File::open(parent) else { return false };
     let Ok(flags) = ioctl_getflags(&folder) else { return false };
     flags.contains(IFlags::TOPDIR) || ioctl_setflags(&folder, flags | IFlags::TOPDIR).is_ok()
+}
+
+/// Whether what is made in `folder` is among the first of its part of the disk.
+fn is_first_of_its_group(folder: &Path) -> bool {
+    // Inodes are numbered from 1.
+    fs::metadata(folder).is_ok_and(|found| found.ino().wrapping_sub(1) % INODES_OF_A_GROUP < FEW_INODES)
 }
 
 /// The longest that making a file takes in folders of `folder`, where nothing else is in its way. They are gone then.
