@@ -34,7 +34,7 @@
 //!
 //! | rank | modules | what |
 //! | --- | --- | --- |
-//! | 0 | [`digest`] [`platform`] [`epoch`] [`interrupt`] [`package`] [`report`] [`shared_path`] | the words |
+//! | 0 | [`digest`] [`platform`] [`epoch`] [`interrupt`] [`package`] [`report`] [`shared_path`] [`to_disk`] | the words |
 //! | 1 | [`tree`] [`oci`] [`recipe`] [`store`] | files as data, documents, recipes, blobs |
 //! | 2 | [`archive`] [`lock`] [`http`] [`engine`] [`openpgp`] [`sandbox`] [`elf`] | tar and compression, pins, downloads, Docker, signatures, other programs, what programs need |
 //! | 3 | [`context`] [`image`] [`inventory`] [`registry`] | what is handed down; layers and images; packages found in a tree; registries |
@@ -168,4 +168,5 @@ pub mod sandbox;
 pub mod shared_path;
 pub mod source;
 pub mod store;
+pub mod to_disk;
 pub mod tree;

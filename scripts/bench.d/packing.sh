@@ -10,11 +10,13 @@ for kind in gzip zstd; do
     import="'$program' import '$packed' -o oci:out --store store --progress none --compression $kind"
     script "ours-$kind" "$import"
     script "one-$kind" "taskset --cpu-list 0 $import"
-    for program_of in ours one umoci; do
+    # Two of these at once: more than what they do together, two processors cannot.
+    script "two-$kind" "(mkdir a && cd a && taskset --cpu-list 0 $import) & (mkdir b && cd b && taskset --cpu-list 1 $import); wait \$!"
+    for program_of in ours one two umoci; do
         script "reset-$program_of-$kind" "rm -rf ../$program_of-$kind/*"
     done
 done
-names='umoci-gzip ours-gzip one-gzip ours-zstd one-zstd'
+names='umoci-gzip ours-gzip one-gzip two-gzip ours-zstd one-zstd two-zstd'
 ! umoci raw add-layer --help | grep -q -- --compress || names="$names umoci-zstd"
 # shellcheck disable=SC2086
 measure_in_turn $names
@@ -25,8 +27,10 @@ write_table packing "$(
     [ ! -e "$work/umoci-zstd.json" ] || row umoci-zstd umoci-gzip 'umoci raw add-layer, zstd' "$(size umoci-zstd/layout)"
     row ours-gzip umoci-gzip 'rootsmith import, gzip, empty store' "$(size ours-gzip/out)"
     row one-gzip umoci-gzip 'the same on one processor' "$(size one-gzip/out)"
+    row two-gzip umoci-gzip 'two of these at once, each on its own processor' "$(size two-gzip/a/out)"
     row ours-zstd umoci-gzip 'rootsmith import, zstd, empty store' "$(size ours-zstd/out)"
     row one-zstd umoci-gzip 'the same on one processor' "$(size one-zstd/out)"
+    row two-zstd umoci-gzip 'two of these at once, each on its own processor' "$(size two-zstd/a/out)"
     echo
     measured "$runs runs each, in turn; $(umoci --version | head -n 1)."
 )"

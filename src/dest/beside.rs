@@ -17,6 +17,7 @@ use tempfile::{NamedTempFile, TempDir};
 use super::DestError;
 use super::error::failed;
 use crate::interrupt::{self, Registration};
+use crate::to_disk::ToDisk;
 
 /// How the names of unfinished files and folders begin.
 pub const PREFIX: &str = ".rootsmith-unfinished-";
@@ -32,7 +33,7 @@ pub struct Beside {
 
 enum Output {
     /// A file that takes the place of what is at the path.
-    Unfinished { file: NamedTempFile, _undo: Registration },
+    Unfinished { file: NamedTempFile, to_disk: ToDisk, _undo: Registration },
     /// What is at the path and cannot be replaced.
     Passage(File),
 }
@@ -53,7 +54,7 @@ impl Beside {
         };
         let unfinished = file.path().to_owned();
         let undo = interrupt::on_interrupt(move || drop(fs::remove_file(unfinished)));
-        Ok(Self { output: Output::Unfinished { file, _undo: undo }, path: path.to_owned() })
+        Ok(Self { output: Output::Unfinished { file, to_disk: ToDisk::default(), _undo: undo }, path: path.to_owned() })
     }
 
     /// Takes the whole file `from`, which will be at `path`, in place of copying it. Nothing where that cannot be, as between
@@ -90,11 +91,18 @@ impl Beside {
         Self::new_in(folder, &path)
     }
 
-    /// The file, for copying from another within the kernel.
-    pub fn file(&mut self) -> &mut File {
+    fn file(&mut self) -> &mut File {
         match &mut self.output {
             Output::Unfinished { file, .. } => file.as_file_mut(),
             Output::Passage(passage) => passage,
+        }
+    }
+
+    /// Writes all of the file `from`: as a share of its storage, or copied within the kernel, where the file systems can.
+    pub fn copy(&mut self, from: &mut File) -> io::Result<()> {
+        match &mut self.output {
+            Output::Unfinished { file, to_disk, .. } => to_disk.copy(from, file.as_file_mut()),
+            Output::Passage(passage) => io::copy(from, passage).map(drop),
         }
     }
 
@@ -121,7 +129,7 @@ impl Beside {
 
     /// As [`keep`](Self::keep), for one of several files of a folder that is brought to the disk after them.
     pub fn place(self) -> Result<(), DestError> {
-        let Output::Unfinished { file, _undo } = self.output else { return Ok(()) };
+        let Output::Unfinished { file, _undo, .. } = self.output else { return Ok(()) };
         file.as_file().sync_all().map_err(failed("write", &self.path))?;
         file.persist(&self.path).map(drop).map_err(|error| failed("write", &self.path)(error.error))
     }
@@ -193,7 +201,14 @@ fn is_at(file: &File, path: &Path) -> bool {
 
 impl Write for Beside {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file().write(bytes)
+        match &mut self.output {
+            Output::Unfinished { file, to_disk, .. } => {
+                let count = file.as_file_mut().write(bytes)?;
+                to_disk.written(file.as_file(), count as u64);
+                Ok(count)
+            }
+            Output::Passage(passage) => passage.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -22,7 +22,7 @@ use crate::oci::{self, Reference, canonical_json};
 ///
 /// An image replaces those that had its tags or full names; other entries stay as they are. Blobs that no entry needs any more stay
 /// too, as umoci and skopeo leave them (`umoci gc` removes them): another process may be about to name them. Blobs
-/// come by `copy_file_range`, which shares their storage with the store where the file system can.
+/// share their storage with the store where the file system can.
 pub struct Layout {
     folder: PathBuf,
     names: Vec<Reference>,
@@ -101,7 +101,7 @@ impl Layout {
                 }
                 let mut source_file = File::open(source).map_err(failed("read", source))?;
                 let mut beside = Beside::new_in(&self.folder, &path)?;
-                io::copy(&mut source_file, beside.file()).map_err(failed("write", &path))?;
+                beside.copy(&mut source_file).map_err(failed("write", &path))?;
                 Ok(beside)
             }
         }

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -65,7 +65,7 @@ impl Squashfs<'_> {
         run.map_err(|message| DestError::Squashfs { path: path.to_owned(), message })?;
         if let Some(image) = passed_on {
             let mut image = File::open(image.path()).map_err(failed("read", image.path()))?;
-            io::copy(&mut image, beside.file()).map_err(failed("write", path))?;
+            beside.copy(&mut image).map_err(failed("write", path))?;
         }
         beside.keep()
     }

@@ -1,15 +1,13 @@
 //! Writing a blob whose digest is not known yet.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
-
-use crossbeam_channel::Sender;
 
 use crate::digest::{Digest, Digesting};
 use crate::shared_path::SharedPath;
 use crate::store::error::failed;
 use crate::store::{Blob, Store, StoreError};
+use crate::to_disk::ToDisk;
 
 /// A blob being written. Dropped without [`BlobWriter::commit`], it leaves nothing behind.
 pub struct BlobWriter {
@@ -17,15 +15,6 @@ pub struct BlobWriter {
     file: Digesting<tempfile::NamedTempFile>,
     to_disk: Option<ToDisk>,
 }
-
-/// Brings bytes to the disk while more are written, on a thread of its own.
-struct ToDisk {
-    wake: Sender<()>,
-    waiting: usize,
-}
-
-/// How many bytes are written before they are brought to the disk.
-const TO_DISK_AT_ONCE: usize = 16 << 20;
 
 /// Why bytes could not be copied into a blob.
 #[derive(Debug)]
@@ -46,29 +35,10 @@ impl Store {
     }
 }
 
-impl ToDisk {
-    /// For a file; nothing where no thread can be had, as that only saves time.
-    fn start(file: &File) -> Option<Self> {
-        let file = file.try_clone().ok()?;
-        // One is waited for while the next is asked for; more are none.
-        let (wake, woken) = crossbeam_channel::bounded(1);
-        let work = move || woken.iter().for_each(|()| drop(file.sync_data()));
-        std::thread::Builder::new().name("to disk".to_owned()).spawn(work).ok()?;
-        Some(Self { wake, waiting: 0 })
-    }
-
-    fn written(&mut self, count: usize) {
-        self.waiting += count;
-        if self.waiting >= TO_DISK_AT_ONCE && self.wake.try_send(()).is_ok() {
-            self.waiting = 0;
-        }
-    }
-}
-
 impl BlobWriter {
     /// Lets its bytes go to the disk while more are written: for a blob that will be waited for there.
     pub fn going_to_disk(self) -> Self {
-        Self { to_disk: ToDisk::start(self.file.inner().as_file()), ..self }
+        Self { to_disk: Some(ToDisk::default()), ..self }
     }
 
     /// The file being written, for those who read back what they wrote before it is complete.
@@ -128,7 +98,7 @@ impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.file.write(bytes)?;
         if let Some(to_disk) = &mut self.to_disk {
-            to_disk.written(count);
+            to_disk.written(self.file.inner().as_file(), count as u64);
         }
         Ok(count)
     }

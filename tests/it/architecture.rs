@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A module imports from lower ranks, or from inside its own folder. Equal ranks do not import each other.
 const RANKS: [(&str, &[&str]); 9] = [
-    ("the words", &["digest", "platform", "epoch", "interrupt", "package", "report", "shared_path"]),
+    ("the words", &["digest", "platform", "epoch", "interrupt", "package", "report", "shared_path", "to_disk"]),
     ("files, documents, recipes, blobs", &["tree", "oci", "recipe", "store"]),
     ("archives, pins, downloads, other programs", &["archive", "lock", "http", "engine", "openpgp", "sandbox", "elf"]),
     ("what the families stand on", &["context", "image", "registry", "inventory"]),
